@@ -1,0 +1,1 @@
+"""Asks usherd, and fails closed."""

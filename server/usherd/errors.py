@@ -1,0 +1,189 @@
+"""A refusal is an answer; a fault is no answer.
+
+    Refusal            the holder of the token is told no           OK response, DENY with its reason
+    Fault              no decision could be made                    an error status; the gateway fails closed
+    ├── InvalidRequest     the gateway sent what it must not        INVALID_ARGUMENT
+    ├── Precondition       it does not fit this server's state      FAILED_PRECONDITION
+    ├── CallerNotAllowed   the caller itself may not ask this       PERMISSION_DENIED
+    ├── Unavailable        keys or facts are out of reach           UNAVAILABLE
+    │   ├── KeysUnavailable
+    │   ├── DirectoryUnavailable
+    │   ├── RevocationsUnavailable
+    │   ├── RevisionNotReached
+    │   └── ShuttingDown
+    ├── Overloaded         as much work as the server takes on      RESOURCE_EXHAUSTED
+    ├── OutOfTime          the deadline came first                  DEADLINE_EXCEEDED
+    └── InternalFault      a bug; the text says nothing             INTERNAL
+
+Texts are constants: no token, key, claim value or exception text ever stands in one.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import ClassVar
+
+from usherd.reasons import Reason
+
+
+class Code(IntEnum):
+    """gRPC status codes that a fault can end with (the numbers are gRPC's)."""
+
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
+
+
+class FaultReason(IntEnum):
+    """The contract's `FaultReason`, number by number (`proto/usher/v1/fault.proto` says what each means)."""
+
+    REQUEST_UNDECODABLE = 1
+    QUESTION_MISSING = 2
+    MODE_UNKNOWN = 3
+    ITEM_COUNT = 4
+    ITEM_ID = 5
+    TOKEN_COUNT = 6
+    REVISION_MALFORMED = 7
+    PAGE_INVALID = 8
+    REQUEST_ID = 9
+    REVISION_OF_OTHER_STORE = 20
+    EXPLANATION_NOT_ALLOWED = 21
+    KEYS_UNAVAILABLE = 40
+    DIRECTORY_UNAVAILABLE = 41
+    REVISION_NOT_REACHED = 42
+    SHUTTING_DOWN = 43
+    REVOCATIONS_UNAVAILABLE = 44
+    OVERLOADED = 60
+    DEADLINE_EXCEEDED = 61
+    INTERNAL = 62
+
+
+class Refusal(Exception):
+    """The token, or what is asked with it, is refused: an answer, which becomes a DENY with this reason."""
+
+    def __init__(self, reason: Reason, note: str = "") -> None:
+        super().__init__(reason.name)
+        self.reason = reason
+        self.note = note
+        """One sentence for an operator's explanation; it never holds a value of the token or question."""
+
+
+class Fault(Exception):
+    """No decision could be made. Never a denial, never an allowance."""
+
+    code: ClassVar[Code] = Code.INTERNAL
+    reason: FaultReason = FaultReason.INTERNAL
+    message: str = "internal error"
+    retry_after: ClassVar[float | None] = None
+    """Seconds to wait before asking again; None: no advice."""
+
+    def __init__(self) -> None:
+        super().__init__(self.message)
+
+
+_INVALID_REQUESTS: dict[FaultReason, str] = {
+    FaultReason.REQUEST_UNDECODABLE: "the request's bytes are not a message of this method",
+    FaultReason.QUESTION_MISSING: "question: required",
+    FaultReason.MODE_UNKNOWN: "mode: expected MODE_UNSPECIFIED or MODE_ONCE",
+    FaultReason.ITEM_COUNT: "items: expected 1 to 1000",
+    FaultReason.ITEM_ID: "items.id: expected 1 to 128 bytes, each id once",
+    FaultReason.TOKEN_COUNT: "items.question.token: expected at most 16 distinct tokens in one batch",
+    FaultReason.REVISION_MALFORMED: "options.at_least_as_fresh: expected a revision that a decision carried",
+    FaultReason.PAGE_INVALID: "page_size: expected 0 to 1000; page_token: expected one of this question and revision",
+    FaultReason.REQUEST_ID: "options.request_id: expected printable ASCII, at most 128 bytes",
+}
+
+
+class InvalidRequest(Fault):
+    """The gateway sent something that only a gateway controls and that is wrong."""
+
+    code = Code.INVALID_ARGUMENT
+
+    def __init__(self, reason: FaultReason) -> None:
+        self.reason = reason
+        self.message = _INVALID_REQUESTS[reason]
+        super().__init__()
+
+
+class Precondition(Fault):
+    """The revision asked for belongs to another store."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = FaultReason.REVISION_OF_OTHER_STORE
+    message = "options.at_least_as_fresh: a revision of another store"
+
+
+class CallerNotAllowed(Fault):
+    """This caller may not see explanations."""
+
+    code = Code.PERMISSION_DENIED
+    reason = FaultReason.EXPLANATION_NOT_ALLOWED
+    message = "options.explain: this caller may not see explanations"
+
+
+class Unavailable(Fault):
+    """Something that a decision needs is out of reach or too old. Asking again may help."""
+
+    code = Code.UNAVAILABLE
+    retry_after = 1.0
+
+
+class KeysUnavailable(Unavailable):
+    """The issuer's keys were never loaded, or are past their stale bound."""
+
+    reason = FaultReason.KEYS_UNAVAILABLE
+    message = "the keys of the token's issuer are not available"
+
+
+class DirectoryUnavailable(Unavailable):
+    """The directory cannot be read, or is older than its staleness bound."""
+
+    reason = FaultReason.DIRECTORY_UNAVAILABLE
+    message = "the directory is not available"
+
+
+class RevocationsUnavailable(Unavailable):
+    """The list of revoked tokens cannot be read, or is too old."""
+
+    reason = FaultReason.REVOCATIONS_UNAVAILABLE
+    message = "the list of revoked tokens is not available"
+
+
+class RevisionNotReached(Unavailable):
+    """The directory did not reach the wanted revision in time."""
+
+    reason = FaultReason.REVISION_NOT_REACHED
+    message = "the directory has not reached the revision asked for"
+
+
+class ShuttingDown(Unavailable):
+    """The server no longer takes questions."""
+
+    reason = FaultReason.SHUTTING_DOWN
+    message = "the server is shutting down"
+
+
+class Overloaded(Fault):
+    """The server has as much work as it takes on."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = FaultReason.OVERLOADED
+    message = "the server is overloaded"
+    retry_after = 1.0
+
+
+class OutOfTime(Fault):
+    """The time ran out before there was a decision."""
+
+    code = Code.DEADLINE_EXCEEDED
+    reason = FaultReason.DEADLINE_EXCEEDED
+    message = "the deadline came before a decision"
+
+
+class InternalFault(Fault):
+    """A bug in usherd. The text says nothing; the log says all."""

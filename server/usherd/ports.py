@@ -1,0 +1,110 @@
+"""Everything the core asks of the outside world, on one page. Each promise names the error that breaks it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from usherd.domain import VerificationKey, VerifiedToken
+from usherd.facts import EndUser, Organization, Team, User
+
+Clock = Callable[[], float]
+"""Seconds since the epoch. Tokens expire by it."""
+
+Stopwatch = Callable[[], float]
+"""Seconds that never jump. Caches and retries age by it."""
+
+NewId = Callable[[], str]
+"""A fresh id of 26 characters, different each time."""
+
+
+class Keys(Protocol):
+    """The public keys of the issuers, by the issuer's name in the policy."""
+
+    def find(self, issuer: str, kid: str | None) -> VerificationKey | None:
+        """The usable, trusted key of that id now, without I/O; None when a loaded set has none.
+
+        `kid` None finds the issuer's only key, if it has exactly one. Raises KeysUnavailable when the issuer's
+        set was never loaded or is past its stale bound.
+        """
+
+    async def find_fresh(self, issuer: str, kid: str | None, patience: float) -> VerificationKey | None:
+        """As `find`, after a forced refresh that is waited for at most `patience` seconds.
+
+        At most one refresh per issuer and cooldown is forced, whoever asks. Raises KeysUnavailable as `find`.
+        """
+
+    def trusts(self, key: VerificationKey) -> bool:
+        """Whether that very key (issuer, kid, thumbprint) would still be found now. Raises KeysUnavailable."""
+
+    def usable_for(self, issuer: str) -> float:
+        """Seconds until the issuer's set is past its stale bound; infinite for keys that are given in full."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What one question may read of the directory: a store that has to fetch can fetch it all at once."""
+
+    issuer: str
+    user: str | None = None
+    teams: tuple[str, ...] = ()
+    team_aliases: tuple[str, ...] = ()
+    organization: str | None = None
+    end_user: str | None = None
+
+
+class Facts(Protocol):
+    """Rows of the directory at one revision. Reading them is not I/O."""
+
+    store: str
+    """The store's id, 1 to 32 characters without a colon: revisions compare only within it."""
+    revision: int
+
+    def user(self, issuer: str, subject: str) -> User | None:
+        """The user with that identity. A user without identities is found by its id."""
+
+    def user_by_id(self, user_id: str) -> User | None:
+        """The user with that directory id, for sessions, whose ids the directory gave out itself."""
+
+    def team(self, issuer: str, team_id: str) -> Team | None:
+        """The team of that id which tokens of that issuer may claim."""
+
+    def teams_by_alias(self, issuer: str, alias: str) -> Sequence[Team]:
+        """All teams of that alias which tokens of that issuer may claim, in no particular order."""
+
+    def organization(self, organization_id: str) -> Organization | None:
+        """The organization of that id."""
+
+    def end_user(self, end_user_id: str) -> EndUser | None:
+        """The end user of that id."""
+
+
+class Directory(Protocol):
+    """Organizations, teams, users, end users."""
+
+    async def facts(self, wanted: Sequence[Wanted]) -> Facts:
+        """Rows for all of `wanted`, and the organizations that those rows name, at one revision.
+
+        Raises DirectoryUnavailable: a row that could not be read is never an absent row.
+        """
+
+    async def reach(self, store: str, revision: int) -> None:
+        """Returns when facts are at least of that revision. It may wait for ever: the caller has the deadline.
+
+        Raises Precondition when `store` is not this store's id, DirectoryUnavailable when it cannot tell.
+        """
+
+
+class Revocations(Protocol):
+    """Tokens that were revoked before they expired."""
+
+    def revoked(self, token: VerifiedToken) -> bool:
+        """Whether the token was revoked. Raises RevocationsUnavailable when that is not known."""
+
+
+class Hook(Protocol):
+    """A check of the operator's own on the verified claims."""
+
+    async def __call__(self, claims: Mapping[str, object]) -> bool:
+        """True: go on; False: refuse the token. Any exception is a fault, not a refusal."""
