@@ -85,7 +85,7 @@ class VerificationKey:
     """The key itself, as the one door to the crypto library wants it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class VerifiedToken:
     """A genuine token: its signature and its issuer's claim rules held when it was verified."""
 
@@ -132,6 +132,10 @@ class Principal:
     """(name, JSON text) of each claim that the policy passes on, sorted by name."""
 
 
+MAX_DEPENDENCIES = 64
+"""An answer that depends on more is not worth keeping: it lists the first of them and is not cacheable."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Dependency:
     """One thing that a verdict depended on."""
@@ -153,10 +157,11 @@ class Limit:
     models: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return self != _NO_LIMIT
+        return self != NO_LIMIT
 
 
-_NO_LIMIT = Limit()
+NO_LIMIT = Limit()
+"""The limit of a row that sets none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

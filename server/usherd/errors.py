@@ -66,9 +66,11 @@ class FaultReason(IntEnum):
 class Refusal(Exception):
     """The token, or what is asked with it, is refused: an answer, which becomes a DENY with this reason."""
 
-    def __init__(self, reason: Reason, note: str = "") -> None:
+    def __init__(self, reason: Reason, note: str = "", *, issuer: str = "") -> None:
         super().__init__(reason.name)
         self.reason = reason
+        self.issuer = issuer
+        """The name of the issuer whose rules refused; empty when no issuer was found yet."""
         self.note = note
         """One sentence for an operator's explanation; it never holds a value of the token or question."""
 

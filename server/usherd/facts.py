@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from usherd.domain import Limit
+from usherd.domain import NO_LIMIT, Limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Team:
     models: tuple[str, ...] | None = None
     """A grant: names, wildcards, access groups. None and empty grant nothing; `*` grants all."""
     blocked: bool = False
-    limit: Limit = Limit()
+    limit: Limit = NO_LIMIT
     members: Mapping[str, Membership] = field(default_factory=dict)
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     """Names that mean another model for this team only."""
@@ -50,7 +50,7 @@ class User:
     teams: tuple[str, ...] = ()
     organizations: tuple[str, ...] = ()
     blocked: bool = False
-    limit: Limit = Limit()
+    limit: Limit = NO_LIMIT
     revision: str = ""
 
 
@@ -62,7 +62,7 @@ class Organization:
     models: tuple[str, ...] | None = None
     """A ceiling: None is no ceiling, empty is nothing."""
     blocked: bool = False
-    limit: Limit = Limit()
+    limit: Limit = NO_LIMIT
     revision: str = ""
 
 
@@ -72,5 +72,15 @@ class EndUser:
 
     id: str
     blocked: bool = False
-    limit: Limit = Limit()
+    limit: Limit = NO_LIMIT
     revision: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """All rows of a directory at one moment."""
+
+    organizations: tuple[Organization, ...] = ()
+    teams: tuple[Team, ...] = ()
+    users: tuple[User, ...] = ()
+    end_users: tuple[EndUser, ...] = ()

@@ -1,0 +1,65 @@
+# One command a purpose; `make help` lists them. Everything is installed on demand into .venv, and only once.
+.POSIX:
+
+PYTHON = python3
+VENV = .venv
+BIN = $(VENV)/bin
+PIP = $(BIN)/pip --disable-pip-version-check --quiet
+CONSTRAINTS = --constraint constraints.txt
+ARGS =
+
+help: ## Lists the commands.
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-24s%s\n", $$1, $$2 }'
+
+run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions with their answers.
+	$(BIN)/python -m usherd dev demo $(ARGS)
+
+test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
+	$(BIN)/python -m pytest -n 2 -m "not peers" $(ARGS)
+
+test-peers: $(VENV)/.dev ## Runs the tests against Go and TypeScript (needs go, node and npm).
+	$(BIN)/python -m pytest -m peers $(ARGS)
+	$(BIN)/python tools/check_peer_stubs.py
+
+check: check-code check-contract check-docs ## Checks format, lint, types, imports, the contract, threats and docs.
+
+check-code: $(VENV)/.dev ## Checks format, lint, types and the direction of imports.
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check-contract: $(VENV)/.dev ## Checks the contract, its baseline, and the stubs on their floor.
+	$(BIN)/python tools/check_contract.py
+
+check-docs: $(VENV)/.dev ## Checks that every threat has a test, and that the docs' links lead somewhere.
+	$(BIN)/python tests/threats_check.py
+	$(BIN)/python tools/check_links.py
+
+generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (Python; with go and npm also theirs).
+	$(BIN)/python tools/generate.py $(ARGS)
+
+bench: $(VENV)/.dev ## Measures usherd on this machine.
+	$(BIN)/python -m bench $(ARGS)
+
+clean: ## Removes what the other commands made.
+	rm -rf .venv .venv-stubs .venv-floor .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "usherd needs Python 3.11 or newer: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: $(VENV)/bin/python pyproject.toml clients/python/pyproject.toml constraints.txt
+	$(PIP) install $(CONSTRAINTS) --editable clients/python --editable .
+	@touch $@
+
+# Dependency groups are known to pip from 25.1 on.
+$(VENV)/.dev: $(VENV)/.run
+	$(PIP) install 'pip>=25.1,<27'
+	$(PIP) install $(CONSTRAINTS) --group test --group lint
+	@touch $@
+
+.PHONY: help run test test-peers check check-code check-contract check-docs generate bench clean

@@ -1,0 +1,114 @@
+"""Keeps what an issuer's keys are over time: which key is trusted now, without any I/O.
+
+Real issuers' key sets flap: keys are absent for hours and then back. A key that is no longer published is therefore
+trusted for a while after it was last seen; what must go at once is named as denied.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from usherd.domain import VerificationKey
+from usherd.errors import KeysUnavailable
+
+REMOVED_GRACE = 72 * 3600.0
+"""Seconds that a key stays trusted after it was last seen, unless configured otherwise."""
+MAX_RETAINED = 100
+"""Keys that are remembered after they were removed; the ones seen longest ago go first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingRules:
+    """How long keys count. Seconds, by the stopwatch that `now` is read from."""
+
+    stale_after: float
+    """The set as a whole counts for so long after it was fetched: the refresh interval and `stale_for` together."""
+    removed_grace: float = REMOVED_GRACE
+    """A key that newer sets lack counts for so long after it was last seen."""
+    denied: frozenset[str] = frozenset()
+    """Key ids and thumbprints that are never trusted."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    key: VerificationKey
+    last_seen: float
+    published: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRing:
+    """One issuer's keys. Immutable: a newly loaded set makes a new ring."""
+
+    rules: RingRules
+    fetched_at: float | None = None
+    """When the newest usable set was fetched; None: never."""
+    _held: Mapping[str | None, _Held] = field(default_factory=dict, repr=False)
+    _only: VerificationKey | None = field(default=None, repr=False)
+
+    def loaded(self, keys: Iterable[VerificationKey], now: float) -> KeyRing:
+        """The ring after a set with these keys was fetched at `now`.
+
+        A set without any usable key changes nothing: a good set is never replaced by an empty one, and grows stale
+        instead. Different keys of one key id are both left out; a key published twice is one. A key that takes
+        over a key id replaces the older one at once.
+        """
+        distinct = {(key.kid, key.thumbprint): key for key in keys if not self._denies(key)}
+        named = Counter(kid for kid, _ in distinct)
+        usable = [key for key in distinct.values() if key.kid is None or named[key.kid] == 1]
+        if not usable:
+            return self
+        # Keys without an id are found only when they are alone, so that one entry is enough for them.
+        held = {key.kid: _Held(self._same(key), now, True) for key in usable}
+        removed = [
+            _Held(old.key, old.last_seen, False)
+            for kid, old in self._held.items()
+            if kid not in held and kid is not None and now - old.last_seen < self.rules.removed_grace
+        ]
+        removed.sort(key=lambda old: old.last_seen, reverse=True)
+        held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
+        return replace(self, fetched_at=now, _held=held, _only=self._same(usable[0]) if len(usable) == 1 else None)
+
+    def find(self, kid: str | None, now: float) -> VerificationKey | None:
+        """The trusted key of that id; `kid` None: the only key that the newest set has, if it has exactly one.
+
+        Raises KeysUnavailable when no set was ever loaded, or the newest one is past its stale bound.
+        """
+        if self.usable_for(now) <= 0:
+            raise KeysUnavailable
+        if kid is None:
+            return self._only
+        held = self._held.get(kid)
+        if held is None or not (held.published or now - held.last_seen < self.rules.removed_grace):
+            return None
+        return held.key
+
+    def trusts(self, key: VerificationKey, now: float) -> bool:
+        """Whether that very key would still be found. Raises KeysUnavailable as `find`."""
+        found = self.find(key.kid, now)
+        return found is not None and (found is key or _equal(found, key))
+
+    def usable_for(self, now: float) -> float:
+        """Seconds until the set is past its stale bound; 0 when it is, or was never loaded."""
+        if self.fetched_at is None:
+            return 0.0
+        return max(0.0, self.fetched_at + self.rules.stale_after - now)
+
+    def keys(self, now: float) -> tuple[VerificationKey, ...]:
+        """All keys that count now, published or within their grace."""
+        grace = self.rules.removed_grace
+        return tuple(held.key for held in self._held.values() if held.published or now - held.last_seen < grace)
+
+    def _same(self, key: VerificationKey) -> VerificationKey:
+        """The key's object as it was loaded first: tokens that it verified compare with it by identity."""
+        held = self._held.get(key.kid)
+        return held.key if held is not None and _equal(held.key, key) else key
+
+    def _denies(self, key: VerificationKey) -> bool:
+        return key.kid in self.rules.denied or key.thumbprint in self.rules.denied
+
+
+def _equal(one: VerificationKey, other: VerificationKey) -> bool:
+    return one.thumbprint == other.thumbprint and one.algorithms == other.algorithms

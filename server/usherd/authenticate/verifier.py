@@ -1,0 +1,120 @@
+"""Answers "is it genuine?": the steps from a token's text to verified claims, each on one line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from usherd.authenticate import signature
+from usherd.authenticate.claims import check_claims
+from usherd.authenticate.compact import Compact, check_size, take_apart
+from usherd.authenticate.session_token import SessionVerifier, says_session
+from usherd.authenticate.token_cache import CachedToken, TokenCache
+from usherd.authenticate.token_id import TokenIds
+from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
+from usherd.errors import Refusal
+from usherd.policy import IssuerPolicy, Policy
+from usherd.ports import Clock, Keys
+from usherd.reasons import Reason
+
+MAX_KEY_PATIENCE = 0.5
+"""Seconds that one question waits for a refresh because its key id is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    policy: IssuerPolicy
+    ids: TokenIds
+
+
+class Verifier:
+    """Verifies tokens under one policy. The same token gets the same answer, whether it was seen before or not."""
+
+    def __init__(self, policy: Policy, keys: Keys, clock: Clock, cache_size: int = 100_000) -> None:
+        self._issuers = {
+            iss: _Issuer(issuer, TokenIds(issuer.digest)) for iss, issuer in policy.issuers_by_iss().items()
+        }
+        self._session = SessionVerifier(policy.session) if policy.session is not None else None
+        self._max_size = policy.token_max_size
+        self._keys = keys
+        self._clock = clock
+        self._cache = TokenCache(cache_size, policy.digest)
+
+    async def verify(self, token: str, *, patience: float) -> VerifiedToken:
+        """The verified token. It suspends only to wait for an unknown key, `patience` seconds at most.
+
+        Raises Refusal when it is not genuine, KeysUnavailable when that cannot be told.
+        """
+        data = check_size(token, self._max_size)
+        digest = self._cache.digest(data)
+        known = self._recall(digest)
+        if known is not None:
+            return known
+        compact = take_apart(data)
+        if self._session is not None and says_session(compact.claims):
+            verified = self._session.verify(compact, self._clock())
+        else:
+            verified = await self._verify_signed(compact, patience)
+        self._cache.put(digest, verified)
+        return verified.token
+
+    def verify_cached(self, token: str) -> VerifiedToken | None:
+        """The token, if it was verified before and still is genuine; None says nothing: ask `verify`.
+
+        Raises Refusal as `verify` for a token too large or not ASCII, KeysUnavailable as `verify`.
+        """
+        return self._recall(self._cache.digest(check_size(token, self._max_size)))
+
+    def _recall(self, digest: bytes) -> VerifiedToken | None:
+        cached = self._cache.get(digest)
+        if cached is None:
+            return None
+        validity = cached.validity
+        if validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached):
+            return cached.token
+        # The long way finds the reason, and may find a new key.
+        self._cache.forget(digest)
+        return None
+
+    def _still_trusted(self, cached: CachedToken) -> bool:
+        key = cached.token.key
+        if key is None:
+            return True
+        if cached.names_key:
+            return self._keys.trusts(key)
+        return self._keys.find(key.issuer, None) is key
+
+    async def _verify_signed(self, compact: Compact, patience: float) -> CachedToken:
+        issuer = self._issuer(compact.claims.get("iss"))
+        rules = issuer.policy.token
+        if compact.header.algorithm not in rules.algorithms:
+            raise Refusal(Reason.ALGORITHM_NOT_ALLOWED)
+        key = await self._key(issuer.policy.name, compact.header.kid, patience)
+        signature.verify(key, compact.header.algorithm, compact.signing_input, compact.signature)
+        validity = check_claims(compact.claims, compact.header.type, rules, self._clock())
+        token = VerifiedToken(
+            issuer=issuer.policy.name,
+            iss=rules.issuer,
+            claims=VerifiedClaims(MappingProxyType(dict(compact.claims))),
+            token_id=issuer.ids.of(compact.signing_input),
+            key=key,
+            expires_at=validity.expires_at,
+            not_before=validity.not_before,
+            leeway=rules.leeway,
+        )
+        return CachedToken(token, validity, names_key=compact.header.kid is not None)
+
+    def _issuer(self, iss: object) -> _Issuer:
+        # The unverified claim only chooses a row of a fixed table; no input or output happens for a stranger.
+        issuer = self._issuers.get(iss) if isinstance(iss, str) else None
+        if issuer is None:
+            raise Refusal(Reason.ISSUER_UNKNOWN)
+        return issuer
+
+    async def _key(self, issuer: str, kid: str | None, patience: float) -> VerificationKey:
+        key = self._keys.find(issuer, kid)
+        if key is None:
+            key = await self._keys.find_fresh(issuer, kid, min(patience, MAX_KEY_PATIENCE))
+        if key is None:
+            raise Refusal(Reason.UNKNOWN_KEY)
+        return key

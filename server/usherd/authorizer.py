@@ -1,0 +1,301 @@
+"""The way of a question through the house: is it genuine, who is it, may they, what do we answer?"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
+
+from usherd.authenticate.verifier import Verifier
+from usherd.decide import allows
+from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict, VerifiedToken
+from usherd.errors import Fault, InternalFault, Refusal
+from usherd.identify.profile import Profiler
+from usherd.identify.resolve import wanted
+from usherd.judge import Genuine, Judge
+from usherd.policy import Policy
+from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Revocations, Stopwatch
+from usherd.reasons import Reason
+
+MAX_TURN_SECONDS = 0.002
+"""A long list of questions lets others go on after this long."""
+
+DENIED_WHATEVER_THE_MODEL = frozenset(
+    {
+        Reason.NOT_ENTITLED,
+        Reason.TEAM_NOT_ALLOWED,
+        Reason.TEAM_REQUIRED,
+        Reason.END_USER_INVALID,
+        Reason.END_USER_BLOCKED,
+        Reason.USER_BLOCKED,
+        Reason.ROUTE_AMBIGUOUS,
+        Reason.METHOD_INVALID,
+        Reason.ROUTE_DENIED,
+        Reason.ROUTE_NOT_GRANTED,
+    }
+)
+"""Reasons that no model, and so no other choice of team, can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsPage:
+    """A page of models that may be called."""
+
+    models: tuple[tuple[str, str], ...]
+    """(name, resolved model), sorted by name."""
+    last: str
+    """The name to go on after; empty: this was the last page."""
+    denial: Decision | None
+    """Set when the question is denied whatever the model."""
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    refusal: Refusal
+    check: str
+
+
+class Authorizer:
+    """Answers questions under one policy. Raises Fault when there is no answer; a refusal is an answer."""
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        verifier: Verifier,
+        keys: Keys,
+        directory: Directory,
+        clock: Clock,
+        stopwatch: Stopwatch,
+        new_id: NewId,
+        revocations: Revocations | None = None,
+        hook: Hook | None = None,
+    ) -> None:
+        self._policy = policy
+        self._verifier = verifier
+        self._keys = keys
+        self._directory = directory
+        self._clock = clock
+        self._stopwatch = stopwatch
+        self._new_id = new_id
+        self._revocations = revocations
+        self._hook = hook
+        self._profiler = Profiler(policy)
+        self._judge = Judge(policy)
+        # As long as the verifier remembers a token, what the token says need not be read again.
+        self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
+
+    async def authorize(
+        self,
+        question: Question,
+        *,
+        explain: bool = False,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> Decision:
+        """Answers one question.
+
+        `at_least` is a (store, revision) that the directory must have reached; `patience` is how many seconds may
+        be spent on keys that have to be fetched. Raises Fault: no other exception leaves.
+        """
+        try:
+            if at_least is not None:
+                await self._directory.reach(*at_least)
+            asked = self._judge.asked(question)
+            public = self._judge.public(asked, explain=explain)
+            if public is not None:
+                return self._decision(public, None, None)
+            holder = await self._holder(question.token, patience)
+            if isinstance(holder, _Refused):
+                return self._refusal(holder, explain=explain)
+            facts = await self._directory.facts((wanted(holder.profile, question),))
+            verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
+            return self._decision(verdict, holder, facts)
+        except Fault:
+            raise
+        except Exception as error:
+            raise InternalFault from error
+
+    async def authorize_many(
+        self,
+        questions: Sequence[Question],
+        *,
+        explain: bool = False,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> list[Decision | Fault]:
+        """Answers many questions at one revision of the directory, in their order.
+
+        A fault of one question stands in its place; a fault of the directory is raised. Lets other work go on
+        every few milliseconds.
+        """
+        try:
+            if at_least is not None:
+                await self._directory.reach(*at_least)
+            holders = await self._holders({question.token for question in questions}, patience)
+            needs = [
+                wanted(holder.profile, question)
+                for question in questions
+                if isinstance(holder := holders[question.token], Genuine)
+            ]
+            facts = await self._directory.facts(needs)
+        except Fault:
+            raise
+        except Exception as error:
+            raise InternalFault from error
+        turn = _Turn(self._stopwatch)
+        answers: list[Decision | Fault] = []
+        for question in questions:
+            answers.append(self._answer(question, holders[question.token], facts, explain=explain))
+            await turn.maybe_yield()
+        return answers
+
+    async def models(
+        self,
+        question: Question,
+        *,
+        after: str = "",
+        limit: int = 100,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> ModelsPage:
+        """The models of the catalogue that the question would be allowed with, by asking for each of them.
+
+        At most `limit` names, those after `after` by code points. The question's own model is left aside.
+        """
+        open_question = replace(question, model=None, fallback_models=())
+        try:
+            if at_least is not None:
+                await self._directory.reach(*at_least)
+            holder = (await self._holders({question.token}, patience))[question.token]
+            facts = await self._directory.facts(
+                (wanted(holder.profile, open_question),) if isinstance(holder, Genuine) else ()
+            )
+        except Fault:
+            raise
+        except Exception as error:
+            raise InternalFault from error
+        revision = _revision(facts)
+        first = _decided(self._answer(open_question, holder, facts, explain=False))
+        if first.verdict.principal is None or first.verdict.reason in DENIED_WHATEVER_THE_MODEL:
+            return ModelsPage((), "", first, revision)
+        turn = _Turn(self._stopwatch)
+        found: list[tuple[str, str]] = []
+        for name in self._judge.catalogue.names():
+            if name <= after:
+                continue
+            asked = replace(open_question, model=name)
+            verdict = _decided(self._answer(asked, holder, facts, explain=False)).verdict
+            if allows(verdict):
+                if len(found) == limit:
+                    return ModelsPage(tuple(found), found[-1][0], None, revision)
+                found.append((name, verdict.resolved_model or name))
+            await turn.maybe_yield()
+        return ModelsPage(tuple(found), "", None, revision)
+
+    def _answer(
+        self, question: Question, holder: Genuine | _Refused | Fault, facts: Facts, *, explain: bool
+    ) -> Decision | Fault:
+        try:
+            asked = self._judge.asked(question)
+            public = self._judge.public(asked, explain=explain)
+            if public is not None:
+                return self._decision(public, None, None)
+            if isinstance(holder, Fault):
+                return holder
+            if isinstance(holder, _Refused):
+                return self._refusal(holder, explain=explain)
+            verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
+            return self._decision(verdict, holder, facts)
+        except Fault as fault:
+            return fault
+        except Exception as error:
+            internal = InternalFault()
+            internal.__cause__ = error
+            return internal
+
+    async def _holders(self, tokens: set[str], patience: float) -> dict[str, Genuine | _Refused | Fault]:
+        """The holder of each token; all together wait no longer than `patience`."""
+        until = self._stopwatch() + patience
+        holders: dict[str, Genuine | _Refused | Fault] = {}
+        for token in sorted(tokens):
+            try:
+                holders[token] = await self._holder(token, max(0.0, until - self._stopwatch()))
+            except Fault as fault:
+                holders[token] = fault
+        return holders
+
+    async def _holder(self, text: str, patience: float) -> Genuine | _Refused:
+        """Whose token it is. Revocation and hook are asked each time, whatever is cached."""
+        check = "token"
+        try:
+            token = await self._verifier.verify(text, patience=patience)
+            check = "revocation"
+            if self._revocations is not None and self._revocations.revoked(token):
+                raise Refusal(Reason.TOKEN_REVOKED)
+            check = "hook"
+            if self._hook is not None:
+                await self._ask_hook(self._hook, token)
+            check = "identity"
+            holder = self._known.get(token)
+            if holder is None:
+                holder = self._judge.genuine(token, self._profiler.profile(token))
+                self._known[token] = holder
+            return holder
+        except Refusal as refusal:
+            return _Refused(refusal, check)
+
+    async def _ask_hook(self, hook: Hook, token: VerifiedToken) -> None:
+        try:
+            accepted = await hook(token.claims)
+        except Exception as error:
+            # The hook is the operator's code: whatever it raises, a refusal among it, is a fault and no answer.
+            raise InternalFault from error
+        if accepted is not True:
+            raise Refusal(Reason.HOOK_REFUSED)
+
+    def _refusal(self, refused: _Refused, *, explain: bool) -> Decision:
+        return self._decision(self._judge.refused(refused.refusal, refused.check, explain=explain), None, None)
+
+    def _decision(self, verdict: Verdict, holder: Genuine | None, facts: Facts | None) -> Decision:
+        now = self._clock()
+        keep = 0.0
+        if holder is not None:
+            keep = min(self._policy.keep_answers_for, holder.expires_at - now)
+            if holder.key_of:
+                keep = min(keep, self._keys.usable_for(holder.key_of))
+        elif verdict.reason is Reason.PUBLIC_ROUTE:
+            keep = self._policy.keep_answers_for
+        keep = max(0.0, keep)
+        return Decision(
+            verdict=verdict,
+            decision_id=self._new_id(),
+            revision="" if facts is None else _revision(facts),
+            valid_until=now + keep,
+            cacheable=keep > 0 and len(verdict.depends_on) <= MAX_DEPENDENCIES,
+        )
+
+
+class _Turn:
+    """Lets other work go on when a turn has lasted long enough."""
+
+    def __init__(self, stopwatch: Stopwatch) -> None:
+        self._stopwatch = stopwatch
+        self._since = stopwatch()
+
+    async def maybe_yield(self) -> None:
+        if self._stopwatch() - self._since > MAX_TURN_SECONDS:
+            await asyncio.sleep(0)
+            self._since = self._stopwatch()
+
+
+def _revision(facts: Facts) -> str:
+    return f"{facts.store}:{facts.revision}"
+
+
+def _decided(answer: Decision | Fault) -> Decision:
+    if isinstance(answer, Fault):
+        raise answer
+    return answer

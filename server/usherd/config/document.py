@@ -1,0 +1,192 @@
+"""Reads YAML into plain values and remembers the line of each: strict, bounded, and without surprises.
+
+Only `true` and `false` are booleans and only `null`, `~` and nothing are null, as in YAML 1.2: `on`, `no` and dates
+are texts. Tags, merge keys, doubled keys, keys that are no texts and more than one document are refused.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from usherd.config.problems import ConfigError, KeyPath, Problem, key_text, quoted, shown_key
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_VALUES = 500_000
+"""Values of one document, each alias counted as often as it is used."""
+MAX_DEPTH = 32
+
+_Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_FLOAT = re.compile(r"[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]{1,3})?")
+_WORDS: Mapping[str, object] = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
+_TEXT_TAG = "tag:yaml.org,2002:str"
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file, as plain values and where they stand."""
+
+    name: str
+    """The file as messages call it."""
+    folder: Path
+    """What paths in the file are relative to."""
+    value: object = field(repr=False)
+    lines: Mapping[KeyPath, int] = field(repr=False)
+
+    def problem(self, path: KeyPath, text: str) -> Problem:
+        """A problem at a place, with the line of the place or of the nearest thing around it."""
+        around = path
+        while around and around not in self.lines:
+            around = around[:-1]
+        return Problem(self.name, self.lines.get(around, 1), key_text(path), text)
+
+
+class _Refused(Exception):
+    def __init__(self, line: int, text: str, key: str = "") -> None:
+        super().__init__(text)
+        self.line, self.text, self.key = line, text, key
+
+
+@dataclass(slots=True)
+class _Node:
+    line: int
+    value: object
+    """A scalar, a list of nodes, or a dict of (line of the key, node) by key."""
+
+
+def read_document(path: Path, name: str | None = None) -> Document:
+    """The document in a file. Raises ConfigError when it cannot be read or is no plain YAML."""
+    name = name or str(path)
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([Problem(name, 0, "", f"cannot be read: {error.strerror or 'unknown error'}")]) from None
+    return parse_document(content, name, path.parent)
+
+
+def parse_document(content: bytes, name: str, folder: Path) -> Document:
+    """The document in some bytes. Raises ConfigError."""
+    if len(content) > MAX_BYTES:
+        raise ConfigError([Problem(name, 0, "", f"is too large; expected at most {MAX_BYTES // 1024 // 1024} MiB")])
+    try:
+        text = content.decode("utf-8-sig")
+        root = _Reader(yaml.parse(text, Loader=_Parser)).document()
+        lines: dict[KeyPath, int] = {}
+        value = _plain(root, (), lines)
+    except UnicodeDecodeError:
+        raise ConfigError([Problem(name, 0, "", "is not UTF-8 text")]) from None
+    except _Refused as refused:
+        raise ConfigError([Problem(name, refused.line, refused.key, refused.text)]) from None
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ConfigError([Problem(name, line, "", f"is not YAML: {error.problem or 'cannot be parsed'}")]) from None
+    except yaml.YAMLError:
+        raise ConfigError([Problem(name, 0, "", "is not YAML: it has characters that YAML does not allow")]) from None
+    return Document(name, folder, value, lines)
+
+
+class _Reader:
+    """Makes nodes from parser events, without the recursion and the implicit types of PyYAML's own composer."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._anchors: dict[str, _Node] = {}
+
+    def document(self) -> _Node:
+        next(self._events)  # start of the stream
+        if isinstance(next(self._events), yaml.StreamEndEvent):
+            return _Node(1, None)
+        root = self._node(next(self._events), 0)
+        next(self._events)  # end of the document
+        extra = next(self._events)
+        if not isinstance(extra, yaml.StreamEndEvent):
+            raise _Refused(extra.start_mark.line + 1, "a second document begins here; expected one")
+        return root
+
+    def _node(self, event: Any, depth: int) -> _Node:
+        line = event.start_mark.line + 1
+        if depth > MAX_DEPTH:
+            raise _Refused(line, f"is nested too deeply; expected at most {MAX_DEPTH} levels")
+        if isinstance(event, yaml.AliasEvent):
+            if event.anchor not in self._anchors:
+                raise _Refused(line, f"the alias {quoted(event.anchor)} has no anchor before it")
+            return self._anchors[event.anchor]
+        if event.tag not in (None, "!", _TEXT_TAG):
+            raise _Refused(line, "tags are not allowed")
+        node = _Node(line, None)
+        if isinstance(event, yaml.ScalarEvent):
+            node.value = _scalar(event.value) if not event.style and event.tag is None else event.value
+        elif isinstance(event, yaml.SequenceStartEvent):
+            node.value = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
+        else:
+            node.value = self._mapping(depth)
+        # Known only when complete, so that nothing can contain itself.
+        if event.anchor is not None:
+            self._anchors[event.anchor] = node
+        return node
+
+    def _mapping(self, depth: int) -> dict[str, tuple[int, _Node]]:
+        found: dict[str, tuple[int, _Node]] = {}
+        for event in self._until(yaml.MappingEndEvent):
+            line = event.start_mark.line + 1
+            key = self._node(event, depth + 1).value
+            if not isinstance(key, str):
+                raise _Refused(line, "a key is no text; expected a name, quoted if it looks like a number or boolean")
+            if key == "<<":
+                raise _Refused(line, "merge keys are not allowed; write the keys out")
+            if key in found:
+                raise _Refused(line, f"this key is here twice, first in line {found[key][0]}", shown_key(key))
+            found[key] = (line, self._node(next(self._events), depth + 1))
+        return found
+
+    def _until(self, end: type) -> Iterator[Any]:
+        while not isinstance(event := next(self._events), end):
+            yield event
+
+
+def _scalar(text: str) -> object:
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _FLOAT.fullmatch(text) and math.isfinite(number := float(text)):
+        return number
+    return text
+
+
+def _plain(node: _Node, path: KeyPath, lines: dict[KeyPath, int], depth: int = 0) -> object:
+    # An alias repeats lines and values, so both bounds are checked again here, where aliases have been followed.
+    if len(lines) >= MAX_VALUES:
+        raise _Refused(node.line, f"has too many values; expected at most {MAX_VALUES}, aliases counted")
+    if depth > MAX_DEPTH:
+        raise _Refused(node.line, f"is nested too deeply; expected at most {MAX_DEPTH} levels")
+    lines.setdefault(path, node.line)
+    if isinstance(node.value, list):
+        return [_plain(item, (*path, index), lines, depth + 1) for index, item in enumerate(node.value)]
+    if isinstance(node.value, dict):
+        values: dict[str, object] = {}
+        for key, (line, value) in node.value.items():
+            lines[(*path, key)] = line
+            values[key] = _plain(value, (*path, key), lines, depth + 1)
+        return values
+    return node.value

@@ -1,0 +1,162 @@
+"""The kinds of values that the file's models are made of: each refuses in plain words what it cannot be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from usherd import claim_paths
+from usherd.config import patterns, scalars
+from usherd.config.problems import Unusable, quoted
+
+PLAIN = "plain"
+"""The type of errors whose text is ours already."""
+
+JsonSchema = dict[str, Any]
+
+
+class Section(BaseModel):
+    """A mapping of the file. Types are taken as they are written, and a key that is not known is refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def refuse(text: str) -> PydanticCustomError:
+    """An error whose text is shown as it is."""
+    return PydanticCustomError(PLAIN, "{text}", {"text": text})
+
+
+def _validator(check: Callable[[Any], object]) -> BeforeValidator:
+    def validate(value: Any) -> object:
+        try:
+            return check(value)
+        except (Unusable, claim_paths.ClaimPathError) as error:
+            raise refuse(str(error)) from None
+
+    return BeforeValidator(validate)
+
+
+def _text(check: Callable[[str], object]) -> BeforeValidator:
+    """For texts only; other types are left to pydantic's strict check."""
+
+    def validate(value: Any) -> object:
+        if isinstance(value, str):
+            check(value)
+        return value
+
+    return _validator(validate)
+
+
+def _one_or_many(value: Any) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _all_or_list(value: Any) -> object:
+    if value == "all":
+        return None
+    if value is None or not isinstance(value, list):
+        raise Unusable("is neither all nor a list; expected all, or a list of names")
+    return value
+
+
+def _printable(value: str) -> None:
+    if not 1 <= len(value) <= 512 or not value.isprintable():
+        raise Unusable("is empty, too long or has control characters; expected 1 to 512 printable characters")
+
+
+def _issuer_name(value: str) -> None:
+    patterns.check_name(value)
+    if value == "session":
+        raise Unusable("'session' is reserved for sessions of the user interface; expected another name")
+
+
+def _iss(value: str) -> None:
+    _printable(value)
+    if "{" in value or "}" in value:
+        raise Unusable(
+            f"{quoted(value)} is a template, which would trust every tenant; expected the exact `iss` of one issuer"
+        )
+    if " " in value or "*" in value:
+        raise Unusable(f"{quoted(value)} is no issuer; expected the exact `iss`, without spaces or wildcards")
+
+
+def _claim_path(value: str) -> None:
+    claim_paths.parse(value)
+
+
+def _duration(least: str, most: str) -> Any:
+    low, high = scalars.seconds(least), scalars.seconds(most)
+    schema = {
+        "type": "string",
+        "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$",
+        "description": f"{least} to {most}",
+    }
+    return Annotated[
+        float, _validator(lambda value: scalars.bounded_seconds(value, low, high)), WithJsonSchema(schema)
+    ]
+
+
+def _size(least: str, most: str) -> Any:
+    low, high = scalars.bounded_bytes(least, 0, 2**30), scalars.bounded_bytes(most, 0, 2**30)
+    schema = {"type": "string", "pattern": r"^[0-9]{1,9}(B|KiB|MiB)$", "description": f"{least} to {most}"}
+    return Annotated[int, _validator(lambda value: scalars.bounded_bytes(value, low, high)), WithJsonSchema(schema)]
+
+
+def _count(least: int, most: int) -> Any:
+    def check(value: Any) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and not least <= value <= most:
+            raise Unusable(f"{value} is out of bounds; expected {least} to {most}")
+        return value
+
+    return Annotated[
+        int, _validator(check), WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
+    ]
+
+
+_TEXT_OR_TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_ALL_OR_TEXTS: JsonSchema = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}
+
+Text = Annotated[str, _text(_printable)]
+Name = Annotated[str, _text(patterns.check_name)]
+IssuerName = Annotated[str, _text(_issuer_name)]
+Iss = Annotated[str, _text(_iss)]
+ClaimPathText = Annotated[str, _text(_claim_path)]
+ModelName = Annotated[str, _text(patterns.check_model_name)]
+ModelEntry = Annotated[str, _text(patterns.check_model_entry)]
+Texts = Annotated[list[Text], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
+ClaimPathTexts = Annotated[list[ClaimPathText], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
+AllOrTexts = Annotated[list[Text] | None, _validator(_all_or_list), WithJsonSchema(_ALL_OR_TEXTS)]
+SecretReference = Annotated[
+    str,
+    _validator(scalars.check_secret_reference),
+    WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}),
+]
+Money = Annotated[
+    int,
+    _validator(scalars.micro_usd),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "description": "US dollars"}),
+]
+
+RefreshEvery = _duration("10s", "1d")
+StaleFor = _duration("0s", "7d")
+RemovedGrace = _duration("0s", "30d")
+UnknownKidCooldown = _duration("1s", "1h")
+FetchTimeout = _duration("100ms", "60s")
+Leeway = _duration("0s", "300s")
+MaxLifetime = _duration("1s", "366d")
+KeepAnswersFor = _duration("0s", "1h")
+Deadline = _duration("10ms", "60s")
+Drain = _duration("0s", "10m")
+BudgetPeriod = _duration("1s", "3660d")
+TokenSize = _size("512B", "64KiB")
+CachedTokens = _count(1, 10_000_000)
+Concurrency = _count(1, 100_000)
+Rate = _count(0, 2**53)
+
+OnOff = Literal["auto", "on", "off"]
+Algorithm = Literal[
+    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]

@@ -1,0 +1,93 @@
+"""Expands the names of route groups: those of LiteLLM, which come as data, and the configuration's own."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterable, Mapping
+from importlib import resources
+from typing import Any
+
+from usherd.config.patterns import check_route_pattern
+from usherd.config.problems import Unusable, did_you_mean, quoted
+
+MAX_DEPTH = 8
+"""Groups within groups."""
+MAX_ROUTES = 10_000
+"""Routes of one expanded list."""
+VERSIONS = ("latest", "reference")
+
+
+def _data(name: str) -> Any:
+    return json.loads(resources.files("usherd.config").joinpath(name).read_text("utf-8"))
+
+
+@functools.cache
+def built_in(version: str) -> Mapping[str, tuple[str, ...]]:
+    """The groups of one LiteLLM version, as route patterns, each once, in their order.
+
+    The data are LiteLLM's and are taken deliberately: routes are matched without their query, so `/realtime?{model}`
+    is `/realtime`; a canonical route has no trailing slash, so `/mcp/` is `/mcp`; a name without a slash (the group
+    `openai_route_names` has only such) is the name of a function, not a route, and is left out.
+    """
+    groups: dict[str, tuple[str, ...]] = {}
+    for name, entries in _data("route_groups.json")[version].items():
+        routes = (re.sub(r"(?<=.)/\Z", "", entry.partition("?")[0]) for entry in entries if entry.startswith("/"))
+        if expanded := tuple(dict.fromkeys(routes)):
+            groups[name] = expanded
+    return groups
+
+
+@functools.cache
+def model_routes() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(routes that need a model, templates of routes that name one), as patterns.
+
+    Needed: wherever the provider's API takes a `model` and work is done with it, in the body or, for realtime, in the
+    query. Not needed: reading or cancelling what exists (`/v1/responses/{id}`, runs, files, batches: a batch names
+    its models line by line in a file that only the gateway sees), moderations (the API has a default model), search.
+    Pass-through prefixes carry the same APIs further down, so a path that ends like one needs a model, too. A URL
+    that names the model satisfies the need; that model must then be granted, whatever the body says.
+    """
+    routes = _data("model_routes.json")
+    return tuple(routes["model_required"]), tuple(routes["model_templates"])
+
+
+class RouteGroups:
+    """The groups that lists of routes may name."""
+
+    def __init__(self, version: str, own: Mapping[str, Iterable[str]]) -> None:
+        self._groups: dict[str, tuple[str, ...]] = {**built_in(version)}
+        self._built_in = frozenset(self._groups)
+        self._groups.update((name, tuple(entries)) for name, entries in own.items())
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names of all groups."""
+        return frozenset(self._groups)
+
+    def is_built_in(self, name: str) -> bool:
+        """Whether a group of that name comes with usherd."""
+        return name in self._built_in
+
+    def expand(self, entries: Iterable[str]) -> tuple[str, ...]:
+        """The route patterns of a list, groups replaced by what is in them, each once. Raises Unusable."""
+        found: dict[str, None] = {}
+        self._expand(entries, found, ())
+        return tuple(found)
+
+    def _expand(self, entries: Iterable[str], found: dict[str, None], inside: tuple[str, ...]) -> None:
+        if len(inside) > MAX_DEPTH:
+            raise Unusable(f"groups are nested too deeply; expected at most {MAX_DEPTH} levels")
+        for entry in entries:
+            if "/" in entry or " " in entry:
+                found[check_route_pattern(entry)] = None
+            elif entry in inside:
+                raise Unusable(f"the group {entry} contains itself")
+            elif entry in self._groups:
+                self._expand(self._groups[entry], found, (*inside, entry))
+            else:
+                hint = did_you_mean(entry, self._groups) or "; expected a path or the name of a route group"
+                raise Unusable(f"{quoted(entry)} is no route and no known route group{hint}")
+            if len(found) > MAX_ROUTES:
+                raise Unusable(f"has too many routes; expected at most {MAX_ROUTES}")

@@ -1,0 +1,66 @@
+"""Turns what the checks found into a verdict: deny overrides, and one place says ALLOW."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from usherd.domain import Dependency, Effect, Explanation, Limits, Principal, Verdict
+from usherd.reasons import Reason
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """One check that was made and had nothing against the request. Allowing takes proof that all were made."""
+
+    check: str
+
+
+def allow(
+    passed: Sequence[Passed],
+    required: Sequence[str],
+    *,
+    reason: Reason,
+    principal: Principal,
+    resolved_model: str,
+    limits: Limits | None,
+    depends_on: Iterable[Dependency],
+    explanation: Explanation | None,
+) -> Verdict:
+    """The only place that says ALLOW.
+
+    Raises RuntimeError unless every required check, in order, is among the passed ones: a check that was lost on
+    the way must become a fault, not a grant.
+    """
+    if not required or [step.check for step in passed] != list(required):
+        raise RuntimeError("a check is missing")
+    return Verdict(
+        effect=Effect.ALLOW,
+        reason=reason,
+        principal=principal,
+        resolved_model=resolved_model,
+        limits=limits,
+        depends_on=tuple(sorted(depends_on)),
+        explanation=explanation,
+    )
+
+
+def allows(verdict: Verdict) -> bool:
+    """Whether a verdict lets the request pass."""
+    return verdict.effect is Effect.ALLOW
+
+
+def deny(
+    reason: Reason,
+    *,
+    principal: Principal | None = None,
+    depends_on: Iterable[Dependency] = (),
+    explanation: Explanation | None = None,
+) -> Verdict:
+    """A denial for the first reason that was found."""
+    return Verdict(
+        effect=Effect.DENY,
+        reason=reason,
+        principal=principal,
+        depends_on=tuple(sorted(depends_on)),
+        explanation=explanation,
+    )

@@ -1,0 +1,1 @@
+"""Turns verified claims into an identity: who is it?"""

@@ -1,0 +1,28 @@
+"""Notices that the issuer left groups out of a token: what is missing must not pass for what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from usherd.domain import VerifiedClaims
+from usherd.errors import Refusal
+from usherd.policy import ClaimPath
+from usherd.reasons import Reason
+
+
+def refuse_overage(claims: VerifiedClaims, read_by_rules: Iterable[ClaimPath]) -> None:
+    """Raises Refusal(GROUPS_OVERAGE) when a claim that some rule of this issuer reads was left out.
+
+    `_claim_names` names the claims that are kept elsewhere (OpenID Connect Core, section 5.6.2); `hasgroups` is
+    Entra's way to say the same of `groups` where a URL would be too long.
+    """
+    omitted: set[object] = set()
+    names = claims.get("_claim_names")
+    if isinstance(names, dict):
+        omitted.update(names)
+    elif names is not None:
+        raise Refusal(Reason.CLAIM_INVALID)
+    if claims.get("hasgroups") not in (None, False, "false"):
+        omitted.add("groups")
+    if omitted and any(path[0] in omitted for path in read_by_rules):
+        raise Refusal(Reason.GROUPS_OVERAGE)

@@ -1,0 +1,221 @@
+"""Judges a question about a genuine token: a pure function of policy, profile, facts and question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from usherd.decide import Passed, allow, deny
+from usherd.domain import (
+    SESSION_ISSUER,
+    CheckOutcome,
+    CheckResult,
+    Dependency,
+    DependencyKind,
+    Explanation,
+    Limit,
+    Limits,
+    Principal,
+    PrincipalKind,
+    Question,
+    Verdict,
+    VerifiedToken,
+)
+from usherd.errors import Refusal
+from usherd.identify.resolve import identify
+from usherd.identity import Profile
+from usherd.permit.asked import Asked
+from usherd.permit.case import Case, Denied, NotApplicable
+from usherd.permit.checks import CHECKS
+from usherd.permit.model_check import resolved_model
+from usherd.permit.permit import Permit
+from usherd.policy import Policy
+from usherd.ports import Facts
+from usherd.reading import Reading
+from usherd.reasons import Reason
+
+TOKEN_CHECKS = ("token", "revocation", "hook", "identity")
+"""Checks that are made before the directory is read; the authorizer shows that it made them."""
+
+REQUIRED = (*TOKEN_CHECKS, *(name for name, _ in CHECKS))
+_PASSED = {name: Passed(name) for name in REQUIRED}
+TOKEN_PASSED = tuple(_PASSED[name] for name in TOKEN_CHECKS)
+_PUBLIC = (Passed("public"),)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Genuine:
+    """A genuine token, ready to be asked about: what it says, and what its being genuine depends on.
+
+    It does not hold the token itself, so that it can live exactly as long as the token is remembered.
+    """
+
+    expires_at: float
+    key_of: str
+    """Name of the issuer whose key verified it; empty for a session, which no public key verifies."""
+    profile: Profile
+    depends_on: tuple[Dependency, ...]
+
+
+class Judge:
+    """Makes verdicts under one policy."""
+
+    def __init__(self, policy: Policy) -> None:
+        self._permit = Permit(policy)
+        self.catalogue = self._permit.rules.catalogue
+        self._policy_dependency = Dependency(DependencyKind.POLICY, policy.digest)
+        self._issuer_digests = {issuer.name: issuer.digest for issuer in policy.issuers}
+        if policy.session is not None:
+            self._issuer_digests[SESSION_ISSUER] = policy.session.digest
+
+    def asked(self, question: Question) -> Asked:
+        """The question in canonical form."""
+        return self._permit.asked(question)
+
+    def public(self, asked: Asked, *, explain: bool) -> Verdict | None:
+        """ALLOW for nobody in particular on a public route, without a look at the token; None on other routes."""
+        if not self._permit.is_public(asked):
+            return None
+        explanation = Explanation(checks=(CheckResult("public", CheckOutcome.PASSED),)) if explain else None
+        return allow(
+            _PUBLIC,
+            ("public",),
+            reason=Reason.PUBLIC_ROUTE,
+            principal=Principal(kind=PrincipalKind.ANONYMOUS),
+            resolved_model="",
+            limits=None,
+            depends_on=(self._policy_dependency,),
+            explanation=explanation,
+        )
+
+    def refused(self, refusal: Refusal, check: str, *, explain: bool) -> Verdict:
+        """DENY for a token that is not genuine, or that says something it must not."""
+        depends_on = [self._policy_dependency]
+        if refusal.issuer:
+            depends_on.append(self._issuer_dependency(refusal.issuer))
+            if refusal.reason is Reason.UNKNOWN_KEY:
+                depends_on.append(Dependency(DependencyKind.KEY, f"{refusal.issuer}/", absent=True))
+        explanation = None
+        if explain:
+            result = CheckResult(check, CheckOutcome.DENIED, refusal.reason, refusal.note)
+            explanation = Explanation(checks=(*_passed_before(check), result))
+        return deny(refusal.reason, depends_on=depends_on, explanation=explanation)
+
+    def genuine(self, token: VerifiedToken, profile: Profile) -> Genuine:
+        """A token with everything that its being genuine depends on."""
+        depends_on = [
+            Dependency(DependencyKind.TOKEN, token.token_id),
+            self._issuer_dependency(token.issuer),
+            self._policy_dependency,
+        ]
+        if token.key is not None:
+            depends_on.append(Dependency(DependencyKind.KEY, f"{token.key.issuer}/{token.key.thumbprint}"))
+        key_of = "" if token.key is None else token.key.issuer
+        return Genuine(token.expires_at, key_of, profile, tuple(depends_on))
+
+    def verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
+        """The verdict. The first denial decides; explaining runs the rest, and changes nothing but the explanation."""
+        reading = Reading(facts)
+        identity = identify(holder.profile, question, reading)
+        case = self._permit.case(question, asked, identity, reading)
+        passed = list(TOKEN_PASSED)
+        denied: Denied | None = None
+        results: list[CheckResult] = [_result(step.check, None) for step in passed] if explain else []
+        for name, check in CHECKS:
+            outcome = check(case)
+            if explain:
+                results.append(_result(name, outcome))
+            if isinstance(outcome, Denied):
+                denied = outcome
+                break
+            passed.append(_PASSED[name])
+        # What explaining reads behind the first denial is not what the verdict depends on.
+        depends_on = (*holder.depends_on, *reading.dependencies())
+        explanation = self._explanation(case, results, explain=explain)
+        if denied is not None:
+            return deny(denied.reason, principal=_principal(case), depends_on=depends_on, explanation=explanation)
+        return allow(
+            passed,
+            REQUIRED,
+            reason=Reason.ALLOWED,
+            principal=_principal(case),
+            resolved_model=resolved_model(case),
+            limits=_limits(case),
+            depends_on=depends_on,
+            explanation=explanation,
+        )
+
+    def _explanation(self, case: Case, results: list[CheckResult], *, explain: bool) -> Explanation | None:
+        if not explain:
+            return None
+        done = len(results) - len(TOKEN_CHECKS)
+        for name, check in CHECKS[done:]:
+            try:
+                results.append(_result(name, check(case)))
+            except Exception:
+                # There is a denial already: a check that cannot be made behind it is only noted.
+                results.append(CheckResult(name, CheckOutcome.FAULT))
+        return Explanation(
+            checks=tuple(results),
+            roles_held=case.identity.profile.role_names,
+            team_candidates=case.identity.team_ids,
+        )
+
+    def _issuer_dependency(self, issuer: str) -> Dependency:
+        return Dependency(DependencyKind.ISSUER, issuer, self._issuer_digests[issuer])
+
+
+def _passed_before(check: str) -> Iterable[CheckResult]:
+    return (CheckResult(name, CheckOutcome.PASSED) for name in TOKEN_CHECKS[: TOKEN_CHECKS.index(check)])
+
+
+def _result(name: str, outcome: Denied | NotApplicable | None) -> CheckResult:
+    if isinstance(outcome, Denied):
+        return CheckResult(name, CheckOutcome.DENIED, outcome.reason, outcome.note)
+    return CheckResult(name, CheckOutcome.PASSED if outcome is None else CheckOutcome.NOT_APPLICABLE)
+
+
+def _principal(case: Case) -> Principal:
+    identity, profile = case.identity, case.identity.profile
+    user, team = identity.user, case.choice.team
+    return Principal(
+        kind=profile.kind,
+        issuer=profile.iss,
+        subject=profile.subject,
+        client=profile.client,
+        directory_role="" if user is None else user.role,
+        is_admin=identity.is_admin,
+        user_id=profile.user if user is None else user.id,
+        email=profile.email or ("" if user is None else user.email),
+        team_id="" if team is None else team.id,
+        team_alias="" if team is None else team.alias,
+        organization_id=case.organization_id,
+        end_user_id=identity.end_user_id,
+        scopes=profile.scopes,
+        roles=profile.role_names,
+        claims=profile.claims,
+    )
+
+
+def _limits(case: Case) -> Limits | None:
+    user, team = case.identity.user, case.choice.team
+    team_limit = _limit(team.limit, team.models) if team is not None else None
+    user_limit = _limit(user.limit, user.models) if user is not None else None
+    member_limit = None
+    if team is not None and user is not None and (member := team.members.get(user.id)) is not None:
+        member_limit = _limit(Limit(max_budget_micro_usd=member.max_budget_micro_usd), None)
+    if team_limit is None and user_limit is None and member_limit is None:
+        return None
+    return Limits(team=team_limit, user=user_limit, member=member_limit)
+
+
+def _limit(limit: Limit, models: tuple[str, ...] | None) -> Limit | None:
+    if not limit and not models:
+        return None
+    return Limit(
+        tpm=limit.tpm,
+        rpm=limit.rpm,
+        max_budget_micro_usd=limit.max_budget_micro_usd,
+        budget_reset_seconds=limit.budget_reset_seconds,
+        models=tuple(sorted(models or ())),
+    )

@@ -1,0 +1,60 @@
+"""Every model asked for must be well-formed, denied by nothing, granted on this route, and under every ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
+from usherd.permit.models import KnownModel, ModelSet
+from usherd.reasons import Reason
+
+_NO_ALIASES: dict[str, str] = {}
+
+
+def team_aliases(case: Case) -> Mapping[str, str]:
+    """The chosen team's own names for models; none when the team is only a default."""
+    team = case.choice.team
+    return team.model_aliases if team is not None and case.choice.claimed else _NO_ALIASES
+
+
+def resolved_model(case: Case) -> str:
+    """The model that the gateway should call: the URL's, else the question's, after aliases. Empty: none."""
+    if not case.asked.models:
+        return ""
+    return case.rules.catalogue.resolve(case.asked.models[0], team_aliases(case)).name
+
+
+def models(case: Case) -> Outcome:
+    """Denies by form, by a role's deny list (of the name and what it resolves to), lack of a grant, a ceiling."""
+    asked = case.asked
+    if asked.model_fault is not None:
+        note = "The route needs a model." if asked.model_fault is Reason.MODEL_REQUIRED else "A model is malformed."
+        return Denied(asked.model_fault, note)
+    if not asked.models:
+        return NOT_APPLICABLE
+    catalogue, aliases = case.rules.catalogue, team_aliases(case)
+    resolved = [catalogue.resolve(name, aliases) for name in asked.models]
+    for role in case.roles:
+        for name, model in zip(asked.models, resolved, strict=True):
+            if role.denied_models.covers(model) or role.denied_models.covers(KnownModel(name)):
+                return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
+    if case.choice.shortfall is not None:
+        return Denied(Reason.MODEL_NOT_GRANTED, "No grant that covers the route covers every model asked for.")
+    for holder, ceiling in _ceilings(case):
+        if not all(map(ceiling.covers, resolved)):
+            return Denied(Reason.MODEL_NOT_GRANTED, f"The models of the {holder} do not have every model asked for.")
+    return None
+
+
+def _ceilings(case: Case) -> list[tuple[str, ModelSet]]:
+    """Lists that grant nothing and bind all the same. Absent is no ceiling; empty leaves nothing."""
+    if case.identity.is_admin:
+        return []
+    found: list[tuple[str, ModelSet]] = []
+    listed = case.rules.catalogue.listed
+    if case.organization is not None and case.organization.models is not None:
+        found.append(("organization", listed(case.organization.models)))
+    user = case.identity.user
+    if case.choice.claimed and user is not None and user.models is not None:
+        found.append(("user", listed(user.models)))
+    return found

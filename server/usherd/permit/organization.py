@@ -1,0 +1,31 @@
+"""The token, the team and the question must agree on the organization."""
+
+from __future__ import annotations
+
+from usherd.ids import well_formed_id
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
+from usherd.reasons import Reason
+
+
+def organization(case: Case) -> Outcome:
+    """Denies an unknown organization, one that the issuer may not grant, and one that is not the chosen team's."""
+    profile, choice = case.identity.profile, case.choice
+    claimed, asked = profile.organization, case.question.organization_id
+    if not case.organization_id and not asked:
+        return NOT_APPLICABLE
+    if claimed and not profile.organization_allowed:
+        return _mismatch("The issuer may not grant the token's organization.")
+    team = choice.team if choice.claimed else None
+    if claimed and team is not None and team.organization not in ("", claimed):
+        return _mismatch("The token's organization is not that of the chosen team.")
+    if case.organization_id and case.organization is None:
+        return _mismatch("The directory does not know the organization.")
+    if asked and not case.identity.is_admin and asked != case.organization_id:
+        user = case.identity.user
+        if not well_formed_id(asked) or user is None or asked not in user.organizations:
+            return _mismatch("The request acts on an organization that is not the holder's.")
+    return None
+
+
+def _mismatch(note: str) -> Denied:
+    return Denied(Reason.ORGANIZATION_MISMATCH, note)

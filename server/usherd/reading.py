@@ -1,0 +1,62 @@
+"""Remembers what was read of the directory: a verdict depends on exactly that."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from usherd.domain import Dependency, DependencyKind
+from usherd.facts import EndUser, Organization, Team, User
+from usherd.ports import Facts
+
+_Row = TypeVar("_Row", User, Team, Organization, EndUser)
+
+
+class Reading:
+    """One question's view of the facts. Every look-up, found or not, becomes a dependency.
+
+    Ids are those that were asked for, with the issuer's name in front where the issuer scopes them: a row that
+    appears, changes or goes is found again by the same look-up.
+    """
+
+    __slots__ = ("_facts", "_seen")
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._seen: dict[tuple[DependencyKind, str], Dependency] = {}
+
+    def user(self, issuer: str, subject: str) -> User | None:
+        """The user of that issuer and subject."""
+        return self._note(DependencyKind.USER, f"{issuer}/{subject}", self._facts.user(issuer, subject))
+
+    def user_by_id(self, user_id: str) -> User | None:
+        """The user with that directory id."""
+        return self._note(DependencyKind.USER, f"id:{user_id}", self._facts.user_by_id(user_id))
+
+    def team(self, issuer: str, team_id: str) -> Team | None:
+        """The team of that id that the issuer's tokens may claim."""
+        return self._note(DependencyKind.TEAM, f"{issuer}/{team_id}", self._facts.team(issuer, team_id))
+
+    def team_by_alias(self, issuer: str, alias: str) -> Team | None:
+        """The one team of that alias; None when there is none or more than one."""
+        found = self._facts.teams_by_alias(issuer, alias)
+        team = found[0] if len(found) == 1 else None
+        # The look-up is a dependency of its own: a second team of the alias makes it ambiguous.
+        return self._note(DependencyKind.TEAM, f"{issuer}/alias:{alias}", team)
+
+    def organization(self, organization_id: str) -> Organization | None:
+        """The organization of that id."""
+        return self._note(DependencyKind.ORGANIZATION, organization_id, self._facts.organization(organization_id))
+
+    def end_user(self, end_user_id: str) -> EndUser | None:
+        """The end user of that id."""
+        return self._note(DependencyKind.END_USER, end_user_id, self._facts.end_user(end_user_id))
+
+    def dependencies(self) -> list[Dependency]:
+        """Everything read so far, each once, in the order of reading."""
+        return list(self._seen.values())
+
+    def _note(self, kind: DependencyKind, key: str, row: _Row | None) -> _Row | None:
+        if (kind, key) not in self._seen:
+            revision = "" if row is None else row.revision
+            self._seen[kind, key] = Dependency(kind, key, revision, row is None)
+        return row

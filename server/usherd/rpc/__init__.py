@@ -1,0 +1,1 @@
+"""The edge in: everything that speaks gRPC, and nothing that decides."""

@@ -1,0 +1,194 @@
+"""Turns decisions into bytes: the same decision always gives the same bytes."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import cast
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from usher.v1 import authorization_service_pb2 as api
+from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
+
+from usherd.domain import MAX_DEPENDENCIES, Decision, Dependency, Explanation, Limit, Limits, Principal
+from usherd.errors import Code, Fault, FaultReason, Overloaded
+from usherd.reasons import ANSWERS
+from usherd.rpc.faults import duration
+
+MAX_ANSWER = 4 * 1024 * 1024
+"""Bytes of the longest answer: what gRPC clients take unless they are told otherwise."""
+
+_DECISION = b"\x0a"
+"""The tag of field 1, a message: `decision` in both CheckResponse and AuthorizeResponse."""
+
+_TERMS_ONCE = api.AuthorizeResponse(terms=api.StreamTerms(mode=api.MODE_ONCE)).SerializeToString(deterministic=True)
+
+
+def check_response(decision: Decision) -> bytes:
+    """A CheckResponse with that decision."""
+    return _field(_DECISION, _bytes(decision))
+
+
+def authorize_response(decision: Decision) -> bytes:
+    """An AuthorizeResponse with that decision, first and last of its stream."""
+    # Messages that are written one after the other are one message (the wire format's law of concatenation).
+    return _field(_DECISION, _bytes(decision)) + _TERMS_ONCE
+
+
+def batch_response(ids: Sequence[str], results: Sequence[Decision | Fault]) -> bytes:
+    """A BatchCheckResponse with the result of each id, in that order.
+
+    Claims that are passed on can make an answer longer than a client takes. The decisions that no longer fit are
+    replaced by a fault of their own, so that a long one costs nobody but its batch's last items an answer.
+    """
+    response = api.BatchCheckResponse()
+    room = MAX_ANSWER - len(ids) * _ROOM_FOR_FAULT
+    for each, result in zip(ids, results, strict=True):
+        if isinstance(result, Fault):
+            response.results.add(id=each, fault=fault_message(result))
+            continue
+        message = decision_message(result)
+        size = message.ByteSize()
+        if size <= room:
+            room -= size
+            response.results.add(id=each, decision=message)
+        else:
+            room = 0
+            response.results.add(id=each, fault=fault_message(Overloaded()))
+    return response.SerializeToString(deterministic=True)
+
+
+_ROOM_FOR_FAULT = 512
+"""Bytes that a result surely takes without its decision: the longest id, frames and a fault."""
+
+
+def models_response(
+    models: Sequence[tuple[str, str]], next_page_token: str, denial: Decision | None, revision: str
+) -> bytes:
+    """A ListModelsResponse with these (name, resolved model) pairs."""
+    response = api.ListModelsResponse(
+        models=[api.ListModelsResponse.Model(name=name, resolved_model=resolved) for name, resolved in models],
+        next_page_token=next_page_token,
+        denial=None if denial is None else decision_message(denial),
+        revision=revision,
+    )
+    return response.SerializeToString(deterministic=True)
+
+
+def _bytes(decision: Decision) -> bytes:
+    return decision_message(decision).SerializeToString(deterministic=True)
+
+
+def _field(tag: bytes, body: bytes) -> bytes:
+    """One field with its length in front. Putting a message into another would copy it, which costs more."""
+    size = len(body)
+    frame = bytearray(tag)
+    while size > 0x7F:
+        frame.append(size & 0x7F | 0x80)
+        size >>= 7
+    frame.append(size)
+    return bytes(frame) + body
+
+
+def decision_message(decision: Decision) -> decision_pb2.Decision:
+    """The contract's Decision. Numbers of enums are the domain's (a test compares them all)."""
+    verdict = decision.verdict
+    answer = ANSWERS[verdict.reason]
+    return decision_pb2.Decision(
+        effect=cast(decision_pb2.Effect, verdict.effect),
+        reason=cast(reason_pb2.Reason, verdict.reason),
+        message=answer.message,
+        http_status=answer.http_status,
+        www_authenticate=answer.www_authenticate,
+        principal=None if verdict.principal is None else _principal(verdict.principal),
+        resolved_model=verdict.resolved_model,
+        limits=None if verdict.limits is None else _limits(verdict.limits),
+        depends_on=[_dependency(each) for each in verdict.depends_on[:MAX_DEPENDENCIES]],
+        explanation=None if verdict.explanation is None else _explanation(verdict.explanation),
+        decision_id=decision.decision_id,
+        revision=decision.revision,
+        valid_until=_timestamp(decision.valid_until),
+        cacheable=decision.cacheable,
+    )
+
+
+def _principal(principal: Principal) -> principal_pb2.Principal:
+    return principal_pb2.Principal(
+        kind=cast(principal_pb2.PrincipalKind, principal.kind),
+        issuer=principal.issuer,
+        subject=principal.subject,
+        client=principal.client,
+        directory_role=principal.directory_role,
+        is_admin=principal.is_admin,
+        user_id=principal.user_id,
+        email=principal.email,
+        team_id=principal.team_id,
+        team_alias=principal.team_alias,
+        organization_id=principal.organization_id,
+        end_user_id=principal.end_user_id,
+        scopes=principal.scopes,
+        roles=principal.roles,
+        claims=[principal_pb2.Claim(name=name, value_json=value) for name, value in principal.claims],
+    )
+
+
+def _dependency(dependency: Dependency) -> decision_pb2.Dependency:
+    return decision_pb2.Dependency(
+        kind=cast(decision_pb2.DependencyKind, dependency.kind),
+        id=dependency.id,
+        revision=dependency.revision,
+        absent=dependency.absent,
+    )
+
+
+def _limits(limits: Limits) -> decision_pb2.Limits:
+    return decision_pb2.Limits(team=_limit(limits.team), user=_limit(limits.user), member=_limit(limits.member))
+
+
+def _limit(limit: Limit | None) -> decision_pb2.Limit | None:
+    if limit is None:
+        return None
+    return decision_pb2.Limit(
+        tpm=limit.tpm,
+        rpm=limit.rpm,
+        max_budget_micro_usd=limit.max_budget_micro_usd,
+        budget_reset=None if limit.budget_reset_seconds is None else duration(limit.budget_reset_seconds),
+        models=limit.models,
+    )
+
+
+def _explanation(explanation: Explanation) -> decision_pb2.Explanation:
+    return decision_pb2.Explanation(
+        checks=[
+            decision_pb2.CheckResult(
+                check=each.check,
+                outcome=cast(decision_pb2.CheckOutcome, each.outcome),
+                reason=None if each.reason is None else cast(reason_pb2.Reason, each.reason),
+                note=each.note,
+            )
+            for each in explanation.checks
+        ],
+        roles_held=explanation.roles_held,
+        team_candidates=explanation.team_candidates,
+    )
+
+
+def _timestamp(seconds: float) -> Timestamp:
+    # Cut to whole microseconds, towards the past: an answer is never kept longer than it holds.
+    whole, micros = divmod(int(seconds * 1_000_000), 1_000_000)
+    return Timestamp(seconds=whole, nanos=micros * 1000)
+
+
+def fault_message(fault: Fault) -> fault_pb2.Fault:
+    """The contract's Fault, for one item of a batch."""
+    return _fault(fault.code, fault.reason, fault.message, fault.retry_after)
+
+
+@functools.lru_cache(maxsize=64)
+def _fault(code: Code, reason: FaultReason, message: str, retry_after: float | None) -> fault_pb2.Fault:
+    return fault_pb2.Fault(
+        code=cast(fault_pb2.Code, code),
+        reason=cast(fault_pb2.FaultReason, reason),
+        message=message,
+        retry_after=None if retry_after is None else duration(retry_after),
+    )

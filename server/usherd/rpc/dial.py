@@ -1,0 +1,95 @@
+"""Asks a server that runs elsewhere, for the command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import grpc
+from usher.v1 import authorization_service_pb2 as api
+from usher.v1 import question_pb2
+
+from usherd import errors
+from usherd.domain import Decision, Question
+from usherd.rpc import replies, service
+from usherd.rpc.address import is_local
+from usherd.rpc.answers import MAX_ANSWER
+from usherd.rpc.options import MAX_REQUEST
+
+
+class Client:
+    """A connection to one server."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._check = channel.unary_unary(
+            f"/{service.NAME}/Check",
+            request_serializer=api.CheckRequest.SerializeToString,
+            response_deserializer=api.CheckResponse.FromString,
+        )
+
+    async def check(
+        self,
+        question: Question,
+        *,
+        explain: bool = False,
+        at_least_as_fresh: str = "",
+        request_id: str = "",
+        timeout: float = 2.0,
+    ) -> Decision:
+        """The server's decision, within `timeout` seconds. Raises the Fault that the server ended the call with.
+
+        A question that no message can carry (lone surrogates, two wishes for a team) is an InvalidRequest.
+        """
+        options = api.Options(explain=explain, at_least_as_fresh=at_least_as_fresh, request_id=request_id)
+        request = api.CheckRequest(question=_question(question), options=options)
+        try:
+            response = await self._check(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            ended = replies.fault(error.code(), tuple(error.trailing_metadata() or ()))
+        else:
+            return replies.decision(response.decision)
+        # Outside of the handler: the library's error has the peer's text in it.
+        raise ended
+
+
+@asynccontextmanager
+async def dial(
+    address: str, *, root_certificates: bytes | None = None, plaintext_allowed: bool = False
+) -> AsyncIterator[Client]:
+    """A client of the server at `address` (as in the server's own configuration).
+
+    Plaintext on this machine, TLS elsewhere: a token is not sent over a network in clear unless `plaintext_allowed`.
+    `root_certificates` (PEM) asks for TLS everywhere. Raises AddressUnusable.
+    """
+    plaintext = root_certificates is None and (is_local(address) or plaintext_allowed)
+    options = [
+        ("grpc.max_receive_message_length", MAX_ANSWER),
+        ("grpc.max_send_message_length", MAX_REQUEST),
+        ("grpc.enable_http_proxy", 0),
+    ]
+    if plaintext:
+        channel = grpc.aio.insecure_channel(address, options=options)
+    else:
+        channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=options)
+    async with channel:
+        yield Client(channel)
+
+
+def _question(question: Question) -> question_pb2.Question:
+    try:
+        message = question_pb2.Question(
+            token=question.token,
+            route=question.route,
+            method=question.method,
+            model=question.model,
+            fallback_models=question.fallback_models,
+            team_id=question.team_id,
+            team_alias=question.team_alias,
+            end_user_id=question.end_user_id,
+            organization_id=question.organization_id,
+        )
+    except ValueError:
+        message = None
+    if message is None or (question.team_id is not None and question.team_alias is not None):
+        raise errors.InvalidRequest(errors.FaultReason.REQUEST_UNDECODABLE)
+    return message

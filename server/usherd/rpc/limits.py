@@ -1,0 +1,145 @@
+"""Bounds what calls may cost: how long each may last, and how much work is done at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import types
+from collections import deque
+from collections.abc import Coroutine, Generator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from usherd.errors import OutOfTime, Overloaded, ShuttingDown
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one server takes on."""
+
+    deadline: float = 2.0
+    """Seconds a call may last at most, whatever its caller allows."""
+    concurrency: int = 1024
+    """Questions in work at a time; each item of a batch is one."""
+    queue: int = 1024
+    """Calls that may wait for their turn."""
+    queue_time: float = 0.1
+    """Seconds a call waits for its turn."""
+    watchers: int = 64
+    """Living streams of the health service."""
+
+
+async def within(seconds: float, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """What `work` returns. Raises OutOfTime after `seconds`, and cancels it.
+
+    Most calls never wait for anything: `work` is run up to its first wait before a timer is armed, which otherwise
+    would cost such a call more than all other bookkeeping.
+    """
+    if seconds <= 0:
+        work.close()
+        raise OutOfTime
+    try:
+        awaited = work.send(None)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+    try:
+        async with asyncio.timeout(seconds) as timer:
+            return await _rest(work, awaited)
+    except TimeoutError:
+        if not timer.expired():
+            raise
+    raise OutOfTime
+
+
+@types.coroutine
+def _rest(work: Coroutine[Any, Any, Answer], awaited: Any) -> Generator[Any, Any, Answer]:
+    """Goes on with a coroutine that has run up to its first wait, as `await` would."""
+    try:
+        while True:
+            try:
+                sent = yield awaited
+            except BaseException as thrown:  # forwarded, not swallowed: a cancellation belongs to `work`
+                awaited = work.throw(thrown)
+            else:
+                awaited = work.send(sent)
+    except StopIteration as done:
+        return done.value  # type: ignore[no-any-return]
+
+
+class Gate:
+    """Lets in so much work at a time, in order of arrival, and everybody else waits a short while."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._capacity = limits.concurrency
+        self._queue_time = limits.queue_time
+        self._queue_size = limits.queue
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._inside = 0
+        self._closed = False
+
+    @property
+    def inside(self) -> int:
+        """The weight of the work that is inside."""
+        return self._inside
+
+    def weigh(self, questions: int) -> int:
+        """The weight of a call with so many questions: never more than fits in."""
+        return min(questions, self._capacity)
+
+    async def enter(self, weight: int) -> None:
+        """Returns when the work may begin; `leave(weight)` must follow, whatever happens.
+
+        Raises Overloaded when there was no room in time, ShuttingDown after `close`.
+        """
+        if self._closed:
+            raise ShuttingDown
+        if not self._waiting and self._inside + weight <= self._capacity:
+            self._inside += weight
+            return
+        if len(self._waiting) >= self._queue_size:
+            raise Overloaded
+        await self._wait(weight)
+
+    async def _wait(self, weight: int) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        entry = (weight, turn)
+        self._waiting.append(entry)
+        admitted = False
+        try:
+            async with asyncio.timeout(self._queue_time):
+                await turn
+            admitted = True
+        except TimeoutError:
+            raise Overloaded from None
+        finally:
+            if not admitted:
+                self._withdraw(entry)
+
+    def _withdraw(self, entry: tuple[int, asyncio.Future[None]]) -> None:
+        if entry in self._waiting:
+            self._waiting.remove(entry)
+            self._admit()
+        elif not entry[1].cancelled() and entry[1].exception() is None:
+            # Its turn came in the same instant as its end.
+            self.leave(entry[0])
+
+    def leave(self, weight: int) -> None:
+        """Makes room again."""
+        self._inside -= weight
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._inside + self._waiting[0][0] <= self._capacity:
+            weight, turn = self._waiting.popleft()
+            if not turn.done():
+                self._inside += weight
+                turn.set_result(None)
+
+    def close(self) -> None:
+        """From now on nobody gets in; what is inside may finish."""
+        self._closed = True
+        while self._waiting:
+            _, turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_exception(ShuttingDown())

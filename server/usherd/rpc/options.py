@@ -1,0 +1,53 @@
+"""What gRPC's core is told: every limit that must hold before a handler runs."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from usherd.rpc.answers import MAX_ANSWER
+
+
+class Option(NamedTuple):
+    """One option of the server, and why it has its value."""
+
+    name: str
+    value: int
+    why: str
+
+
+MAX_REQUEST = 256 * 1024
+"""Bytes of the largest message taken (the contract's receive limit)."""
+
+OPTIONS = (
+    Option("grpc.max_receive_message_length", MAX_REQUEST, "the contract's limit; it holds after decompression too"),
+    Option("grpc.max_send_message_length", MAX_ANSWER, "what clients take unless told otherwise"),
+    Option("grpc.max_metadata_size", 8192, "tokens travel in messages; metadata above this may be refused"),
+    Option("grpc.absolute_max_metadata_size", 16384, "metadata above this is always refused"),
+    Option("grpc.max_concurrent_streams", 256, "bounds a peer, and is wide enough that calls are not refused"),
+    Option("grpc.compression_enabled_algorithms_bitset", 1, "identity only: no decompression bombs"),
+    Option("grpc.so_reuseport", 0, "a second process must not get a share of the questions"),
+    Option("grpc.server_handshake_timeout_ms", 5000, "silent connections end"),
+    Option("grpc.max_allowed_incoming_connections", 2000, "a budget of file descriptors"),
+    Option("grpc.max_connection_idle_ms", 300_000, "connections without a call end"),
+    # The core itself spreads the age by a tenth either way, so that not all clients come back at once.
+    Option("grpc.max_connection_age_ms", 600_000, "the only end of a stream whose request never comes in full"),
+    Option("grpc.max_connection_age_grace_ms", 10_000, "calls in flight may finish"),
+    Option("grpc.keepalive_time_ms", 60_000, "dead peers are noticed"),
+    Option("grpc.keepalive_timeout_ms", 20_000, "dead peers are noticed"),
+    Option("grpc.keepalive_permit_without_calls", 0, "idle connections are not kept alive"),
+    Option("grpc.http2.max_ping_strikes", 2, "floods of pings end the connection"),
+    Option("grpc.http2.min_ping_interval_without_data_ms", 30_000, "floods of pings end the connection"),
+    Option("grpc.enable_channelz", 0, "no view of other callers' connections"),
+)
+
+MAXIMUM_CONCURRENT_RPCS = 32_768
+"""A backstop for memory only. A call counts from its headers on, so one peer could hold every place without sending
+a question; a small number would lock everybody else out. Work is bounded by `limits.Gate`."""
+
+
+def channel_options(**changed: int) -> list[tuple[str, int]]:
+    """The options as grpc takes them; `changed` has other values by the last part of the name."""
+    values = {option.name: option.value for option in OPTIONS}
+    for name, value in changed.items():
+        values[f"grpc.{name}"] = value
+    return list(values.items())

@@ -1,0 +1,136 @@
+"""Runs the gRPC server, from the first bind to the last answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import grpc
+
+from usherd.rpc import reflection, service
+from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
+from usherd.rpc.guard import guarded
+from usherd.rpc.health import Health, Readiness
+from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
+from usherd.rpc.tls import Tls, server_credentials
+
+if TYPE_CHECKING:
+    # Generic in the stubs only.
+    Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listen:
+    """Where the server is, and who may reach it."""
+
+    address: str = "127.0.0.1:50051"
+    """`host:port`, `[v6]:port` or `unix:path`. Port 0: any free one."""
+    tls: Tls | None = None
+    plaintext_allowed: bool = False
+    """Whether an address that other machines reach may do without TLS: tokens then cross the network in clear."""
+    reflection: Literal["auto", "on", "off"] = "auto"
+    """Whether the contract can be asked for. `auto`: on addresses that only this machine reaches."""
+    grace: float = 10.0
+    """Seconds that calls in flight have to finish once the server ends."""
+
+
+class Methods(grpc.GenericRpcHandler):
+    """The one list of methods, by full name. What is not in it does not exist (UNIMPLEMENTED)."""
+
+    def __init__(self, handlers: Mapping[str, Handler]) -> None:
+        self._handlers = dict(handlers)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The full names, such as `/usher.v1.AuthorizationService/Check`."""
+        return frozenset(self._handlers)
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Handler | None:
+        """The handler of exactly that name."""
+        return self._handlers.get(handler_call_details.method)
+
+
+def methods(served: service.AuthorizationService, health: Health, *, with_reflection: bool) -> Methods:
+    """Every method of the server, each under the guard.
+
+    No handler has a deserialiser: what does not parse would otherwise be answered before the guard sees it.
+    """
+    handlers: dict[str, Handler] = {}
+    for name, serve in (served.handlers() | health.unary()).items():
+        handlers[name] = grpc.unary_unary_rpc_method_handler(guarded(serve))
+    for name, serve in health.streaming().items():
+        handlers[name] = grpc.unary_stream_rpc_method_handler(guarded(serve))
+    if with_reflection:
+        for name, serve in reflection.Reflection((service.NAME,)).streaming().items():
+            handlers[name] = grpc.stream_stream_rpc_method_handler(guarded(serve))
+    return Methods(handlers)
+
+
+class Serving:
+    """A server that runs."""
+
+    def __init__(self, server: grpc.aio.Server, gate: Gate, readiness: Readiness, address: str) -> None:
+        self._server = server
+        self._gate = gate
+        self._readiness = readiness
+        self.address = address
+        """Where it really listens, with the port that it was given."""
+
+    async def drain(self, grace: float) -> None:
+        """Turns new calls away (UNAVAILABLE, SHUTTING_DOWN), lets the others finish for `grace` seconds, and ends."""
+        self._readiness.end()
+        self._gate.close()
+        await self._server.stop(grace)
+
+
+@asynccontextmanager
+async def serving(
+    authorizer: service.Authorizer,
+    *,
+    listen: Listen,
+    limits: Limits,
+    readiness: Readiness,
+    may_explain: bool,
+    **options: int,
+) -> AsyncIterator[Serving]:
+    """A server that answers with `authorizer` until the block is left, and then drains.
+
+    `may_explain`: whether callers may ask for explanations. `options` has other values for gRPC options, named
+    without the prefix `grpc.`. Raises AddressUnusable.
+    """
+    local = is_local(listen.address)
+    if listen.tls is None and not local and not listen.plaintext_allowed:
+        raise AddressUnusable("only a loopback address may be served without TLS")
+    gate = Gate(limits)
+    served = service.AuthorizationService(authorizer, limits=limits, gate=gate, may_explain=may_explain)
+    health = Health(readiness, (service.NAME,), watchers=limits.watchers)
+    server = grpc.aio.server(
+        options=channel_options(**options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
+    )
+    shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
+    server.add_generic_rpc_handlers((methods(served, health, with_reflection=shown),))
+    running = Serving(server, gate, readiness, _bind(server, listen))
+    await server.start()
+    try:
+        yield running
+    finally:
+        await running.drain(listen.grace)
+
+
+def _bind(server: grpc.aio.Server, listen: Listen) -> str:
+    address = listen.address
+    if address.startswith(UNIX) and is_taken(address):
+        raise AddressUnusable("somebody else listens there")
+    try:
+        if listen.tls is None:
+            port = server.add_insecure_port(address)
+        else:
+            port = server.add_secure_port(address, server_credentials(listen.tls))
+    except RuntimeError:
+        port = 0
+    if port == 0:
+        raise AddressUnusable("cannot listen there: taken, or not an address of this machine")
+    return address if address.startswith(UNIX) else f"{address.rpartition(':')[0]}:{port}"

@@ -1,0 +1,207 @@
+"""Serves usher.v1.AuthorizationService: bytes to a question, the authorizer's answer to bytes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Protocol, TypeVar
+
+from usher.v1 import authorization_service_pb2 as api
+
+from usherd.domain import Decision, Question
+from usherd.errors import CallerNotAllowed, Fault, FaultReason, InvalidRequest
+from usherd.rpc import answers, translate
+from usherd.rpc.guard import Context, Serve, report_bug_in
+from usherd.rpc.lenient import parse_asked
+from usherd.rpc.limits import Gate, Limits, within
+from usherd.rpc.pages import Pages
+from usherd.rpc.translate import Wishes
+
+Result = TypeVar("Result")
+
+NAME = "usher.v1.AuthorizationService"
+
+_PATIENCE = 0.9
+"""The share of a call's time that may be spent on waiting for facts or keys; the rest is for saying that in vain."""
+
+_log = logging.getLogger("usherd.decisions")
+
+
+class ModelsPage(Protocol):
+    """Models that a token may call, or why none of them."""
+
+    @property
+    def models(self) -> Sequence[tuple[str, str]]:
+        """(name, resolved model), sorted by name."""
+
+    @property
+    def last(self) -> str:
+        """The last name of this page; empty when no more follow."""
+
+    @property
+    def denial(self) -> Decision | None:
+        """The denial whatever the model, if there is one."""
+
+    @property
+    def revision(self) -> str:
+        """The revision that was read."""
+
+
+class Authorizer(Protocol):
+    """Who answers. `patience` is seconds; every method raises Fault when there is no answer."""
+
+    async def authorize(
+        self,
+        question: Question,
+        *,
+        explain: bool = False,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> Decision:
+        """The decision."""
+
+    async def authorize_many(
+        self,
+        questions: Sequence[Question],
+        *,
+        explain: bool = False,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> Sequence[Decision | Fault]:
+        """One result for each question, in their order, all at one revision."""
+
+    async def models(
+        self,
+        question: Question,
+        *,
+        after: str,
+        limit: int,
+        at_least: tuple[str, int] | None = None,
+        patience: float = 2.0,
+    ) -> ModelsPage:
+        """At most `limit` models that come after the name `after`."""
+
+
+Answer = Callable[[bytes, float], Coroutine[None, None, bytes]]
+"""From a request's bytes and the seconds there are to the answer's bytes. Raises Fault."""
+
+
+class AuthorizationService:
+    """The four methods, each from bytes to bytes. No method catches what the authorizer raises."""
+
+    def __init__(self, authorizer: Authorizer, *, limits: Limits, gate: Gate, may_explain: bool) -> None:
+        self._authorizer = authorizer
+        self._limits = limits
+        self._gate = gate
+        self._may_explain = may_explain
+        self._pages = Pages()
+
+    def handlers(self) -> dict[str, Serve]:
+        """The handler of each method's full name, under the deadline of both sides.
+
+        Authorize is a server stream in the contract. A stream of one message is on the wire what a unary answer is,
+        so it is served as one: that spares the core a batch of operations for each call.
+        """
+        methods: dict[str, Answer] = {
+            "Authorize": self.authorize,
+            "Check": self.check,
+            "BatchCheck": self.batch_check,
+            "ListModels": self.list_models,
+        }
+        return {f"/{NAME}/{name}": _bounded(answer, self._limits.deadline) for name, answer in methods.items()}
+
+    async def authorize(self, data: bytes, seconds: float) -> bytes:
+        """The only message of the stream: the decision, and that it is the only one."""
+        request = parse_asked(api.AuthorizeRequest, data)
+        question, wishes = translate.question(request), self._allowed(translate.wishes(request))
+        translate.check_mode(request)
+        return answers.authorize_response(await self._decide(question, wishes, seconds))
+
+    async def check(self, data: bytes, seconds: float) -> bytes:
+        """The decision."""
+        request = parse_asked(api.CheckRequest, data)
+        question, wishes = translate.question(request), self._allowed(translate.wishes(request))
+        return answers.check_response(await self._decide(question, wishes, seconds))
+
+    async def batch_check(self, data: bytes, seconds: float) -> bytes:
+        """A decision or a fault for each item."""
+        request = parse_asked(api.BatchCheckRequest, data)
+        ids, questions = translate.items(request)
+        wishes = self._allowed(translate.wishes(request))
+        weight = self._gate.weigh(len(questions))
+        results = await self._inside(
+            weight,
+            lambda: self._authorizer.authorize_many(
+                questions, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
+            ),
+        )
+        for result in results:
+            if isinstance(result, Decision):
+                _note(result, wishes)
+            else:
+                report_bug_in(result)
+        return answers.batch_response(ids, results)
+
+    async def list_models(self, data: bytes, seconds: float) -> bytes:
+        """A page of models, or the denial whatever the model."""
+        request = parse_asked(api.ListModelsRequest, data)
+        question, wishes = translate.question(request), translate.wishes(request)
+        size = translate.page_size(request)
+        revision, after = self._pages.open(question, request.page_token)
+        page = await self._inside(
+            1,
+            lambda: self._authorizer.models(
+                question, after=after, limit=size, at_least=wishes.at_least, patience=seconds * _PATIENCE
+            ),
+        )
+        if page.denial is not None:
+            _note(page.denial, wishes)
+        if revision and page.revision != revision:
+            raise InvalidRequest(FaultReason.PAGE_INVALID)
+        following = self._pages.token(question, page.revision, page.last)
+        return answers.models_response(page.models, following, page.denial, page.revision)
+
+    async def _decide(self, question: Question, wishes: Wishes, seconds: float) -> Decision:
+        decision = await self._inside(
+            1,
+            lambda: self._authorizer.authorize(
+                question, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
+            ),
+        )
+        _note(decision, wishes)
+        return decision
+
+    async def _inside(self, weight: int, work: Callable[[], Awaitable[Result]]) -> Result:
+        await self._gate.enter(weight)
+        try:
+            return await work()
+        finally:
+            self._gate.leave(weight)
+
+    def _allowed(self, wishes: Wishes) -> Wishes:
+        if wishes.explain and not self._may_explain:
+            raise CallerNotAllowed
+        return wishes
+
+
+def _bounded(answer: Answer, longest: float) -> Serve:
+    async def serve(data: bytes, context: Context) -> bytes:
+        remaining = context.time_remaining()
+        seconds = longest if remaining is None else min(remaining, longest)
+        return await within(seconds, answer(data, seconds))
+
+    return serve
+
+
+def _note(decision: Decision, wishes: Wishes) -> None:
+    if _log.isEnabledFor(logging.DEBUG):
+        verdict = decision.verdict
+        _log.debug(
+            "decision",
+            extra={
+                "decision_id": decision.decision_id,
+                "effect": verdict.effect.name,
+                "reason": verdict.reason.name,
+                "request_id": wishes.request_id,
+            },
+        )

@@ -1,0 +1,171 @@
+"""Answers for the keys of all issuers at once, without I/O: fetching goes on in the background."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Self
+
+from usherd.authenticate.key_ring import KeyRing, RingRules
+from usherd.domain import VerificationKey
+from usherd.errors import KeysUnavailable
+from usherd.ports import Stopwatch
+from usherd.stores.documents import LoadFailed
+from usherd.stores.key_loader import KeySetLoader, load_given
+from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, PemFile
+from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_http import ProviderHttp
+from usherd.stores.refreshed_keys import KeySetStatus, OnEvent, RefreshedKeys
+
+FIRST_LOADS_PATIENCE = 10.0
+"""Seconds that the start waits for the first loads of all issuers together."""
+
+
+class GivenKeysUnusable(ValueError):
+    """The operator gave keys of which none can be used. The text names the issuer and the cause."""
+
+
+class _GivenKeys:
+    """Keys that are given in full: they never change, and never grow stale."""
+
+    def __init__(self, issuer: IssuerKeys, source: GivenKeySet | PemFile) -> None:
+        self._issuer = issuer
+        rules = RingRules(stale_after=math.inf, denied=issuer.denied)
+        try:
+            self.ring = KeyRing(rules=rules).loaded(load_given(issuer, source).keys, 0.0)
+        except LoadFailed as failure:
+            raise GivenKeysUnusable(f"issuer {issuer.name}: keys: {failure.cause.value}") from None
+
+    def force(self) -> None:
+        return None
+
+    def status(self) -> KeySetStatus:
+        return KeySetStatus(
+            issuer=self._issuer.name,
+            part=0,
+            attempted=True,
+            usable_for=math.inf,
+            age=None,
+            keys=len(self.ring.keys(0.0)),
+            last_error=None,
+            next_refresh=None,
+        )
+
+
+class KeySets:
+    """The keys of all issuers (`ports.Keys`). Those that are not given in full are fetched while it is `running`.
+
+    Raises GivenKeysUnusable when made, which reads files. `chance` gives numbers from 0 to 1 to spread refreshes by.
+    """
+
+    def __init__(
+        self,
+        issuers: Iterable[IssuerKeys],
+        *,
+        http: ProviderHttp,
+        cache: ProviderCache,
+        stopwatch: Stopwatch,
+        on_event: OnEvent = lambda event, fields: None,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self._stopwatch = stopwatch
+        self._parts: dict[str, tuple[RefreshedKeys | _GivenKeys, ...]] = {}
+        for issuer in issuers:
+            if issuer.name in self._parts:
+                raise ValueError(f"issuer {issuer.name}: named twice")
+            match issuer.source:
+                case GivenKeySet() | PemFile() as source:
+                    self._parts[issuer.name] = (_GivenKeys(issuer, source),)
+                    continue
+                case KeySetUrls(urls=urls):
+                    loaders = [KeySetLoader(issuer, url, http, cache) for url in urls]
+                case Discovery() as source:
+                    loaders = [KeySetLoader(issuer, source, http, cache)]
+            self._parts[issuer.name] = tuple(
+                RefreshedKeys(issuer, part, loader.load, stopwatch=stopwatch, chance=chance, on_event=on_event)
+                for part, loader in enumerate(loaders)
+            )
+
+    @asynccontextmanager
+    async def running(self, first_loads_patience: float = FIRST_LOADS_PATIENCE) -> AsyncIterator[Self]:
+        """Keeps the key sets fresh as long as the block lasts.
+
+        The block begins when each first load is over, well or badly, or after `first_loads_patience` seconds.
+        """
+        refreshed = [keys for parts in self._parts.values() for keys in parts if isinstance(keys, RefreshedKeys)]
+        started: asyncio.Future[list[asyncio.Task[None]]] = asyncio.get_running_loop().create_future()
+        # The group has a task of its own: around the block it would wrap the block's errors in a group of errors.
+        life = asyncio.create_task(_live(refreshed, started), name="key sets")
+        try:
+            first_loads = await started
+            if first_loads:
+                await asyncio.wait(first_loads, timeout=first_loads_patience)
+            yield self
+        finally:
+            life.cancel()
+            await asyncio.wait([life])
+
+    def find(self, issuer: str, kid: str | None) -> VerificationKey | None:
+        """As `ports.Keys.find`."""
+        parts = self._parts.get(issuer)
+        if parts is None:
+            raise KeysUnavailable
+        if len(parts) == 1:
+            return parts[0].ring.find(kid, self._stopwatch())
+        return _find_in_several([keys.ring for keys in parts], kid, self._stopwatch())
+
+    async def find_fresh(self, issuer: str, kid: str | None, patience: float) -> VerificationKey | None:
+        """As `ports.Keys.find_fresh`. A caller that gives up, or is cancelled, leaves the refresh to the others."""
+        forced = [keys.force() for keys in self._parts.get(issuer, ())]
+        flights = [flight for flight in forced if flight is not None]
+        if flights and patience > 0:
+            # `wait` neither cancels what it waits for nor raises what that raises.
+            await asyncio.wait(flights, timeout=patience)
+        return self.find(issuer, kid)
+
+    def trusts(self, key: VerificationKey) -> bool:
+        """As `ports.Keys.trusts`."""
+        parts = self._parts.get(key.issuer)
+        if parts is not None and len(parts) == 1:
+            return parts[0].ring.trusts(key, self._stopwatch())
+        found = self.find(key.issuer, key.kid)
+        return found is not None and found.thumbprint == key.thumbprint
+
+    def usable_for(self, issuer: str) -> float:
+        """As `ports.Keys.usable_for`; of several key sets, of the one that is past its bound next."""
+        now = self._stopwatch()
+        left = [keys.ring.usable_for(now) for keys in self._parts.get(issuer, ())]
+        return min((seconds for seconds in left if seconds > 0), default=0.0)
+
+    def status(self) -> tuple[KeySetStatus, ...]:
+        """How each key set is, for health and logs."""
+        return tuple(keys.status() for parts in self._parts.values() for keys in parts)
+
+
+async def _live(refreshed: Sequence[RefreshedKeys], started: asyncio.Future[list[asyncio.Task[None]]]) -> None:
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            started.set_result([keys.start(tasks) for keys in refreshed])
+    finally:
+        for keys in refreshed:
+            keys.stop()
+
+
+def _find_in_several(rings: Sequence[KeyRing], kid: str | None, now: float) -> VerificationKey | None:
+    """The one key that this id means in all of them; None when it means none, or two different ones."""
+    found: dict[str, VerificationKey] = {}
+    out_of_reach = False
+    for ring in rings:
+        if ring.usable_for(now) <= 0:
+            out_of_reach = True
+        elif kid is None:
+            found |= {key.thumbprint: key for key in ring.keys(now)}
+        elif (key := ring.find(kid, now)) is not None:
+            found[key.thumbprint] = key
+    if out_of_reach and (kid is None or not found):
+        # The set that is out of reach may have the key: nobody knows that it has not.
+        raise KeysUnavailable
+    return next(iter(found.values())) if len(found) == 1 else None

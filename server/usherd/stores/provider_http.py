@@ -1,0 +1,165 @@
+"""Fetches one document from an identity provider; every wait and every byte on the way is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import http.cookiejar
+import ipaddress
+import logging
+import ssl
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from urllib.parse import SplitResult, urlsplit
+
+import httpx
+
+from usherd.stores.documents import Cause, Document, LoadFailed
+
+BODY_SIZE = 1 << 20
+"""The most bytes of one document, after decompression."""
+
+URL_SIZE = 2048
+"""The most characters of a URL."""
+
+ETAG_SIZE = 256
+"""The most characters of an entity tag that is worth keeping."""
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class ProviderHttp:
+    """An HTTP client for identity providers: https, no redirects, no proxies, no cookies, no credentials."""
+
+    def __init__(self, client: httpx.AsyncClient, *, allow_loopback_http: bool) -> None:
+        self._client = client
+        self._allow_loopback_http = allow_loopback_http
+
+    def check(self, url: str) -> None:
+        """Raises LoadFailed (URL_NOT_ALLOWED) for a URL that would not be fetched."""
+        if not url_is_allowed(url, allow_loopback_http=self._allow_loopback_http):
+            raise LoadFailed(Cause.URL_NOT_ALLOWED)
+
+    async def get(self, url: str, *, timeout: float, known: Document | None = None) -> Document:
+        """The document at `url`, all of it within `timeout` seconds. Raises LoadFailed.
+
+        `known`, if it has an entity tag, makes the request conditional, and is itself the answer when it still holds
+        (RFC 9110, section 15.4.5).
+        """
+        self.check(url)
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._get(url, known)
+        except TimeoutError:
+            raise LoadFailed(Cause.TIMEOUT) from None
+        except (httpx.ConnectError, UnicodeError):  # a host name that no resolver takes is a UnicodeError
+            raise LoadFailed(Cause.CONNECT) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError):
+            raise LoadFailed(Cause.PROTOCOL) from None
+
+    async def _get(self, url: str, known: Document | None) -> Document:
+        headers = {"If-None-Match": known.etag} if known is not None and known.etag is not None else {}
+        async with self._client.stream("GET", url, headers=headers) as response:
+            if response.status_code == httpx.codes.NOT_MODIFIED and headers and known is not None:
+                return known
+            if response.has_redirect_location:
+                raise LoadFailed(Cause.REDIRECT)
+            if response.status_code != httpx.codes.OK:
+                raise LoadFailed(Cause.STATUS, _retry_after(response.headers))
+            if not _is_json_like(response.headers.get("content-type", "")):
+                raise LoadFailed(Cause.CONTENT_TYPE)
+            return Document(body=await _body(response), etag=_etag(response.headers))
+
+
+@asynccontextmanager
+async def provider_http(
+    *, allow_loopback_http: bool = False, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[ProviderHttp]:
+    """A client, open as long as the block is. `tls` None: the certificate authorities that come with httpx."""
+    for name in ("httpx", "httpcore"):
+        # They log URLs and headers, which are the operator's business alone.
+        logging.getLogger(name).setLevel(logging.WARNING)
+    async with httpx.AsyncClient(
+        verify=tls if tls is not None else True,
+        trust_env=False,
+        follow_redirects=False,
+        # One deadline covers the whole fetch; a time per read would let a peer drip bytes for ever.
+        timeout=None,  # noqa: S113
+        # Fetches are minutes apart: a kept connection would be found closed more often than open.
+        limits=httpx.Limits(max_keepalive_connections=0),
+        cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
+        headers={
+            "User-Agent": f"usherd/{version('usherd')}",
+            "Accept": "application/json, application/jwk-set+json",
+            "Accept-Encoding": "gzip",
+        },
+    ) as client:
+        yield ProviderHttp(client, allow_loopback_http=allow_loopback_http)
+
+
+def url_is_allowed(url: str, *, allow_loopback_http: bool) -> bool:
+    """Whether documents may be fetched there: https without credentials, or http on loopback if that is allowed."""
+    if not url.isascii() or len(url) > URL_SIZE:
+        return False
+    try:
+        parts = urlsplit(url)
+        port_is_fine = parts.port != 0
+    except ValueError:
+        return False
+    if not parts.hostname or not port_is_fine or "@" in parts.netloc or parts.fragment:
+        return False
+    return parts.scheme == "https" or (allow_loopback_http and parts.scheme == "http" and _is_loopback(parts))
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_json_like(content_type: str) -> bool:
+    # Key sets on plain file hosts come as text/plain. Pages do not: a page that happens to parse is still no key set.
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind in ("application/json", "text/json", "text/plain") or (
+        kind.startswith("application/") and kind.endswith("+json")
+    )
+
+
+def _etag(headers: httpx.Headers) -> str | None:
+    etag = headers.get("etag", "")
+    return etag if 0 < len(etag) <= ETAG_SIZE and etag.isascii() and etag.isprintable() else None
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    # The other form of this header is a date (RFC 9110, 10.2.3), which means something only by the peer's clock.
+    text = headers.get("retry-after", "")
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """The body, decompressed here: httpx would inflate a whole chunk, however large it gets."""
+    encoding = response.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise LoadFailed(Cause.CONTENT_ENCODING)
+    inflate = zlib.decompressobj(_GZIP) if encoding == "gzip" else None
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        if inflate is None:
+            body += chunk
+        else:
+            try:
+                body += inflate.decompress(chunk, BODY_SIZE + 1 - len(body))
+            except zlib.error:
+                raise LoadFailed(Cause.CONTENT_ENCODING) from None
+        if len(body) > BODY_SIZE:
+            raise LoadFailed(Cause.TOO_LARGE)
+        if inflate is not None and inflate.unused_data:
+            raise LoadFailed(Cause.CONTENT_ENCODING)
+    if inflate is not None and not inflate.eof:
+        raise LoadFailed(Cause.CONTENT_ENCODING)
+    return bytes(body)

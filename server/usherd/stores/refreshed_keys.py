@@ -1,0 +1,197 @@
+"""Keeps one key set fresh: it is fetched by one task at a time, whoever waits for it, and no failure takes it away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from usherd.authenticate.key_ring import KeyRing, RingRules
+from usherd.authenticate.keys import KeySet
+from usherd.ports import Stopwatch
+from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.key_sources import IssuerKeys
+
+FIRST_RETRY = 1.0
+"""Seconds to wait after a first failure; each further one doubles it."""
+LAST_RETRY = 60.0
+"""Seconds to wait after a failure, at most."""
+LONGEST_RETRY_AFTER = 120.0
+"""Seconds that a provider's Retry-After is honoured for, at most: what it asks for must not outlast the keys."""
+
+
+class KeyEvent(StrEnum):
+    """What happened to a key set."""
+
+    LOADED = "key_set_loaded"
+    """Its keys are other than before. Fields: issuer, part, keys, added, removed, and `dropped_*` by cause."""
+    FAILED = "key_set_failed"
+    """It could not be refreshed. Fields: issuer, part, cause, failures, and for a bug error_class."""
+    FORCED = "key_set_refresh_forced"
+    """An unknown key id made it refresh. Fields: issuer, part."""
+
+
+OnEvent = Callable[[KeyEvent, Mapping[str, str | int]], None]
+"""Hears of events. Fields hold counts, closed sets of words and issuers' configured names: no key ids, no URLs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySetStatus:
+    """How one key set is. An issuer with several has a status for each."""
+
+    issuer: str
+    """The issuer's name in the policy."""
+    part: int
+    """Which of the issuer's key sets, from 0."""
+    attempted: bool
+    """Whether the first load is over, well or badly."""
+    usable_for: float
+    """Seconds until it is past its stale bound; 0: it is, or was never loaded."""
+    age: float | None
+    """Seconds since the last good fetch; None: never."""
+    keys: int
+    """Keys that are trusted now."""
+    last_error: Cause | None
+    """Why the last refresh failed; None: it did not."""
+    next_refresh: float | None
+    """Seconds until the next refresh of its own accord; None: never, or one is under way."""
+
+
+class RefreshedKeys:
+    """One key set of one issuer, over time."""
+
+    def __init__(
+        self,
+        issuer: IssuerKeys,
+        part: int,
+        load: Callable[[], Awaitable[KeySet]],
+        *,
+        stopwatch: Stopwatch,
+        chance: Callable[[], float],
+        on_event: OnEvent,
+    ) -> None:
+        self._issuer = issuer
+        self._part = part
+        self._load = load
+        self._stopwatch = stopwatch
+        self._chance = chance
+        self._on_event = on_event
+        refresh = issuer.refresh
+        rules = RingRules(
+            stale_after=refresh.every + refresh.stale_for, removed_grace=refresh.removed_grace, denied=issuer.denied
+        )
+        self.ring = KeyRing(rules=rules)
+        """The keys now. Whoever took it keeps what it was."""
+        self._tasks: asyncio.TaskGroup | None = None
+        self._flight: asyncio.Task[None] | None = None
+        self._attempted = False
+        self._failures = 0
+        self._last_error: Cause | None = None
+        self._retry_after = 0.0
+        self._next_at: float | None = None
+        self._forced_until = 0.0
+        """No refresh is forced before this, by the stopwatch."""
+
+    def status(self) -> KeySetStatus:
+        """How it is now."""
+        now, fetched_at = self._stopwatch(), self.ring.fetched_at
+        return KeySetStatus(
+            issuer=self._issuer.name,
+            part=self._part,
+            attempted=self._attempted,
+            usable_for=self.ring.usable_for(now),
+            age=None if fetched_at is None else now - fetched_at,
+            keys=len(self.ring.keys(now)),
+            last_error=self._last_error,
+            next_refresh=None if self._next_at is None else max(0.0, self._next_at - now),
+        )
+
+    def start(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        """Lives in that group from now on; returns the first load, which never fails."""
+        self._tasks = tasks
+        flight = self._refresh(tasks)
+        tasks.create_task(self._refresh_for_ever(tasks))
+        return flight
+
+    def stop(self) -> None:
+        """Begins no further refresh."""
+        self._tasks = None
+
+    def force(self) -> asyncio.Task[None] | None:
+        """The refresh that is under way, or else a new one; None: it is too early for another forced one."""
+        if self._flight is not None or self._tasks is None:
+            return self._flight
+        now = self._stopwatch()
+        if now < self._forced_until:
+            return None
+        self._forced_until = now + self._issuer.refresh.unknown_kid_cooldown
+        self._tell(KeyEvent.FORCED, {})
+        return self._refresh(self._tasks)
+
+    async def _refresh_for_ever(self, tasks: asyncio.TaskGroup) -> None:
+        while True:
+            self._next_at = None
+            # Not awaited itself: a wait that ends early must not end the fetch with it.
+            await asyncio.wait([self._flight or self._refresh(tasks)])
+            pause = self._pause()
+            self._next_at = self._stopwatch() + pause
+            await asyncio.sleep(pause)
+
+    def _refresh(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
+        self._flight = tasks.create_task(self._fetch())
+        return self._flight
+
+    async def _fetch(self) -> None:
+        # Keys age from before the fetch: the provider may have made the document any time since.
+        started = self._stopwatch()
+        try:
+            key_set = await self._load()
+            self._accept(key_set, started)
+        except LoadFailed as failure:
+            self._fail(failure.cause, failure.retry_after, {})
+        except Exception as bug:  # nothing may end the refreshing; the class alone is safe to tell
+            self._fail(Cause.INTERNAL, None, {"error_class": type(bug).__name__})
+        finally:
+            self._attempted = True
+            self._flight = None
+
+    def _accept(self, key_set: KeySet, started: float) -> None:
+        before = _identities(self.ring, started)
+        ring = self.ring.loaded(key_set.keys, started)
+        if ring is self.ring:
+            raise LoadFailed(Cause.NO_USABLE_KEY)
+        self.ring = ring
+        self._failures, self._last_error, self._retry_after = 0, None, 0.0
+        after = _identities(self.ring, started)
+        if before != after:
+            counts = {"keys": len(after), "added": len(after - before), "removed": len(before - after)}
+            dropped = {f"dropped_{cause.value}": count for cause, count in key_set.dropped.items()}
+            self._tell(KeyEvent.LOADED, counts | dropped)
+
+    def _fail(self, cause: Cause, retry_after: float | None, fields: Mapping[str, str | int]) -> None:
+        self._failures += 1
+        self._last_error = cause
+        self._retry_after = min(retry_after or 0.0, LONGEST_RETRY_AFTER, self._issuer.refresh.every)
+        # Tokens with unknown keys must not get around what the provider asked for.
+        self._forced_until = max(self._forced_until, self._stopwatch() + self._retry_after)
+        self._tell(KeyEvent.FAILED, {"cause": cause.value, "failures": self._failures, **fields})
+
+    def _pause(self) -> float:
+        """Seconds until the next refresh: jittered, so that replicas do not ask all at once."""
+        every = self._issuer.refresh.every
+        if self._failures == 0:
+            return every * (0.9 + 0.1 * self._chance())
+        doubled = FIRST_RETRY * 2.0 ** min(self._failures - 1, 16)
+        backoff = min(doubled, LAST_RETRY, every) * (0.5 + 0.5 * self._chance())
+        return max(backoff, self._retry_after)
+
+    def _tell(self, event: KeyEvent, fields: Mapping[str, str | int]) -> None:
+        # A listener that fails must not look like a provider that does.
+        with contextlib.suppress(Exception):
+            self._on_event(event, {"issuer": self._issuer.name, "part": self._part, **fields})
+
+
+def _identities(ring: KeyRing, now: float) -> set[tuple[str | None, str]]:
+    return {(key.kid, key.thumbprint) for key in ring.keys(now)}

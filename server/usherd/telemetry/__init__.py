@@ -1,0 +1,1 @@
+"""The edge out for operators: logs that never hold a token."""

@@ -1,0 +1,307 @@
+"""What holds for every company and every question."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from keyring import NOW
+from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
+from usherd.domain import Dependency, DependencyKind, Effect, Verdict
+from usherd.facts import EndUser, Organization, Team, User
+from usherd.policy import Grant
+from usherd.reasons import Reason
+from usherd.rpc.answers import decision_message
+from worlds import World, finished, issuer, policy
+
+law = settings(
+    max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
+
+
+def allows(verdict: Verdict) -> bool:
+    return verdict.effect is Effect.ALLOW
+
+
+def wire(world: World, question: Any) -> bytes:
+    """The verdict's bytes: an answer without what differs from answer to answer."""
+    decision = world.answer(question)
+    return decision_message(replace(decision, decision_id="")).SerializeToString(deterministic=True)
+
+
+WORLD = World(teams=(Team(id="a", models=("*",)),))
+VALID = WORLD.token(groups=["a"], roles=["Reader"])
+ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.=+/ \n\x00é"
+
+
+@law
+@given(st.integers(0, len(VALID) - 1), st.sampled_from([*ALPHABET, ""]), st.booleans())
+def test_no_change_of_one_character_of_a_token_allows(at: int, character: str, insert: bool) -> None:
+    changed = VALID[:at] + character + VALID[at if insert else at + 1 :]
+    assume(changed != VALID)
+
+    verdict = WORLD.ask(token=changed).verdict
+
+    assert WORLD.reason(token=VALID) == "ALLOWED"
+    assert not allows(verdict)
+
+
+@law
+@given(worlds(), askings())
+def test_asking_again_gives_the_same_bytes_cold_and_warm(world: World, asking: dict[str, Any]) -> None:
+    question = world.question(**asking)
+
+    assert wire(world, question) == wire(world, question) == wire(replace(world), question)
+
+
+@law
+@given(worlds(), askings())
+def test_explaining_never_changes_effect_reason_or_dependencies(world: World, asking: dict[str, Any]) -> None:
+    question = world.question(**asking)
+
+    plain, explained = world.answer(question).verdict, world.answer(question, explain=True).verdict
+
+    assert replace(explained, explanation=None) == plain
+    assert explained.explanation is not None
+    denied = [check.reason for check in explained.explanation.checks if check.reason is not None]
+    assert (denied[0] if denied else None) == (None if allows(plain) else plain.reason)
+
+
+CHANGES: list[Any] = [
+    lambda world: replace(world, teams=(*world.teams, Team(id="z", alias="Zeta", models=("*",)))),
+    lambda world: replace(world, teams=tuple(replace(team, blocked=not team.blocked) for team in world.teams)),
+    lambda world: replace(world, teams=tuple(replace(team, models=("o1",)) for team in world.teams)),
+    lambda world: replace(world, teams=()),
+    lambda world: replace(world, teams=tuple({team.id: team for team in (*world.teams, *OTHERS)}.values())),
+    lambda world: replace(world, users=()),
+    lambda world: replace(world, users=(User(id="alice", models=("*",)),)),
+    lambda world: replace(world, users=(*world.users, User(id="bob", blocked=True))),
+    lambda world: replace(world, organizations=(Organization(id="acme", blocked=True), Organization(id="other"))),
+    lambda world: replace(world, organizations=()),
+    lambda world: replace(world, end_users=(EndUser(id="customer", blocked=True), EndUser(id="another"))),
+]
+OTHERS = tuple(Team(id=name, alias="Alpha", models=("*",)) for name in ("a", "b", "c"))
+
+
+def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
+    """Look-ups whose answer differs between two directories."""
+    old, new = finished(before.directory.facts(())), finished(after.directory.facts(()))
+
+    def bare(row: Any) -> Any:
+        return None if row is None else replace(row, revision="")
+
+    found: set[tuple[DependencyKind, str]] = set()
+    for team in {*old.teams, *new.teams}:
+        if bare(old.team("idp", team)) != bare(new.team("idp", team)):
+            found.add((DependencyKind.TEAM, f"idp/{team}"))
+    for alias in {*old.aliases, *new.aliases}:
+        if list(map(bare, old.teams_by_alias("idp", alias))) != list(map(bare, new.teams_by_alias("idp", alias))):
+            found.add((DependencyKind.TEAM, f"idp/alias:{alias}"))
+    for user in {*old.users, *new.users}:
+        if bare(old.user("idp", user)) != bare(new.user("idp", user)):
+            found.add((DependencyKind.USER, f"idp/{user}"))
+    for organization in {*old.organizations, *new.organizations}:
+        if bare(old.organization(organization)) != bare(new.organization(organization)):
+            found.add((DependencyKind.ORGANIZATION, organization))
+    for end_user in {*old.end_users, *new.end_users}:
+        if bare(old.end_user(end_user)) != bare(new.end_user(end_user)):
+            found.add((DependencyKind.END_USER, end_user))
+    return found
+
+
+def without_revisions(verdict: Verdict) -> Verdict:
+    return replace(
+        verdict, depends_on=tuple(Dependency(each.kind, each.id, "", each.absent) for each in verdict.depends_on)
+    )
+
+
+@law
+@given(worlds(), askings(), st.sampled_from(CHANGES))
+def test_changing_anything_outside_depends_on_never_changes_the_verdict(
+    world: World, asking: dict[str, Any], change: Any
+) -> None:
+    question, changed = world.question(**asking), change(world)
+    before = world.answer(question).verdict
+    inside = {(each.kind, each.id) for each in before.depends_on}
+    assume(not inside & touched(world, changed))
+
+    assert without_revisions(changed.answer(question).verdict) == without_revisions(before)
+
+
+class Spy:
+    """Facts that remember which of their rows were looked up."""
+
+    def __init__(self, facts: Any) -> None:
+        self._facts = facts
+        self.store, self.revision = facts.store, facts.revision
+        self.asked: set[tuple[DependencyKind, str]] = set()
+
+    def user(self, issuer: str, subject: str) -> User | None:
+        self.asked.add((DependencyKind.USER, f"{issuer}/{subject}"))
+        return self._facts.user(issuer, subject)
+
+    def team(self, issuer: str, team_id: str) -> Team | None:
+        self.asked.add((DependencyKind.TEAM, f"{issuer}/{team_id}"))
+        return self._facts.team(issuer, team_id)
+
+    def teams_by_alias(self, issuer: str, alias: str) -> Any:
+        self.asked.add((DependencyKind.TEAM, f"{issuer}/alias:{alias}"))
+        return self._facts.teams_by_alias(issuer, alias)
+
+    def organization(self, organization_id: str) -> Organization | None:
+        self.asked.add((DependencyKind.ORGANIZATION, organization_id))
+        return self._facts.organization(organization_id)
+
+    def end_user(self, end_user_id: str) -> EndUser | None:
+        self.asked.add((DependencyKind.END_USER, end_user_id))
+        return self._facts.end_user(end_user_id)
+
+
+class SpyDirectory:
+    def __init__(self, directory: Any) -> None:
+        self._directory = directory
+        self.spies: list[Spy] = []
+
+    async def facts(self, wanted: Any) -> Spy:
+        self.spies.append(Spy(await self._directory.facts(wanted)))
+        return self.spies[-1]
+
+
+@law
+@given(worlds(), askings())
+def test_what_was_not_read_is_not_in_depends_on(world: World, asking: dict[str, Any]) -> None:
+    spying = SpyDirectory(world.directory)
+    world.authorizer._directory = spying  # type: ignore[assignment]
+
+    verdict = world.ask(**asking).verdict
+
+    rows = {(each.kind, each.id) for each in verdict.depends_on if each.kind >= DependencyKind.USER}
+    assert rows == set().union(*(spy.asked for spy in spying.spies))
+
+
+@law
+@given(worlds(), askings(), some(ROUTE_PATTERNS), some(MODEL_PATTERNS), st.integers(0, 1))
+def test_adding_a_deny_never_allows(
+    world: World, asking: dict[str, Any], routes: tuple[str, ...], models: tuple[str, ...], at: int
+) -> None:
+    roles = list(world.policy.roles)
+    old = roles[at].deny
+    roles[at] = replace(roles[at], deny=Grant(routes=(*old.routes, *routes), models=(*old.models, *models)))
+    stricter = replace(world, policy=replace(world.policy, roles=tuple(roles)))
+    question = world.question(**asking)
+
+    assert allows(world.answer(question).verdict) or not allows(stricter.answer(question).verdict)
+
+
+@law
+@given(worlds(), askings())
+def test_the_list_of_models_is_what_asking_one_by_one_allows(world: World, asking: dict[str, Any]) -> None:
+    question = replace(world.question(**asking), model=None, fallback_models=())
+    names = world.authorizer._judge.catalogue.names()
+
+    listed: list[tuple[str, str]] = []
+    after = ""
+    for _ in range(len(names) + 1):
+        page = finished(world.authorizer.models(question, after=after, limit=2))
+        listed += page.models
+        after = page.last
+        if not after:
+            break
+
+    asked = [(name, world.answer(replace(question, model=name)).verdict) for name in names]
+    assert listed == [(name, verdict.resolved_model or name) for name, verdict in asked if allows(verdict)]
+    assert page.denial is None or not any(allows(verdict) for _, verdict in asked)
+
+
+@law
+@given(worlds(), st.lists(askings(), min_size=1, max_size=5))
+def test_a_batch_answers_what_single_questions_answer(world: World, asking: list[dict[str, Any]]) -> None:
+    questions = [world.question(**each) for each in asking]
+
+    together = finished(world.authorizer.authorize_many(questions))
+
+    assert [answer.verdict for answer in together] == [world.answer(question).verdict for question in questions]  # type: ignore[union-attr]
+
+
+TWO = policy(
+    issuers=(issuer("idp"), issuer("other")),
+    admin=(),
+)
+
+
+@law
+@given(askings(), st.booleans())
+def test_two_issuers_with_the_same_subject_key_id_or_groups_never_meet(asking: dict[str, Any], known: bool) -> None:
+    mine = tuple(Team(id=name, issuer="idp", alias="Alpha" if name == "a" else "", models=("*",)) for name in "abc")
+    people = (User(id="u1", identities=(("idp", "alice"),), models=("*",), role="proxy_admin"),) if known else ()
+    world = World(policy=TWO, teams=mine, users=people)
+
+    verdict = world.ask(by="other", **asking).verdict
+
+    assert not allows(verdict) or verdict.reason is Reason.PUBLIC_ROUTE
+    # The same bytes signed by the other issuer's key under the same kid are nobody's token.
+    forged = world.pairs["other"].token(
+        {"iss": "https://idp.example", "aud": "api://gateway", "sub": "alice", "exp": int(NOW) + 60}
+    )
+    assert world.reason(token=forged) == "SIGNATURE_INVALID"
+
+
+BYTES_OF_VERDICTS = """
+import pickle, sys, hashlib
+from laws.test_laws import wire
+from worlds import World
+worlds = pickle.loads(bytes.fromhex(sys.stdin.read()))
+print(hashlib.sha256(b"".join(wire(World(**fields), question) for fields, question in worlds)).hexdigest())
+"""
+
+
+def test_the_verdicts_bytes_do_not_depend_on_the_hash_seed() -> None:
+    drawn: list[Any] = []
+
+    @settings(max_examples=1000, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(worlds(), askings())
+    def draw(world: World, asking: dict[str, Any]) -> None:
+        fields = {name: getattr(world, name) for name in ("policy", "teams", "users", "organizations", "end_users")}
+        drawn.append((fields, world.question(**asking)))
+
+    draw()
+    given_in = pickle.dumps(drawn).hex()
+    tests = Path(__file__).parents[1]
+
+    def digest(seed: str) -> str:
+        environment = os.environ | {"PYTHONHASHSEED": seed, "PYTHONPATH": str(tests)}
+        command = [sys.executable, "-c", BYTES_OF_VERDICTS]
+        done = subprocess.run(command, input=given_in, env=environment, capture_output=True, text=True, timeout=100)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert len(drawn) >= 1000
+    assert digest("0") == digest("1") == digest("4242")
+
+
+def test_a_token_is_not_decoded_anywhere_before_it_is_a_token() -> None:
+    header, _, signature = VALID.split(".")
+    payload = base64.urlsafe_b64encode(b"[" * 4000).decode().rstrip("=")
+
+    assert WORLD.reason(token=f"{header}.{payload}.{signature}") == "TOKEN_MALFORMED"
+
+
+@pytest.mark.parametrize("size", [64, 65])
+def test_an_answer_that_depends_on_too_much_is_not_to_be_kept(size: int) -> None:
+    names = [f"t{number:02d}" for number in range(size - 5)]
+    world = World(teams=[Team(id=name, models=("o1",)) for name in names])
+
+    decision = world.ask(claims={"groups": names})
+
+    # Token, key, issuer, policy and user beside the teams.
+    assert len(decision.verdict.depends_on) == size
+    assert decision.cacheable is (size <= 64)

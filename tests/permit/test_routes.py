@@ -1,0 +1,190 @@
+"""Routes have one form, and match as a whole."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from usherd.permit.route_form import canonical_route, well_formed_method
+from usherd.permit.route_match import ModelInRoute, RouteSet
+from usherd.policy import Grant, RouteRules
+from worlds import CHAT, World, policy, role
+
+
+@pytest.mark.parametrize(
+    ("route", "canonical"),
+    [
+        ("/", "/"),
+        ("/v1/models", "/v1/models"),
+        ("/v1/models/", "/v1/models"),
+        ("/v1/models?x=/key/generate", "/v1/models"),
+        ("/v1/models/?x", "/v1/models"),
+        ("/v1beta/models/gpt:generateContent", "/v1beta/models/gpt:generateContent"),
+        ("/.well-known/openid", "/.well-known/openid"),
+        ("/v1/...", "/v1/..."),
+    ],
+)
+def test_a_canonical_route_is_cut_at_the_query_and_loses_one_trailing_slash(route: str, canonical: str) -> None:
+    assert canonical_route(route) == canonical
+
+
+AMBIGUOUS = [
+    "",
+    "?",
+    "//",
+    "///",
+    "v1/models",
+    "*",
+    "http://x/v1/models",
+    "//v1/models",
+    "/v1//models",
+    "/v1/models//",
+    "/v1/./models",
+    "/v1/../key/generate",
+    "/..",
+    "/.",
+    "/v1/chat/..;/key",
+    "/v1\\models",
+    "/v1/models#x",
+    "/v1/models;x",
+    "/v1%2fmodels",
+    "/key%2Fgenerate",
+    "/key%252fgenerate",
+    "/v1/models%00",
+    "/v1/models%0a",
+    "/v1/models\n",
+    "/v1/models\x00",
+    "/v1/mod els",
+    "/v1/*",
+    "/v1/mödels",
+    "/v1/models\u2215x",
+    "/" + "x" * 1024,
+]
+
+
+@pytest.mark.parametrize("route", AMBIGUOUS)
+def test_a_route_that_can_be_read_in_two_ways_is_refused(route: str) -> None:
+    assert canonical_route(route) is None
+
+
+@pytest.mark.parametrize("route", AMBIGUOUS)
+def test_an_ambiguous_route_is_denied_whatever_is_granted(route: str) -> None:
+    world = World(policy=policy(roles=(role(grants=Grant(routes=("/*", CHAT), models=("*",))),)))
+
+    assert world.reason(claims={"roles": "Reader"}, route=route) == "ROUTE_AMBIGUOUS"
+
+
+ROUTES = RouteSet(
+    [
+        CHAT,
+        "/v1/files/{file_id}",
+        "GET /v1/batches/*",
+        "/containers/*",
+        "/a/{x:path}/end",
+        "/m/{n:path}:generate",
+        "/p/{x}.json",
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "route", "granted"),
+    [
+        ("POST", CHAT, True),
+        ("", CHAT, True),
+        ("POST", CHAT.upper(), False),
+        ("POST", CHAT + "/x", False),
+        ("GET", "/v1/files/abc", True),
+        ("GET", "/v1/files", False),
+        ("GET", "/v1/files/a/b", False),
+        ("GET", "/v1/batches/1", True),
+        ("GET", "/v1/batches/1/cancel", True),
+        ("GET", "/v1/batches", False),
+        ("POST", "/v1/batches/1", False),
+        ("", "/v1/batches/1", False),
+        ("GET", "/containers/1/files", True),
+        ("GET", "/containersx", False),
+        ("GET", "/containers", False),
+        ("GET", "/a/b/c/end", True),
+        ("GET", "/a/end", False),
+        ("GET", "/m/org/model:generate", True),
+        ("GET", "/m/:generate", False),
+        ("GET", "/p/x.json", True),
+        ("GET", "/p/xzjson", False),
+    ],
+)
+def test_templates_match_on_segment_boundaries_and_as_a_whole(method: str, route: str, granted: bool) -> None:
+    assert ROUTES.grants(method, route) is granted
+    assert ROUTES.grants(method, route) is granted  # remembered, the answer is the same
+
+
+def test_an_absent_method_matches_a_denial_and_not_a_grant() -> None:
+    routes = RouteSet(["DELETE /v1/files/*"])
+
+    assert (routes.grants("", "/v1/files/x"), routes.denies("", "/v1/files/x")) == (False, True)
+    assert (routes.grants("GET", "/v1/files/x"), routes.denies("GET", "/v1/files/x")) == (False, False)
+
+
+@pytest.mark.parametrize("method", ["get", "GET ", "G\nET", "X" * 17, "GÉT"])
+def test_a_method_is_a_short_upper_case_word(method: str) -> None:
+    assert not well_formed_method(method)
+    assert World().reason(claims={"roles": "Reader"}, method=method) == "METHOD_INVALID"
+
+
+def test_a_denied_route_is_denied_whoever_grants_it() -> None:
+    denying = role("no-chat", value="NoChat", grants=Grant(), deny=Grant(routes=("POST /v1/chat/*",)))
+    world = World(policy=policy(roles=(role(), denying)))
+
+    def reason(method: str) -> str:
+        return world.reason(claims={"roles": ["Reader", "NoChat"], "scope": "admin"}, method=method)
+
+    assert [reason(method) for method in ("POST", "", "GET")] == ["ROUTE_DENIED", "ROUTE_DENIED", "ALLOWED"]
+
+
+def test_when_routes_are_listed_nothing_else_is_open_to_anyone() -> None:
+    listed = RouteRules(allowed=(CHAT,), public=("/health",))
+    world = World(policy=policy(routes=listed))
+
+    assert world.reason(claims={"roles": "Reader"}) == "ALLOWED"
+    assert world.reason(claims={"roles": "Reader"}, route="/v1/models", model=None) == "ROUTE_DENIED"
+    assert world.reason(token="", route="/health", model=None) == "TOKEN_MISSING"
+
+
+def test_one_grants_routes_never_go_with_anothers_models() -> None:
+    chat = role("chat", value="Chat", grants=Grant(routes=(CHAT,), models=("gpt-4o",)))
+    embed = role("embed", value="Embed", grants=Grant(routes=("/v1/embeddings",), models=("ada",)))
+    world = World(policy=policy(roles=(chat, embed)))
+    claims = {"roles": ["Chat", "Embed"]}
+
+    reasons = [
+        world.reason(claims=claims, route=route, model=model)
+        for route in (CHAT, "/v1/embeddings")
+        for model in ("gpt-4o", "ada")
+    ]
+
+    assert reasons == ["ALLOWED", "MODEL_NOT_GRANTED", "MODEL_NOT_GRANTED", "ALLOWED"]
+
+
+GRANTED = frozenset({"/", "/v1/models", "/v1/files/x", CHAT})
+
+
+@given(
+    st.sampled_from(sorted(GRANTED)),
+    st.lists(st.tuples(st.integers(0, 40), st.sampled_from("/.%;\\#?*xX\n\x00é ")), max_size=4),
+)
+def test_no_change_of_a_granted_route_reaches_one_outside_the_table(route: str, changes: list[tuple[int, str]]) -> None:
+    granting = RouteSet(GRANTED)
+    for at, character in changes:
+        route = route[:at] + character + route[at:]
+
+    canonical = canonical_route(route)
+
+    assert canonical is None or granting.grants("GET", canonical) == (canonical in GRANTED)
+
+
+def test_the_model_in_a_url_is_found() -> None:
+    finder = ModelInRoute(["/engines/{model}/completions", "/v1beta/models/{model:path}:generateContent"])
+
+    assert finder.models("/engines/gpt/completions") == ("gpt",)
+    assert finder.models("/v1beta/models/a/b:generateContent") == ("a/b",)
+    assert finder.models("/engines/a/b/completions") == ()

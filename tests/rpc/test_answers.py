@@ -1,0 +1,148 @@
+"""Decisions on the wire: nothing is lost, and the same decision always gives the same bytes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tools.rpc_world import ALLOW, decision
+from usher.v1 import authorization_service_pb2 as api
+from usherd.domain import (
+    CheckOutcome,
+    CheckResult,
+    Decision,
+    Dependency,
+    DependencyKind,
+    Effect,
+    Explanation,
+    Limit,
+    Limits,
+    Principal,
+    PrincipalKind,
+    Verdict,
+)
+from usherd.errors import Fault, KeysUnavailable
+from usherd.reasons import ANSWERS, Reason
+from usherd.rpc import answers, replies
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+COUNT = st.none() | st.integers(0, 2**62)
+MANY = st.lists(TEXT, max_size=3).map(tuple)
+
+PRINCIPALS = st.builds(
+    Principal, kind=st.sampled_from(PrincipalKind), issuer=TEXT, subject=TEXT, client=TEXT, directory_role=TEXT,
+    is_admin=st.booleans(), user_id=TEXT, email=TEXT, team_id=TEXT, team_alias=TEXT, organization_id=TEXT,
+    end_user_id=TEXT, scopes=MANY, roles=MANY, claims=st.lists(st.tuples(TEXT, TEXT), max_size=3).map(tuple),
+)  # fmt: skip
+LIMITS = st.builds(
+    Limit, tpm=COUNT, rpm=COUNT, max_budget_micro_usd=COUNT,
+    budget_reset_seconds=st.none() | st.integers(0, 10**9), models=MANY,
+)  # fmt: skip
+VERDICTS = st.builds(
+    Verdict,
+    effect=st.sampled_from(Effect),
+    reason=st.sampled_from(Reason),
+    principal=st.none() | PRINCIPALS,
+    resolved_model=TEXT,
+    limits=st.none() | st.builds(Limits, team=st.none() | LIMITS, user=st.none() | LIMITS, member=st.none() | LIMITS),
+    depends_on=st.lists(
+        st.builds(Dependency, st.sampled_from(DependencyKind), TEXT, TEXT, st.booleans()), max_size=4
+    ).map(tuple),
+    explanation=st.none()
+    | st.builds(
+        Explanation,
+        checks=st.lists(
+            st.builds(CheckResult, TEXT, st.sampled_from(CheckOutcome), st.none() | st.sampled_from(Reason), TEXT),
+            max_size=3,
+        ).map(tuple),
+        roles_held=MANY,
+        team_candidates=MANY,
+    ),
+)
+DECISIONS = st.builds(
+    Decision, verdict=VERDICTS, decision_id=TEXT, revision=TEXT, cacheable=st.booleans(),
+    valid_until=st.integers(0, 2**31).map(lambda eighths: eighths / 8),
+)  # fmt: skip
+
+
+@given(made=DECISIONS)
+def test_a_decision_comes_back_as_it_was_sent(made: Decision) -> None:
+    response = api.CheckResponse.FromString(answers.check_response(made))
+
+    assert replies.decision(response.decision) == made
+
+
+@given(made=DECISIONS)
+def test_both_calls_give_the_canonical_bytes_of_the_same_decision(made: Decision) -> None:
+    check, authorize = answers.check_response(made), answers.authorize_response(made)
+
+    unary, first = api.CheckResponse.FromString(check), api.AuthorizeResponse.FromString(authorize)
+    assert unary.decision == first.decision
+    assert unary.SerializeToString(deterministic=True) == check == answers.check_response(made)
+    assert first.SerializeToString(deterministic=True) == authorize
+    assert (first.WhichOneof("event"), first.terms.mode) == ("decision", api.MODE_ONCE)
+    assert not first.terms.HasField("max_silence")
+
+
+@given(made=DECISIONS)
+def test_status_and_texts_are_those_of_the_reason(made: Decision) -> None:
+    sent = answers.decision_message(made)
+
+    answer = ANSWERS[made.verdict.reason]
+    assert (sent.http_status, sent.message, sent.www_authenticate) == (
+        answer.http_status,
+        answer.message,
+        answer.www_authenticate,
+    )
+
+
+def test_validity_is_never_rounded_up() -> None:
+    sent = answers.decision_message(replace(decision(), valid_until=1_800_000_000.9999999))
+
+    assert sent.valid_until.seconds == 1_800_000_000
+    assert sent.valid_until.nanos == 999_999_000
+
+
+def test_a_batch_keeps_ids_order_and_faults() -> None:
+    results: list[Decision | Fault] = [decision(number=1), KeysUnavailable(), decision(number=2)]
+
+    sent = api.BatchCheckResponse.FromString(answers.batch_response(["a", "b", "c"], results))
+
+    assert [(each.id, each.WhichOneof("result")) for each in sent.results] == [
+        ("a", "decision"),
+        ("b", "fault"),
+        ("c", "decision"),
+    ]
+    assert sent.results[1].fault.code == 14
+    assert sent.results[1].fault.retry_after.seconds == 1
+
+
+def test_a_batch_too_long_for_clients_ends_in_faults_of_its_last_items() -> None:
+    assert ALLOW.principal is not None
+    big = replace(ALLOW, principal=replace(ALLOW.principal, claims=(("c", "x" * 30_000),)))
+    ids = [f"{number:0128}" for number in range(1000)]
+
+    data = answers.batch_response(ids, [decision(big)] * 1000)
+
+    sent = api.BatchCheckResponse.FromString(data)
+    kinds = [each.WhichOneof("result") for each in sent.results]
+    assert len(data) <= answers.MAX_ANSWER
+    assert kinds == sorted(kinds)
+    assert 100 < kinds.count("decision") < 1000
+    assert sent.results[-1].fault.code == 8
+
+
+def test_a_decision_that_this_version_cannot_read_is_never_an_allowance() -> None:
+    sent = answers.decision_message(decision())
+
+    unreadable = []
+    for field, number in (("effect", 0), ("effect", 3), ("reason", 999), ("reason", 0)):
+        changed = type(sent).FromString(sent.SerializeToString())
+        setattr(changed, field, number)
+        try:
+            replies.decision(changed)
+        except Fault as fault:
+            unreadable.append(fault.reason.name)
+
+    assert unreadable == ["INTERNAL"] * 4

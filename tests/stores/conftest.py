@@ -1,0 +1,54 @@
+"""Fixtures for key sets: an identity provider on loopback, and clocks that stand still until told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from stores.support import Events, Hands, RunKeySets
+from tools.key_server import KeyServer
+from usherd.stores.key_sets import KeySets
+from usherd.stores.key_sources import IssuerKeys
+from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_http import provider_http
+
+
+@pytest.fixture(name="server")
+async def _server() -> AsyncIterator[KeyServer]:
+    async with KeyServer() as server:
+        yield server
+
+
+@pytest.fixture(name="stopwatch")
+def _stopwatch() -> Hands:
+    return Hands(now=1000.0)
+
+
+@pytest.fixture(name="clock")
+def _clock() -> Hands:
+    return Hands()
+
+
+@pytest.fixture(name="events")
+def _events() -> Events:
+    return Events()
+
+
+@pytest.fixture(name="cache")
+def _cache(clock: Hands) -> ProviderCache:
+    return ProviderCache(clock)
+
+
+@pytest.fixture(name="run")
+def _run(stopwatch: Hands, events: Events, cache: ProviderCache) -> RunKeySets:
+    @asynccontextmanager
+    async def run(*issuers: IssuerKeys, first_loads_patience: float = 10.0) -> AsyncIterator[KeySets]:
+        async with provider_http(allow_loopback_http=True) as http:
+            key_sets = KeySets(
+                issuers, http=http, cache=cache, stopwatch=stopwatch, on_event=events, chance=lambda: 1.0
+            )
+            async with key_sets.running(first_loads_patience) as keys:
+                yield keys
+
+    return run
