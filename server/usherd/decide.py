@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 from usherd.domain import Dependency, Effect, Explanation, Limits, Principal, Verdict
 from usherd.reasons import Reason
+
+_ORDER = attrgetter("kind", "id")
+"""No two dependencies of one verdict have the same kind and id."""
+
 
 @dataclass(frozen=True, slots=True)
 class Passed:
@@ -39,7 +44,7 @@ def allow(
         principal=principal,
         resolved_model=resolved_model,
         limits=limits,
-        depends_on=tuple(sorted(depends_on)),
+        depends_on=tuple(sorted(depends_on, key=_ORDER)),
         explanation=explanation,
     )
 
@@ -61,6 +66,6 @@ def deny(
         effect=Effect.DENY,
         reason=reason,
         principal=principal,
-        depends_on=tuple(sorted(depends_on)),
+        depends_on=tuple(sorted(depends_on, key=_ORDER)),
         explanation=explanation,
     )

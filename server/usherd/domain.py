@@ -136,7 +136,7 @@ MAX_DEPENDENCIES = 64
 """An answer that depends on more is not worth keeping: it lists the first of them and is not cacheable."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Dependency:
     """One thing that a verdict depended on."""
 

@@ -131,7 +131,7 @@ class Judge:
             passed.append(_PASSED[name])
         # What explaining reads behind the first denial is not what the verdict depends on.
         depends_on = (*holder.depends_on, *reading.dependencies())
-        explanation = self._explanation(case, results, explain=explain)
+        explanation = self._explanation(case, results) if explain else None
         if denied is not None:
             return deny(denied.reason, principal=_principal(case), depends_on=depends_on, explanation=explanation)
         return allow(
@@ -145,9 +145,7 @@ class Judge:
             explanation=explanation,
         )
 
-    def _explanation(self, case: Case, results: list[CheckResult], *, explain: bool) -> Explanation | None:
-        if not explain:
-            return None
+    def _explanation(self, case: Case, results: list[CheckResult]) -> Explanation:
         done = len(results) - len(TOKEN_CHECKS)
         for name, check in CHECKS[done:]:
             try:

@@ -57,9 +57,13 @@ class Wanted:
 class Facts(Protocol):
     """Rows of the directory at one revision. Reading them is not I/O."""
 
-    store: str
-    """The store's id, 1 to 32 characters without a colon: revisions compare only within it."""
-    revision: int
+    @property
+    def store(self) -> str:
+        """The store's id, 1 to 32 characters without a colon: revisions compare only within it."""
+
+    @property
+    def revision(self) -> int:
+        """The revision that all rows are of. Each change of the directory has a higher one."""
 
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id."""

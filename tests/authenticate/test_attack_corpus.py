@@ -40,6 +40,8 @@ EARLIER = {
     "shape-01": Reason.TOKEN_MISSING,
     # Not allowed to the issuer at all, which is found before the key is looked for.
     "alg-26": Reason.ALGORITHM_NOT_ALLOWED,
+    # Ten thousand dots are too many bytes before they are too many dots.
+    "shape-07": Reason.TOKEN_TOO_LARGE,
     # `zip` is found in the header, before the compressed payload is looked at.
     "crit-12": Reason.HEADER_NOT_ALLOWED,
     # Not strict JSON, which is found before the signature is verified: no claim of theirs is ever read.

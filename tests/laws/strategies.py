@@ -22,9 +22,15 @@ def some(values: tuple[str, ...], most: int = 3) -> st.SearchStrategy[tuple[str,
     return st.lists(st.sampled_from(values), max_size=most, unique=True).map(tuple)
 
 
-grants = st.builds(Grant, routes=some(ROUTE_PATTERNS), models=some(MODEL_PATTERNS))
-denials = st.one_of(st.just(Grant()), st.builds(Grant, routes=some(ROUTE_PATTERNS, 1), models=some(MODEL_PATTERNS, 1)))
-ceilings = st.one_of(st.none(), some(MODEL_PATTERNS))
+# Wide lists come often: companies where everything is denied say little about what allows.
+wide_routes = st.one_of(some(ROUTE_PATTERNS), st.just(("/*",)), st.just(("/v1/*", DEPLOYMENT)))
+wide_models = st.one_of(some(MODEL_PATTERNS), st.just(("*",)), st.just(("gpt-*", "o1")))
+grants = st.builds(Grant, routes=wide_routes, models=wide_models)
+a_denial = st.builds(Grant, routes=some(ROUTE_PATTERNS, 1), models=some(MODEL_PATTERNS, 1))
+denials = st.one_of(*[st.just(Grant())] * 4, a_denial)
+ceilings = st.one_of(st.none(), wide_models)
+rarely = st.sampled_from((False,) * 11 + (True,))
+mostly = st.sampled_from((True,) * 5 + (False,))
 
 
 @st.composite
@@ -37,11 +43,11 @@ def policies(draw: st.DrawFn) -> Policy:
         issuers=(issuer(may_grant=may),),
         roles=roles,
         admin=(AdminRule(issuer="idp", scopes=frozenset({"admin"}), routes=draw(some(ROUTE_PATTERNS))),),
-        user_routes=draw(some(ROUTE_PATTERNS)),
+        user_routes=draw(wide_routes),
         teams=TeamRules(
-            required=draw(st.sampled_from(["none", "none", "claim", "any"])),
+            required=draw(st.sampled_from(["none", "none", "none", "none", "claim", "any"])),
             default=draw(st.sampled_from([None, "c"])),
-            routes=draw(some(ROUTE_PATTERNS)),
+            routes=draw(wide_routes),
             priority=draw(some(TEAMS)),
         ),
         routes=RouteRules(
@@ -60,9 +66,9 @@ def teams(draw: st.DrawFn) -> tuple[Team, ...]:
         Team(
             id=name,
             alias=draw(st.sampled_from(["", "Alpha", f"Alias {name}"])),
-            organization=draw(st.sampled_from(["", "acme", "nowhere"])),
+            organization=draw(st.sampled_from(["", "", "", "acme", "acme", "nowhere"])),
             models=draw(ceilings),
-            blocked=draw(st.sampled_from([False, False, False, True])),
+            blocked=draw(rarely),
             limit=draw(st.sampled_from([Limit(), Limit(rpm=1)])),
             model_aliases=draw(st.sampled_from([{}, {"default": "o1"}])),
         )
@@ -72,19 +78,18 @@ def teams(draw: st.DrawFn) -> tuple[Team, ...]:
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    maybe = st.sampled_from([False, False, False, True])
     return World(
         policy=draw(policies()),
         teams=draw(teams()),
         users=draw(st.sampled_from([(), (1,)]))
         and (
             User(
-                id="alice", models=draw(ceilings), blocked=draw(maybe), role=draw(st.sampled_from(["", "proxy_admin"]))
+                id="alice", models=draw(ceilings), blocked=draw(rarely), role=draw(st.sampled_from(["", "proxy_admin"]))
             ),
         ),
         organizations=draw(st.sampled_from([(), (1,)]))
-        and (Organization(id="acme", models=draw(ceilings), blocked=draw(maybe)),),
-        end_users=draw(st.sampled_from([(), (1,)])) and (EndUser(id="customer", blocked=draw(maybe)),),
+        and (Organization(id="acme", models=draw(ceilings), blocked=draw(rarely)),),
+        end_users=draw(st.sampled_from([(), (1,)])) and (EndUser(id="customer", blocked=draw(rarely)),),
     )
 
 
@@ -92,27 +97,28 @@ def worlds(draw: st.DrawFn) -> World:
 def askings(draw: st.DrawFn) -> dict[str, Any]:
     """Keyword arguments of `World.question`."""
     claims: dict[str, Any] = {}
-    for name, values in {
-        "roles": [["Reader"], ["Writer"], ["Reader", "Writer"], "Reader"],
-        "scope": ["admin", "openid"],
-        "groups": [["a"], ["b", "a"], ["c", "b", "a"], ["unknown", "b"]],
-        "team": ["c"],
-        "team_alias": ["Alpha"],
-        "org": ["acme", "nowhere"],
-        "customer": ["customer"],
-    }.items():
-        if draw(st.booleans()):
+    for name, present, values in (
+        ("roles", mostly, [["Reader"], ["Writer"], ["Reader", "Writer"], "Reader"]),
+        ("scope", st.booleans(), ["admin", "openid"]),
+        ("groups", st.booleans(), [["a"], ["b", "a"], ["c", "b", "a"], ["unknown", "b"]]),
+        ("team", rarely, ["c"]),
+        ("team_alias", rarely, ["Alpha"]),
+        ("org", rarely, ["acme", "acme", "nowhere"]),
+        ("customer", rarely, ["customer"]),
+    ):
+        if draw(present):
             claims[name] = draw(st.sampled_from(values))
     asked: dict[str, Any] = {
         "claims": claims,
-        "route": draw(st.sampled_from(ROUTES)),
+        "route": draw(st.sampled_from((CHAT, CHAT, CHAT, DEPLOYMENT, *ROUTES))),
         "method": draw(st.sampled_from(["", "POST", "GET"])),
-        "model": draw(st.sampled_from([None, *MODELS])),
-        "fallback_models": draw(some(MODELS, 2)),
+        "model": draw(st.sampled_from(("gpt-4o", None, *MODELS))),
+        "fallback_models": draw(some(MODELS, 2)) if draw(rarely) else (),
         "end_user_id": draw(st.sampled_from(["", "customer"])),
-        "organization_id": draw(st.sampled_from(["", "", "", "acme"])),
+        "organization_id": draw(st.sampled_from(["", "", "", "", "", "acme"])),
     }
-    wish = draw(st.sampled_from([None, None, "team_id", "team_alias"]))
-    if wish:
-        asked[wish] = draw(st.sampled_from(["a", "b", "Alpha"]))
+    if draw(rarely):
+        asked["team_id"] = draw(st.sampled_from(["a", "b"]))
+    elif draw(rarely):
+        asked["team_alias"] = draw(st.sampled_from(["Alpha", "b"]))
     return asked

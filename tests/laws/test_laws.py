@@ -15,13 +15,14 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from keyring import NOW
-from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
 from usherd.domain import Dependency, DependencyKind, Effect, Verdict
 from usherd.facts import EndUser, Organization, Team, User
 from usherd.policy import Grant
 from usherd.reasons import Reason
 from usherd.rpc.answers import decision_message
 from worlds import World, finished, issuer, policy
+
+from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
 
 law = settings(
     max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]

@@ -79,7 +79,9 @@ def test_a_model_that_cannot_be_one_is_invalid_even_where_everything_is_granted(
     assert world.reason(claims=READER, fallback_models=(model,)) == "MODEL_INVALID"
 
 
-@pytest.mark.parametrize("model", ["GPT-4o", "ｇｐｔ-4o", "o1", "gpt-4", "openai/gpt-4o", "claude-3", "gpt-4o-claude"])
+@pytest.mark.parametrize(
+    "model", ["GPT-4o", "\uff47pt-4o", "o1", "gpt-4", "openai/gpt-4o", "claude-3", "gpt-4o-claude"]
+)
 def test_a_model_that_no_grant_covers_is_denied(model: str) -> None:
     # `gpt-4o-claude` fits the wildcard, and means claude-3: the model that would be called is what counts.
     assert World().reason(claims=READER, model=model) == "MODEL_NOT_GRANTED"

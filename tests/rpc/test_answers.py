@@ -98,7 +98,7 @@ def test_status_and_texts_are_those_of_the_reason(made: Decision) -> None:
 
 
 def test_validity_is_never_rounded_up() -> None:
-    sent = answers.decision_message(replace(decision(), valid_until=1_800_000_000.9999999))
+    sent = answers.decision_message(replace(decision(), valid_until=1_800_000_000.9999998))
 
     assert sent.valid_until.seconds == 1_800_000_000
     assert sent.valid_until.nanos == 999_999_000

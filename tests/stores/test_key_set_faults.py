@@ -18,6 +18,7 @@ OUTCOMES = {
     Fault.HANG: Cause.TIMEOUT,
     Fault.DRIP: Cause.TIMEOUT,
     Fault.NOT_HTTP: Cause.PROTOCOL,
+    Fault.ENDLESS_HEADERS: Cause.PROTOCOL,
     Fault.STATUS_500: Cause.STATUS,
     Fault.STATUS_404: Cause.STATUS,
     Fault.STATUS_429: Cause.STATUS,

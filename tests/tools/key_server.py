@@ -36,6 +36,7 @@ class Fault(StrEnum):
     HANG = "hang"
     DRIP = "drip"
     NOT_HTTP = "not_http"
+    ENDLESS_HEADERS = "endless_headers"
     STATUS_500 = "500"
     STATUS_404 = "404"
     STATUS_429 = "429"
@@ -72,7 +73,7 @@ _BODIES: dict[Fault, bytes] = {
     Fault.MANY_KEYS: b'{"keys": [' + b",".join([b"{}"] * 100_000) + b"]}",
     Fault.ONLY_BAD_KEYS: b'{"keys": [{"kty": "oct", "k": "AAAA", "kid": "a"}, {"kty": "RSA"}, null, 7]}',
 }
-_STATUSES: dict[Fault, tuple[str, Mapping[str, str]]] = {
+_STATUSES: dict[Fault, tuple[str, dict[str, str]]] = {
     Fault.STATUS_500: ("500 Internal Server Error", {}),
     Fault.STATUS_404: ("404 Not Found", {}),
     Fault.STATUS_429: ("429 Too Many Requests", {"Retry-After": str(RETRY_AFTER)}),
@@ -228,6 +229,11 @@ class KeyServer:
                         await asyncio.sleep(1)
                 case Fault.NOT_HTTP:
                     writer.write(b"SSH-2.0-OpenSSH_9.9\r\n\r\n")
+                case Fault.ENDLESS_HEADERS:
+                    writer.write(b"HTTP/1.1 200 OK\r\n")
+                    for _ in range(HUGE_SIZE >> 16):
+                        writer.write(b"X-Filler: " + b"x" * (1 << 16) + b"\r\n")
+                        await writer.drain()
                 case Fault.HTML:
                     writer.write(_head("200 OK", {"Content-Type": "text/html"}) + good)
                 case Fault.WRONG_CONTENT_TYPE:

@@ -55,7 +55,10 @@ class KeyRing:
         instead. Different keys of one key id are both left out; a key published twice is one. A key that takes
         over a key id replaces the older one at once.
         """
-        distinct = {(key.kid, key.thumbprint): key for key in keys if not self._denies(key)}
+        distinct: dict[tuple[str | None, str], VerificationKey] = {}
+        for key in keys:
+            if not self._denies(key):
+                distinct.setdefault((key.kid, key.thumbprint), key)
         named = Counter(kid for kid, _ in distinct)
         usable = [key for key in distinct.values() if key.kid is None or named[key.kid] == 1]
         if not usable:

@@ -23,6 +23,7 @@ _CURVES = {
 _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _MIN_RSA_BITS, _MAX_RSA_BITS = 2048, 8192
 _MIN_EXPONENT, _MAX_EXPONENT = 65537, 2**32
+_TO_BASE64URL = str.maketrans("+/", "-_")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+\Z")
 # CVE-2017-15361: moduli of a flawed generator are powers of 65537 modulo each small prime; others almost never
 # are modulo all of these at once.
@@ -145,11 +146,15 @@ def _decode(text: object) -> bytes:
     if not isinstance(text, str):
         raise KeyDropped(Dropped.MALFORMED)
     bare = text.rstrip("=")
-    padding = "=" * (-len(bare) % 4)
-    if not _BASE64URL.match(bare) or text not in (bare, bare + padding):
+    padding = -len(bare) % 4
+    if len(text) - len(bare) not in (0, padding):
+        raise KeyDropped(Dropped.MALFORMED)
+    # Plain base64 is what some issuers send for base64url: the same number, in letters that cannot mean another.
+    bare = bare.translate(_TO_BASE64URL)
+    if not _BASE64URL.match(bare):
         raise KeyDropped(Dropped.MALFORMED)
     try:
-        data = base64.urlsafe_b64decode(bare + padding)
+        data = base64.urlsafe_b64decode(bare + "=" * padding)
     except binascii.Error:
         raise KeyDropped(Dropped.MALFORMED) from None
     if encode(data) != bare:

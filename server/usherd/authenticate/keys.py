@@ -1,8 +1,8 @@
 """Turns what an issuer publishes into usable keys, one by one, and counts what it drops and why.
 
 Only listed members of a JWK reach the crypto library: others can make it generate keys, or carry private parts.
-Published keys are public, so their encoding is no security border: padding and leading zeros, which real issuers
-send, are read (`_unsigned`), while the keys themselves must be strong, on their curve and meant for signatures.
+Published keys are public, so their encoding is no security border: padding, plain base64 and leading zeros, which
+real issuers send, are read, while the keys themselves must be strong, on their curve and meant for signatures.
 """
 
 from __future__ import annotations

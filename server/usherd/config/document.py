@@ -129,7 +129,7 @@ class _Reader:
             raise _Refused(line, f"is nested too deeply; expected at most {MAX_DEPTH} levels")
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
-                raise _Refused(line, f"the alias {quoted(event.anchor)} has no anchor before it")
+                raise _Refused(line, f"the alias {quoted(str(event.anchor))} has no anchor before it")
             return self._anchors[event.anchor]
         if event.tag not in (None, "!", _TEXT_TAG):
             raise _Refused(line, "tags are not allowed")

@@ -39,7 +39,7 @@ def _validator(check: Callable[[Any], object]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-def _text(check: Callable[[str], object]) -> BeforeValidator:
+def text_that(check: Callable[[str], object]) -> BeforeValidator:
     """For texts only; other types are left to pydantic's strict check."""
 
     def validate(value: Any) -> object:
@@ -59,6 +59,12 @@ def _all_or_list(value: Any) -> object:
         return None
     if value is None or not isinstance(value, list):
         raise Unusable("is neither all nor a list; expected all, or a list of names")
+    return value
+
+
+def _true_or_text(value: Any) -> object:
+    if value is not None and value is not True and not isinstance(value, str):
+        raise Unusable("is neither true nor a URL; expected true for the issuer's own discovery document, or its URL")
     return value
 
 
@@ -94,9 +100,7 @@ def _duration(least: str, most: str) -> Any:
         "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$",
         "description": f"{least} to {most}",
     }
-    return Annotated[
-        float, _validator(lambda value: scalars.bounded_seconds(value, low, high)), WithJsonSchema(schema)
-    ]
+    return Annotated[float, _validator(lambda value: scalars.bounded_seconds(value, low, high)), WithJsonSchema(schema)]
 
 
 def _size(least: str, most: str) -> Any:
@@ -111,24 +115,27 @@ def _count(least: int, most: int) -> Any:
             raise Unusable(f"{value} is out of bounds; expected {least} to {most}")
         return value
 
-    return Annotated[
-        int, _validator(check), WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
-    ]
+    return Annotated[int, _validator(check), WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})]
 
 
 _TEXT_OR_TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _ALL_OR_TEXTS: JsonSchema = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}
 
-Text = Annotated[str, _text(_printable)]
-Name = Annotated[str, _text(patterns.check_name)]
-IssuerName = Annotated[str, _text(_issuer_name)]
-Iss = Annotated[str, _text(_iss)]
-ClaimPathText = Annotated[str, _text(_claim_path)]
-ModelName = Annotated[str, _text(patterns.check_model_name)]
-ModelEntry = Annotated[str, _text(patterns.check_model_entry)]
+Text = Annotated[str, text_that(_printable)]
+Name = Annotated[str, text_that(patterns.check_name)]
+IssuerName = Annotated[str, text_that(_issuer_name)]
+Iss = Annotated[str, text_that(_iss)]
+ClaimPathText = Annotated[str, text_that(_claim_path)]
+ModelName = Annotated[str, text_that(patterns.check_model_name)]
+ModelEntry = Annotated[str, text_that(patterns.check_model_entry)]
 Texts = Annotated[list[Text], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
 ClaimPathTexts = Annotated[list[ClaimPathText], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
 AllOrTexts = Annotated[list[Text] | None, _validator(_all_or_list), WithJsonSchema(_ALL_OR_TEXTS)]
+TrueOrText = Annotated[
+    bool | str | None,
+    _validator(_true_or_text),
+    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}, {"type": "null"}]}),
+]
 SecretReference = Annotated[
     str,
     _validator(scalars.check_secret_reference),
@@ -157,6 +164,4 @@ Concurrency = _count(1, 100_000)
 Rate = _count(0, 2**53)
 
 OnOff = Literal["auto", "on", "off"]
-Algorithm = Literal[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
-]
+Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]

@@ -43,7 +43,9 @@ def check_route_pattern(text: str) -> str:
 
 def _check_segment(segment: str, text: str) -> None:
     if segment in ("", ".", ".."):
-        raise Unusable(f"{quoted(text)} fits no route: routes have no empty, `.` or `..` segments and no trailing slash")
+        raise Unusable(
+            f"{quoted(text)} fits no route: routes have no empty, `.` or `..` segments and no trailing slash"
+        )
     rest = _PLACEHOLDER.sub("", segment, count=1)
     if "{" in rest or "}" in rest:
         raise Unusable(f"{quoted(text)} is no template; expected at most one placeholder a segment, as {{id}}")
@@ -85,7 +87,7 @@ def check_model_name(text: str) -> str:
         raise Unusable(f"{quoted(text)} is a reserved word; expected another name")
     if not well_formed_model(text):
         raise Unusable(
-            f"{quoted(text)} is no model name; expected 1 to {MAX_MODEL_BYTES} bytes without white space, *, ?, [, ], comma"
+            f"{quoted(text)} is no model name; expected 1 to {MAX_MODEL_BYTES} bytes, no white space and none of * ? [ ] ,"
         )
     return text
 

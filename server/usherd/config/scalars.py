@@ -32,6 +32,8 @@ def seconds(value: object) -> float:
 
 def duration_text(value: float) -> str:
     """Seconds as a person writes them."""
+    if not value:
+        return "0s"
     for unit in ("d", "h", "m", "s"):
         size = _SECONDS[unit]
         if value >= size and value % size == 0:
@@ -135,3 +137,12 @@ def read_secret(reference: str, folder: Path, environment: Mapping[str, str]) ->
     if not content or len(content) > _MAX_SECRET:
         raise Unusable(f"the file {quoted(name)} is empty or too large; expected it to hold the secret")
     return content
+
+
+def check_address(text: str) -> None:
+    """`host:port`, `[v6]:port` or `unix:path`. Raises Unusable."""
+    if text.startswith("unix:") and len(text) > len("unix:"):
+        return
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", text)
+    if found is None or int(found[2]) > 65535:
+        raise Unusable(f"{quoted(text)} is no address; expected host:port, [v6]:port or unix:path")

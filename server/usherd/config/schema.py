@@ -26,6 +26,8 @@ from usherd.config.fields import (
 )
 from usherd.config.schema_issuers import Issuer
 
+Holder = Literal["user", "service"]
+
 
 class Grant(Section):
     """Routes and models that go together."""
@@ -40,21 +42,23 @@ class Role(Section):
     """A named role: which tokens hold it, and what it grants."""
 
     name: Name = Field(description="What explanations and principals call it.")
-    issuer: Text | None = Field(None, description="Whose tokens can hold it; required with more than one issuer.")
+    issuer: Text | None = Field(
+        default=None, description="Whose tokens can hold it; required with more than one issuer."
+    )
     when: dict[ClaimPathText, Texts] = Field(
         description="Claims with the values or patterns that fit; all must be met. Never empty."
     )
-    holders: list[Literal["user", "service"]] = Field(
-        default_factory=lambda: ["user", "service"], alias="for", description="Kinds of principals that can hold it."
+    holders: list[Holder] = Field(
+        default=["user", "service"], alias="for", description="Kinds of principals that can hold it."
     )
-    grants: Grant = Field(default_factory=Grant, description="What it opens.")
-    deny: Grant = Field(default_factory=Grant, description="What it closes, whatever else opens it.")
+    grants: Grant = Field(default=Grant(), description="What it opens.")
+    deny: Grant = Field(default=Grant(), description="What it closes, whatever else opens it.")
 
 
 class Admin(Section):
     """Who is an administrator, and which routes that opens."""
 
-    issuer: Text | None = Field(None, description="Whose tokens; required with more than one issuer.")
+    issuer: Text | None = Field(default=None, description="Whose tokens; required with more than one issuer.")
     scopes: list[Text] = Field(description="One of these scopes makes an administrator. Never empty.")
     routes: list[Text] = Field(
         default_factory=lambda: ["management_routes", "info_routes"],
@@ -72,9 +76,11 @@ class Teams(Section):
     """How a team is chosen, and what it opens."""
 
     required: Literal["none", "claim", "any"] = Field(
-        "none", description="claim: the token must name an existing team; any: the default team will do."
+        default="none", description="claim: the token must name an existing team; any: the default team will do."
     )
-    default: Text | None = Field(None, description="Team that gives limits to tokens without a team. It opens nothing.")
+    default: Text | None = Field(
+        default=None, description="Team that gives limits to tokens without a team. It opens nothing."
+    )
     routes: list[Text] = Field(
         default_factory=lambda: ["openai_routes", "info_routes"], description="Routes for the models of the team's row."
     )
@@ -84,19 +90,19 @@ class Teams(Section):
 class Token(Section):
     """Bounds for every token."""
 
-    max_size: TokenSize = Field(8192, description="The longest token, as it is sent.")
-    max_lifetime: MaxLifetime = Field(86400.0, description="The longest time from issue to expiry.")
+    max_size: TokenSize = Field(default=8192, description="The longest token, as it is sent.")
+    max_lifetime: MaxLifetime = Field(default=86400.0, description="The longest time from issue to expiry.")
 
 
 class Routes(Section):
     """Route groups, and rules about routes that hold for everyone."""
 
     version: Literal["latest", "reference"] = Field(
-        "latest", description="Which LiteLLM's route groups; reference is 1.63.2."
+        default="latest", description="Which LiteLLM's route groups; reference is 1.63.2."
     )
     groups: dict[Name, list[Text]] = Field(default_factory=dict, description="Groups of your own.")
     public: list[Text] = Field(default_factory=list, description="Allowed without looking at the token.")
-    allowed: list[Text] | None = Field(None, description="If given, nothing else is allowed to anyone.")
+    allowed: list[Text] | None = Field(default=None, description="If given, nothing else is allowed to anyone.")
     admin_only: list[Text] = Field(default_factory=list, description="Allowed to administrators only.")
 
 
@@ -104,7 +110,7 @@ class Model(Section):
     """One model that the gateway offers."""
 
     name: ModelName = Field(description="Its name in requests.")
-    provider: Name | None = Field(None, description="Its provider, for wildcards such as `openai/*`.")
+    provider: Name | None = Field(default=None, description="Its provider, for wildcards such as `openai/*`.")
     groups: list[Name] = Field(default_factory=list, description="Access groups that it is in.")
     aliases: list[ModelName] = Field(default_factory=list, description="Other names for it.")
 
@@ -112,38 +118,42 @@ class Model(Section):
 class Directory(Section):
     """Where organizations, teams, users and end users are."""
 
-    seed: Text | None = Field(None, description="A directory file, relative to this file.")
+    seed: Text | None = Field(default=None, description="A directory file, relative to this file.")
 
 
 class Cache(Section):
     """How much is kept, and for how long."""
 
-    tokens: CachedTokens = Field(100_000, description="Verified tokens that are remembered.")
-    ttl: KeepAnswersFor = Field(60.0, description="How long an answer may be kept by those who ask.")
+    tokens: CachedTokens = Field(default=100_000, description="Verified tokens that are remembered.")
+    ttl: KeepAnswersFor = Field(default=60.0, description="How long an answer may be kept by those who ask.")
 
 
 class ServerLimits(Section):
     """What one server takes on."""
 
-    deadline: Deadline = Field(2.0, description="The longest time for one call.")
-    concurrency: Concurrency = Field(1024, description="Questions in work at a time.")
+    deadline: Deadline = Field(default=2.0, description="The longest time for one call.")
+    concurrency: Concurrency = Field(default=1024, description="Questions in work at a time.")
 
 
 class Server(Section):
     """Where and how usherd serves."""
 
-    address: Text = Field("127.0.0.1:50051", description="host:port, [v6]:port or unix:path. Port 0: any free one.")
-    reflection: OnOff = Field("auto", description="gRPC reflection; auto: on loopback only.")
-    explanations: OnOff = Field("auto", description="Whether callers may see explanations; auto: on loopback only.")
-    limits: ServerLimits = Field(default_factory=ServerLimits, description="What it takes on.")
-    drain: Drain = Field(10.0, description="How long calls may finish after a stop signal.")
+    address: Text = Field(
+        default="127.0.0.1:50051", description="host:port, [v6]:port or unix:path. Port 0: any free one."
+    )
+    reflection: OnOff = Field(default="auto", description="gRPC reflection; auto: on loopback only.")
+    explanations: OnOff = Field(
+        default="auto", description="Whether callers may see explanations; auto: on loopback only."
+    )
+    limits: ServerLimits = Field(default=ServerLimits(), description="What it takes on.")
+    drain: Drain = Field(default=10.0, description="How long calls may finish after a stop signal.")
 
 
 class Telemetry(Section):
     """What usherd tells about itself."""
 
     log: Literal["json", "console"] | None = Field(
-        None, description="The form of the log; console on a terminal and json elsewhere unless given."
+        default=None, description="The form of the log; console on a terminal and json elsewhere unless given."
     )
 
 
@@ -151,10 +161,11 @@ class Insecure(Section):
     """What is laxer than it should be. Each is told at start."""
 
     session_master_key: SecretReference | None = Field(
-        None, description="Takes HS256 sessions of LiteLLM's user interface under this key: env:NAME or file:path."
+        default=None,
+        description="Takes HS256 sessions of LiteLLM's user interface under this key: env:NAME or file:path.",
     )
-    plaintext: bool = Field(False, description="Serves without TLS beyond this machine.")
-    loopback_http: bool = Field(False, description="Fetches keys over http from this machine.")
+    plaintext: bool = Field(default=False, description="Serves without TLS beyond this machine.")
+    loopback_http: bool = Field(default=False, description="Fetches keys over http from this machine.")
 
 
 def _one_or_many(value: Any) -> object:
@@ -164,19 +175,21 @@ def _one_or_many(value: Any) -> object:
 class File(Section):
     """A configuration of usherd."""
 
-    preset: Literal["strict"] = Field("strict", description="The table of defaults.")
+    preset: Literal["strict"] = Field(default="strict", description="The table of defaults.")
     issuers: list[Issuer] = Field(description="Whose tokens are taken. Never empty.")
     roles: list[Role] = Field(default_factory=list, description="Named roles.")
-    admin: Annotated[list[Admin], BeforeValidator(_one_or_many), WithJsonSchema(
-        {"anyOf": [{"$ref": "#/$defs/Admin"}, {"type": "array", "items": {"$ref": "#/$defs/Admin"}}]}
-    )] = Field(default_factory=list, description="Who is an administrator: one rule, or one for each issuer.")
-    users: Users = Field(default_factory=Users, description="Users without a team.")
-    teams: Teams = Field(default_factory=Teams, description="Teams.")
-    token: Token = Field(default_factory=Token, description="Bounds for every token.")
-    routes: Routes = Field(default_factory=Routes, description="Route groups and rules about routes.")
+    admin: Annotated[
+        list[Admin],
+        BeforeValidator(_one_or_many),
+        WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Admin"}, {"type": "array", "items": {"$ref": "#/$defs/Admin"}}]}),
+    ] = Field(default_factory=list, description="Who is an administrator: one rule, or one for each issuer.")
+    users: Users = Field(default=Users(), description="Users without a team.")
+    teams: Teams = Field(default=Teams(), description="Teams.")
+    token: Token = Field(default=Token(), description="Bounds for every token.")
+    routes: Routes = Field(default=Routes(), description="Route groups and rules about routes.")
     models: list[Model] = Field(default_factory=list, description="The catalogue of models.")
-    directory: Directory = Field(default_factory=Directory, description="The directory.")
-    cache: Cache = Field(default_factory=Cache, description="What is kept.")
-    server: Server = Field(default_factory=Server, description="Where and how usherd serves.")
-    telemetry: Telemetry = Field(default_factory=Telemetry, description="What usherd tells about itself.")
-    insecure: Insecure = Field(default_factory=Insecure, description="What is laxer than it should be.")
+    directory: Directory = Field(default=Directory(), description="The directory.")
+    cache: Cache = Field(default=Cache(), description="What is kept.")
+    server: Server = Field(default=Server(), description="Where and how usherd serves.")
+    telemetry: Telemetry = Field(default=Telemetry(), description="What usherd tells about itself.")
+    insecure: Insecure = Field(default=Insecure(), description="What is laxer than it should be.")

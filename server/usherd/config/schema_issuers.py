@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import Field
 
@@ -21,6 +21,7 @@ from usherd.config.fields import (
     StaleFor,
     Text,
     Texts,
+    TrueOrText,
     UnknownKidCooldown,
 )
 
@@ -28,30 +29,36 @@ from usherd.config.fields import (
 class Refresh(Section):
     """How a key set that is fetched is kept."""
 
-    every: RefreshEvery = Field(600.0, description="From one refresh to the next, at most.")
-    stale_for: StaleFor = Field(3600.0, description="How long after that the last good set serves without a refresh.")
+    every: RefreshEvery = Field(default=600.0, description="From one refresh to the next, at most.")
+    stale_for: StaleFor = Field(
+        default=3600.0, description="How long after that the last good set serves without a refresh."
+    )
     removed_grace: RemovedGrace = Field(
-        259200.0, description="How long a key is trusted after it was last seen in a set."
+        default=259200.0, description="How long a key is trusted after it was last seen in a set."
     )
     unknown_kid_cooldown: UnknownKidCooldown = Field(
-        30.0, description="At most one refresh in this time is forced by key ids that no set has."
+        default=30.0, description="At most one refresh in this time is forced by key ids that no set has."
     )
-    timeout: FetchTimeout = Field(5.0, description="For one document, from first to last byte.")
+    timeout: FetchTimeout = Field(default=5.0, description="For one document, from first to last byte.")
 
 
 class Keys(Section):
     """Where the public keys of one issuer come from: exactly one source."""
 
-    discovery: Literal[True] | Text | None = Field(
-        None, description="true: the issuer's /.well-known/openid-configuration; or the URL of a discovery document."
+    discovery: TrueOrText = Field(
+        default=None,
+        description="true: the issuer's /.well-known/openid-configuration; or the URL of a discovery document.",
     )
-    jwks_url: Texts | None = Field(None, description="URL of a key set, or a list of URLs, each fetched on its own.")
-    jwks_file: Text | None = Field(None, description="A file with a key set (RFC 7517), relative to this file.")
-    jwks: dict[str, Any] | None = Field(None, description="A key set (RFC 7517), written here.")
+    jwks_url: Texts | None = Field(
+        default=None, description="URL of a key set, or a list of URLs, each fetched on its own."
+    )
+    jwks_file: Text | None = Field(default=None, description="A file with a key set (RFC 7517), relative to this file.")
+    jwks: dict[str, Any] | None = Field(default=None, description="A key set (RFC 7517), written here.")
     pem_file: Text | None = Field(
-        None, description="A file with a PEM public key or X.509 certificate, or a JSON object of such by key id."
+        default=None,
+        description="A file with a PEM public key or X.509 certificate, or a JSON object of such by key id.",
     )
-    refresh: Refresh = Field(default_factory=Refresh, description="How a key set that is fetched is kept.")
+    refresh: Refresh = Field(default=Refresh(), description="How a key set that is fetched is kept.")
     denied: list[Text] = Field(
         default_factory=list, description="Key ids and RFC 7638 thumbprints that are never trusted, from now on."
     )
@@ -60,22 +67,22 @@ class Keys(Section):
 class MayGrant(Section):
     """What the issuer's tokens can ever be worth here, whatever they say."""
 
-    admin: bool = Field(False, description="Whether they can make an administrator.")
-    roles: AllOrTexts = Field(None, description="Names of the roles that they can hold, or all.")
-    teams: AllOrTexts = Field(None, description="Ids of the teams that they can act for, or all.")
-    organizations: AllOrTexts = Field(None, description="Ids of the organizations that they can name, or all.")
+    admin: bool = Field(default=False, description="Whether they can make an administrator.")
+    roles: AllOrTexts = Field(default=None, description="Names of the roles that they can hold, or all.")
+    teams: AllOrTexts = Field(default=None, description="Ids of the teams that they can act for, or all.")
+    organizations: AllOrTexts = Field(default=None, description="Ids of the organizations that they can name, or all.")
 
 
 class Claims(Section):
     """Where the words of this issuer are: claim paths, as `realm_access.roles`, `groups[0]`, `https://x\\.y/team`."""
 
-    user: ClaimPathText | None = Field("sub", description="The user's id.")
-    email: ClaimPathText | None = Field("email", description="The user's e-mail address.")
-    team: ClaimPathText | None = Field(None, description="The id of one team.")
-    team_alias: ClaimPathText | None = Field(None, description="The alias of one team.")
-    teams: ClaimPathText | None = Field(None, description="A list of team ids.")
-    organization: ClaimPathText | None = Field(None, description="The id of the organization.")
-    end_user: ClaimPathText | None = Field(None, description="The id of the end user.")
+    user: ClaimPathText | None = Field(default="sub", description="The user's id.")
+    email: ClaimPathText | None = Field(default="email", description="The user's e-mail address.")
+    team: ClaimPathText | None = Field(default=None, description="The id of one team.")
+    team_alias: ClaimPathText | None = Field(default=None, description="The alias of one team.")
+    teams: ClaimPathText | None = Field(default=None, description="A list of team ids.")
+    organization: ClaimPathText | None = Field(default=None, description="The id of the organization.")
+    end_user: ClaimPathText | None = Field(default=None, description="The id of the end user.")
     scopes: ClaimPathTexts = Field(
         default_factory=lambda: ["scope", "scp"], description="Scopes: all of these claims are added up."
     )
@@ -93,19 +100,20 @@ class Issuer(Section):
     audiences: list[Text] = Field(description="At least one of these must be in `aud`. Never empty.")
     keys: Keys = Field(description="Where its public keys come from.")
     algorithms: list[Algorithm] | None = Field(
-        None, description="Signature algorithms that it may use; all of RS, PS, ES and EdDSA unless given."
+        default=None, description="Signature algorithms that it may use; all of RS, PS, ES and EdDSA unless given."
     )
-    leeway: Leeway = Field(30.0, description="Clock difference that is forgiven.")
+    leeway: Leeway = Field(default=30.0, description="Clock difference that is forgiven.")
     required_claims: dict[ClaimPathText, Texts] = Field(
         default_factory=dict, description="Claims that must be there, with the values that will do."
     )
-    forbidden_claims: list[Text] | None = Field(
-        None, description="Claims that no access token has; nonce, at_hash, c_hash, s_hash, events unless given."
+    forbidden_claims: list[Text] = Field(
+        default_factory=list,
+        description="Claims that no access token has, besides nonce, at_hash, c_hash, s_hash and events.",
     )
-    may_grant: MayGrant = Field(default_factory=MayGrant, description="What its tokens can ever be worth here.")
-    claims: Claims = Field(default_factory=Claims, description="Where its words are.")
+    may_grant: MayGrant = Field(default=MayGrant(), description="What its tokens can ever be worth here.")
+    claims: Claims = Field(default=Claims(), description="Where its words are.")
     service_when: dict[ClaimPathText, Texts] | None = Field(
-        None, description="A token that meets all of these is a service's; the well-known shapes unless given."
+        default=None, description="A token that meets all of these is a service's; the well-known shapes unless given."
     )
     answer_claims: list[ClaimPathText] = Field(
         default_factory=list, description="Claims that answers pass on to the gateway."

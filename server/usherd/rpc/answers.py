@@ -174,9 +174,9 @@ def _explanation(explanation: Explanation) -> decision_pb2.Explanation:
 
 
 def _timestamp(seconds: float) -> Timestamp:
+    whole = int(seconds)
     # Cut to whole microseconds, towards the past: an answer is never kept longer than it holds.
-    whole, micros = divmod(int(seconds * 1_000_000), 1_000_000)
-    return Timestamp(seconds=whole, nanos=micros * 1000)
+    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1_000_000) * 1000)
 
 
 def fault_message(fault: Fault) -> fault_pb2.Fault:

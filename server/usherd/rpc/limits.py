@@ -77,6 +77,10 @@ class Gate:
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._inside = 0
         self._closed = False
+        self._empty = asyncio.Event()
+        self._empty.set()
+        self._answering = asyncio.Event()
+        self._answering.set()
 
     @property
     def inside(self) -> int:
@@ -93,9 +97,10 @@ class Gate:
         Raises Overloaded when there was no room in time, ShuttingDown after `close`.
         """
         if self._closed:
+            await self._answering.wait()
             raise ShuttingDown
         if not self._waiting and self._inside + weight <= self._capacity:
-            self._inside += weight
+            self._take(weight)
             return
         if len(self._waiting) >= self._queue_size:
             raise Overloaded
@@ -128,12 +133,18 @@ class Gate:
         """Makes room again."""
         self._inside -= weight
         self._admit()
+        if self._inside == 0:
+            self._empty.set()
+
+    def _take(self, weight: int) -> None:
+        self._inside += weight
+        self._empty.clear()
 
     def _admit(self) -> None:
         while self._waiting and self._inside + self._waiting[0][0] <= self._capacity:
             weight, turn = self._waiting.popleft()
             if not turn.done():
-                self._inside += weight
+                self._take(weight)
                 turn.set_result(None)
 
     def close(self) -> None:
@@ -143,3 +154,15 @@ class Gate:
             _, turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_exception(ShuttingDown())
+
+    async def empty(self) -> None:
+        """Returns when nobody is inside."""
+        await self._empty.wait()
+
+    def hold(self) -> None:
+        """Lets those who come to the closed gate stand there without a word, until `release`."""
+        self._answering.clear()
+
+    def release(self) -> None:
+        """Turns away those who stand there."""
+        self._answering.set()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -20,6 +22,10 @@ from usherd.rpc.tls import Tls, server_credentials
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
+
+
+_MOMENT = 0.05
+"""Seconds in which an answer reaches its client, and the client's next call comes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +86,25 @@ class Serving:
         """Where it really listens, with the port that it was given."""
 
     async def drain(self, grace: float) -> None:
-        """Turns new calls away (UNAVAILABLE, SHUTTING_DOWN), lets the others finish for `grace` seconds, and ends."""
+        """Turns new calls away (UNAVAILABLE, SHUTTING_DOWN), lets the others finish for `grace` seconds, and ends.
+
+        gRPC's core drops calls that reach it between its own end and the moment its clients hear of that: they
+        would see CANCELLED, which is not to be retried. So callers are kept waiting for that moment, in which they
+        send nothing new, and are turned away after it.
+        """
         self._readiness.end()
         self._gate.close()
-        await self._server.stop(grace)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                await self._gate.empty()
+        self._gate.hold()
+        await asyncio.sleep(_MOMENT)
+        stopping = asyncio.ensure_future(self._server.stop(_MOMENT * 4))
+        try:
+            await asyncio.sleep(_MOMENT)
+        finally:
+            self._gate.release()
+        await stopping
 
 
 @asynccontextmanager

@@ -105,8 +105,13 @@ class KeySets:
                 await asyncio.wait(first_loads, timeout=first_loads_patience)
             yield self
         finally:
+            for keys in refreshed:
+                keys.stop()
             life.cancel()
             await asyncio.wait([life])
+            if not life.cancelled():
+                # Only a bug ends it early; it must not go unnoticed.
+                life.result()
 
     def find(self, issuer: str, kid: str | None) -> VerificationKey | None:
         """As `ports.Keys.find`."""
@@ -146,12 +151,8 @@ class KeySets:
 
 
 async def _live(refreshed: Sequence[RefreshedKeys], started: asyncio.Future[list[asyncio.Task[None]]]) -> None:
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            started.set_result([keys.start(tasks) for keys in refreshed])
-    finally:
-        for keys in refreshed:
-            keys.stop()
+    async with asyncio.TaskGroup() as tasks:
+        started.set_result([keys.start(tasks) for keys in refreshed])
 
 
 def _find_in_several(rings: Sequence[KeyRing], kid: str | None, now: float) -> VerificationKey | None:

@@ -35,7 +35,7 @@ class Refresh:
 class Discovery:
     """The key set that the issuer's discovery document names."""
 
-    url: str | None = None
+    url: str | None = field(default=None, repr=False)
     """None: the issuer, with `/.well-known/openid-configuration` (OpenID Connect Discovery 1.0, section 4)."""
 
 
@@ -46,7 +46,11 @@ class KeySetUrls:
     A key id that means two different keys in two of them means none.
     """
 
-    urls: tuple[str, ...]
+    urls: tuple[str, ...] = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.urls:
+            raise ValueError("key sets: expected at least one URL")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -76,12 +76,15 @@ class ProviderHttp:
 async def provider_http(
     *, allow_loopback_http: bool = False, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[ProviderHttp]:
-    """A client, open as long as the block is. `tls` None: the certificate authorities that come with httpx."""
+    """A client, open as long as the block is. `tls` None: the certificate authorities that this system trusts.
+
+    Those, and not a list that comes with a library: providers inside a company have certificates of its own authority.
+    """
     for name in ("httpx", "httpcore"):
         # They log URLs and headers, which are the operator's business alone.
         logging.getLogger(name).setLevel(logging.WARNING)
     async with httpx.AsyncClient(
-        verify=tls if tls is not None else True,
+        verify=tls if tls is not None else ssl.create_default_context(),
         trust_env=False,
         follow_redirects=False,
         # One deadline covers the whole fetch; a time per read would let a peer drip bytes for ever.

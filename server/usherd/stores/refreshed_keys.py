@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from usherd.authenticate.key_ring import KeyRing, RingRules
+from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.keys import KeySet
 from usherd.ports import Stopwatch
 from usherd.stores.documents import Cause, LoadFailed
@@ -26,7 +27,10 @@ class KeyEvent(StrEnum):
     """What happened to a key set."""
 
     LOADED = "key_set_loaded"
-    """Its keys are other than before. Fields: issuer, part, keys, added, removed, and `dropped_*` by cause."""
+    """Its keys, or what is dropped of them, are other than before.
+
+    Fields: issuer, part, keys, added, removed, and `dropped_*` by cause.
+    """
     FAILED = "key_set_failed"
     """It could not be refreshed. Fields: issuer, part, cause, failures, and for a bug error_class."""
     FORCED = "key_set_refresh_forced"
@@ -86,6 +90,7 @@ class RefreshedKeys:
         """The keys now. Whoever took it keeps what it was."""
         self._tasks: asyncio.TaskGroup | None = None
         self._flight: asyncio.Task[None] | None = None
+        self._dropped: Mapping[Dropped, int] = {}
         self._attempted = False
         self._failures = 0
         self._last_error: Cause | None = None
@@ -158,14 +163,14 @@ class RefreshedKeys:
             self._flight = None
 
     def _accept(self, key_set: KeySet, started: float) -> None:
-        before = _identities(self.ring, started)
+        before, dropped_before = _identities(self.ring, started), self._dropped
         ring = self.ring.loaded(key_set.keys, started)
         if ring is self.ring:
             raise LoadFailed(Cause.NO_USABLE_KEY)
-        self.ring = ring
+        self.ring, self._dropped = ring, key_set.dropped
         self._failures, self._last_error, self._retry_after = 0, None, 0.0
         after = _identities(self.ring, started)
-        if before != after:
+        if (before, dropped_before) != (after, self._dropped):
             counts = {"keys": len(after), "added": len(after - before), "removed": len(before - after)}
             dropped = {f"dropped_{cause.value}": count for cause, count in key_set.dropped.items()}
             self._tell(KeyEvent.LOADED, counts | dropped)

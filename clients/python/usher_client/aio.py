@@ -1,0 +1,180 @@
+"""The client for asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Any, Self
+
+import grpc
+import grpc.aio
+from usher.v1 import authorization_service_pb2 as api
+
+from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
+from usher_client.channels import SERVICE, open_aio_channel
+from usher_client.decision import Decision, Model
+from usher_client.faults import BadAnswer, Closed, UsherFault
+from usher_client.paging import Pages
+from usher_client.questions import (
+    DEFAULT_DEADLINE,
+    Question,
+    batch_message,
+    checked_deadline,
+    options_message,
+    question_message,
+)
+
+
+class AsyncClient:
+    """Asks one usherd over one channel; use it as an async context manager, and share it between tasks.
+
+    `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
+    `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
+    is True. Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
+    answer, and ValueError or TypeError for arguments that only a gateway controls.
+    """
+
+    def __init__(
+        self, target: str, *, credentials: grpc.ChannelCredentials | None = None, plaintext: bool = False
+    ) -> None:
+        self._channel = open_aio_channel(target, credentials, plaintext)
+        # Bytes on both sides: grpc would log what it cannot parse, and hand on None in its place.
+        self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
+        self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
+        self._list_models: Any = self._channel.unary_unary(f"/{SERVICE}/ListModels")
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Ends the channel. Calls that are still under way end with a fault."""
+        await self._channel.close()
+
+    async def authorize(
+        self,
+        token: str,
+        route: str,
+        model: str | None = None,
+        *,
+        method: str = "",
+        fallback_models: Sequence[str] = (),
+        team_id: str | None = None,
+        team_alias: str | None = None,
+        end_user_id: str = "",
+        organization_id: str = "",
+        deadline: float = DEFAULT_DEADLINE,
+        explain: bool = False,
+        request_id: str = "",
+        at_least_as_fresh: str = "",
+    ) -> Decision:
+        """May the holder of this token call this route with this model? Raises UsherFault."""
+        question = Question(
+            token=token,
+            route=route,
+            model=model,
+            method=method,
+            fallback_models=fallback_models,
+            team_id=team_id,
+            team_alias=team_alias,
+            end_user_id=end_user_id,
+            organization_id=organization_id,
+        )
+        options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
+        request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
+        return streamed_decision(await self._only_message(request.SerializeToString(), checked_deadline(deadline)))
+
+    async def batch_check(
+        self,
+        questions: Sequence[Question],
+        *,
+        token: str = "",
+        deadline: float = DEFAULT_DEADLINE,
+        explain: bool = False,
+        request_id: str = "",
+        at_least_as_fresh: str = "",
+    ) -> list[Decision | UsherFault]:
+        """Answers 1 to 1,000 questions in their order; `token` is for those that have none of their own.
+
+        A question without a decision has a fault in its place, which is falsy and has `allowed` False.
+        """
+        options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
+        timeout = checked_deadline(deadline)
+        ids, request = batch_message(questions, token, options)
+        return batch_results(await _outcome(partial(self._batch_check, request, timeout=timeout)), ids)
+
+    async def list_models(
+        self,
+        token: str,
+        route: str,
+        *,
+        method: str = "",
+        team_id: str | None = None,
+        team_alias: str | None = None,
+        end_user_id: str = "",
+        organization_id: str = "",
+        deadline: float = DEFAULT_DEADLINE,
+        request_id: str = "",
+        at_least_as_fresh: str = "",
+    ) -> AsyncIterator[Model]:
+        """The models that this token may call on this route, sorted by name; the deadline is that of each page.
+
+        Raises ListDenied when the question is denied whatever the model.
+        """
+        question = Question(
+            token=token,
+            route=route,
+            method=method,
+            team_id=team_id,
+            team_alias=team_alias,
+            end_user_id=end_user_id,
+            organization_id=organization_id,
+        )
+        options = options_message(explain=False, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
+        timeout = checked_deadline(deadline)
+        pages = Pages(question_message(question), options)
+        while (request := pages.next_request()) is not None:
+            models, next_token = models_page(await _outcome(partial(self._list_models, request, timeout=timeout)))
+            pages.turned(next_token)
+            for model in models:
+                yield model
+
+    async def _only_message(self, request: bytes, timeout: float) -> object:
+        call = _begun(partial(self._authorize, request, timeout=timeout))
+        try:
+            first = await _outcome(call.read)
+            # An ALLOW counts only when the stream then ends, and ends with OK.
+            if first is grpc.aio.EOF or await _outcome(call.read) is not grpc.aio.EOF:
+                raise BadAnswer
+            return first
+        finally:
+            call.cancel()
+
+
+def _begun(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except grpc.aio.UsageError:
+        pass  # the channel was closed before the call
+    raise Closed
+
+
+async def _outcome(call: Callable[[], Any]) -> object:
+    begun = _begun(call)
+    try:
+        return await begun
+    except grpc.aio.AioRpcError as error:
+        fault = fault_of(error)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody cancelled this task: the channel was closed under the call.
+        fault = Closed()
+    raise fault

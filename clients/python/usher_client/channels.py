@@ -1,0 +1,92 @@
+"""Opens channels that retry a little, follow no foreign configuration, and are never plaintext by accident."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import grpc
+import grpc.aio
+
+SERVICE: Final = "usher.v1.AuthorizationService"
+
+SERVICE_CONFIG: Final[dict[str, Any]] = {
+    "methodConfig": [
+        {
+            "name": [{"service": SERVICE}],
+            "retryPolicy": {
+                "maxAttempts": 3,
+                "initialBackoff": "0.01s",
+                "maxBackoff": "0.05s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ],
+    # When more than half of a channel's recent calls fail, it stops asking twice.
+    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+}
+"""The retries of every client of usherd: all waits are inside the call's deadline."""
+
+
+def _options(*, proxy: bool) -> list[tuple[str, Any]]:
+    return [
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
+        # A TXT record of the target's zone would replace the configuration above.
+        ("grpc.service_config_disable_resolution", 1),
+        # Whoever sets http_proxy for other programs must not be handed tokens in plaintext.
+        ("grpc.enable_http_proxy", 1 if proxy else 0),
+    ]
+
+
+def open_channel(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> grpc.Channel:
+    """A channel for threads. Raises ValueError for a plaintext target that is not on this machine."""
+    check_target(target, credentials, plaintext)
+    if credentials is None:
+        return grpc.insecure_channel(target, options=_options(proxy=False))
+    return grpc.secure_channel(target, credentials, options=_options(proxy=True))
+
+
+def open_aio_channel(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> grpc.aio.Channel:
+    """A channel for asyncio. Raises ValueError for a plaintext target that is not on this machine."""
+    check_target(target, credentials, plaintext)
+    if credentials is None:
+        return grpc.aio.insecure_channel(target, options=_options(proxy=False))
+    return grpc.aio.secure_channel(target, credentials, options=_options(proxy=True))
+
+
+def check_target(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> None:
+    """Raises ValueError unless the target is encrypted, or on this machine, or said to be plaintext on purpose."""
+    if credentials is not None:
+        if plaintext:
+            raise ValueError("plaintext: expected False where credentials are given")
+        return
+    if not plaintext and not stays_here(target):
+        raise ValueError("credentials: required for a target that is not loopback or unix (or plaintext=True)")
+
+
+def stays_here(target: str) -> bool:
+    """Whether every address of the target is surely on this machine: unix sockets, loopback, localhost."""
+    scheme, colon, rest = target.partition(":")
+    match scheme if colon else "":
+        case "unix" | "unix-abstract":
+            return True
+        case "ipv4" | "ipv6":
+            return all(_is_loopback(each) for each in rest.split(","))
+        case "dns":
+            return _is_loopback(rest.removeprefix("///"))
+        case _:
+            return _is_loopback(target)
+
+
+def _is_loopback(address: str) -> bool:
+    if any(each in address for each in "/?#@%"):
+        return False
+    try:
+        host = urlsplit(f"//{address}").hostname or ""
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,99 @@
+"""Loads a configuration: reads, checks everything in one go, and freezes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from usherd.config import build, directory, rules, rules_issuers
+from usherd.config.document import Document, read_document
+from usherd.config.plain_words import validated
+from usherd.config.problems import ConfigError, Problem, Unusable
+from usherd.config.scalars import read_secret
+from usherd.config.schema import File
+from usherd.config.schema_directory import DirectoryFile
+from usherd.config.settings import ServerSettings, Settings
+from usherd.facts import Rows
+
+MIN_MASTER_KEY = 32
+"""Bytes. HS256 under less can be found by trying (RFC 7518, section 3.2)."""
+
+
+def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Settings:
+    """The configuration in a file, with the secrets that it names in the environment (`os.environ` unless given).
+
+    Raises ConfigError with everything that is wrong.
+    """
+    document = read_document(Path(path))
+    return _settings(document, os.environ if environment is None else environment)
+
+
+def _settings(document: Document, environment: Mapping[str, str]) -> Settings:
+    file, problems = validated(document, File)
+    if file is None:
+        raise ConfigError(problems)
+    found = [*rules_issuers.check(file, document.folder), *rules.check(file)]
+    master_key, secret_problems = _master_key(file, document, environment)
+    people, directory_problems = _directory(file, document)
+    problems += [document.problem(place, text) for place, text in found]
+    problems += secret_problems + directory_problems
+    if problems:
+        raise ConfigError(problems)
+    keys = tuple(build.key_settings(issuer, document.folder) for issuer in file.issuers)
+    try:
+        policy = build.policy(file, keys, master_key)
+    except OSError:
+        raise ConfigError([Problem(document.name, 0, "", "a file of keys changed while it was read")]) from None
+    return Settings(
+        policy=policy,
+        keys=keys,
+        directory=Rows() if people is None else directory.rows(people),
+        cached_tokens=file.cache.tokens,
+        server=_server(file),
+        log=file.telemetry.log,
+        loopback_http=file.insecure.loopback_http,
+    )
+
+
+def _server(file: File) -> ServerSettings:
+    return ServerSettings(
+        address=file.server.address,
+        reflection=file.server.reflection,
+        explanations=file.server.explanations,
+        deadline=file.server.limits.deadline,
+        concurrency=file.server.limits.concurrency,
+        drain=file.server.drain,
+        plaintext_allowed=file.insecure.plaintext,
+    )
+
+
+def _master_key(file: File, document: Document, environment: Mapping[str, str]) -> tuple[bytes | None, list[Problem]]:
+    reference = file.insecure.session_master_key
+    if reference is None:
+        return None, []
+    try:
+        key = read_secret(reference, document.folder, environment)
+        if len(key) < MIN_MASTER_KEY:
+            raise Unusable(
+                f"is too short; expected at least {MIN_MASTER_KEY} bytes: whoever sees a session could find a short one"
+                " by trying"
+            )
+    except Unusable as error:
+        return None, [document.problem(("insecure", "session_master_key"), str(error))]
+    return key, []
+
+
+def _directory(file: File, document: Document) -> tuple[DirectoryFile | None, list[Problem]]:
+    seed = file.directory.seed
+    if seed is None:
+        return None, [document.problem(place, text) for place, text in directory.check_names(None, file)]
+    try:
+        found = read_document(document.folder / seed)
+    except ConfigError as error:
+        return None, list(error.problems)
+    people, problems = validated(found, DirectoryFile)
+    if people is not None:
+        problems += [found.problem(place, text) for place, text in directory.check(people, file)]
+        problems += [document.problem(place, text) for place, text in directory.check_names(people, file)]
+    return people, problems

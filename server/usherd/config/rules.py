@@ -1,0 +1,176 @@
+"""What no single value shows: names that must exist, be unique, or could never match."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from usherd.config.patterns import LISTED_WORDS
+from usherd.config.problems import KeyPath, Unusable, did_you_mean, one_of, quoted
+from usherd.config.route_groups import RouteGroups
+from usherd.config.scalars import check_address
+from usherd.config.schema import Admin, File, Grant, Role
+from usherd.config.schema_issuers import Issuer
+from usherd.permit.models import GROUP_PREFIX
+
+Found = Iterator[tuple[KeyPath, str]]
+"""Places, and what is wrong there."""
+
+
+def check(file: File) -> Found:
+    """Everything that is wrong with a file whose single values are right, but for its issuers and its directory."""
+    groups = RouteGroups(file.routes.version, file.routes.groups)
+    issuers = {issuer.name: issuer.may_grant for issuer in file.issuers}
+    access_groups = {group for model in file.models for group in model.groups}
+    yield from _roles(file, issuers.keys())
+    yield from _admin(file, issuers.keys())
+    yield from _routes(file, groups)
+    for path, grant in _grants(file):
+        yield from routes_of((*path, "routes"), grant.routes, groups)
+        yield from models_of((*path, "models"), grant.models, access_groups)
+    yield from _models(file)
+    yield from _server(file)
+
+
+def twice(path: KeyPath, names: Sequence[str], key: str, what: str) -> Found:
+    """Names that stand more than once in a list of mappings."""
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if name in first:
+            other = f"{path[-1]}[{first[name]}]"
+            yield (*path, index, key), f"{quoted(name)} is {what} of {other}, too; expected each once"
+        first.setdefault(name, index)
+
+
+def known(path: KeyPath, name: str, names: Iterable[str], what: str) -> Found:
+    """A name that nothing has."""
+    names = sorted(names)
+    if name not in names:
+        few = f"; expected {one_of(names)}" if 0 < len(names) <= 5 else ""
+        yield path, f"{quoted(name)} is no {what}{did_you_mean(name, names) or few}"
+
+
+def filled(path: KeyPath, value: Sequence[object] | Mapping[str, object] | None, why: str) -> Found:
+    """A list or mapping that is there and empty."""
+    if value is not None and not value:
+        yield path, f"is empty; {why}"
+
+
+def routes_of(path: KeyPath, entries: Sequence[str], groups: RouteGroups) -> Found:
+    """Entries that are neither routes nor groups of routes."""
+    for index, entry in enumerate(entries):
+        yield from _tried((*path, index), lambda entry=entry: groups.expand([entry]))  # type: ignore[misc]
+
+
+def models_of(path: KeyPath, entries: Sequence[str], access_groups: Iterable[str]) -> Found:
+    """Entries that name an access group which no model is in."""
+    for index, entry in enumerate(entries):
+        if entry.startswith(GROUP_PREFIX):
+            name = entry.removeprefix(GROUP_PREFIX)
+            yield from known((*path, index), name, access_groups, "access group of a model in models")
+        elif entry in LISTED_WORDS and len(entries) > 1 and entry == "no-default-models":
+            yield (*path, index), "'no-default-models' means none; expected it alone"
+
+
+def issuer_of(path: KeyPath, name: str | None, issuers: Iterable[str]) -> Found:
+    """A missing or unknown issuer."""
+    issuers = sorted(issuers)
+    if name is not None:
+        yield from known((*path, "issuer"), name, issuers, "issuer")
+    elif len(issuers) > 1:
+        yield path, f"issuer is missing; with more than one issuer, expected one of {one_of(issuers)}"
+
+
+def _tried(path: KeyPath, attempt: Callable[[], object]) -> Found:
+    try:
+        attempt()
+    except Unusable as error:
+        yield path, str(error)
+
+
+def _grants(file: File) -> Iterator[tuple[KeyPath, Grant]]:
+    for index, role in enumerate(file.roles):
+        yield ("roles", index, "grants"), role.grants
+        yield ("roles", index, "deny"), role.deny
+
+
+def _roles(file: File, issuers: Iterable[str]) -> Found:
+    yield from twice(("roles",), [role.name for role in file.roles], "name", "the name")
+    for index, role in enumerate(file.roles):
+        path: KeyPath = ("roles", index)
+        yield from issuer_of(path, role.issuer, issuers)
+        yield from filled(
+            (*path, "when"), role.when, "expected at least one claim: a role that everybody holds is none"
+        )
+        for claim, values in role.when.items():
+            yield from filled((*path, "when", claim), values, "expected at least one value or pattern")
+        yield from filled((*path, "for"), role.holders, "expected user, service or both")
+        yield from _may_grant_role(path, role, file)
+
+
+def _may_grant_role(path: KeyPath, role: Role, file: File) -> Found:
+    for issuer in _owners(role, file):
+        if issuer.may_grant.roles is not None and role.name not in issuer.may_grant.roles:
+            yield (
+                path,
+                f"the issuer {issuer.name} may not grant {role.name}, so no token could hold it; expected it in the"
+                " issuer's may_grant.roles",
+            )
+
+
+def _admin(file: File, issuers: Iterable[str]) -> Found:
+    only = file.issuers[0].name if len(file.issuers) == 1 else ""
+    yield from twice(("admin",), [rule.issuer or only for rule in file.admin], "issuer", "the issuer")
+    for index, rule in enumerate(file.admin):
+        path: KeyPath = ("admin", index)
+        yield from issuer_of(path, rule.issuer, issuers)
+        yield from filled((*path, "scopes"), rule.scopes, "expected at least one scope")
+        for place, scope in enumerate(rule.scopes):
+            if " " in scope:
+                yield (
+                    (*path, "scopes", place),
+                    f"{quoted(scope)} has a space, which no scope has (RFC 6749, section 3.3)",
+                )
+        for issuer in _owners(rule, file):
+            if not issuer.may_grant.admin:
+                yield (
+                    path,
+                    f"the issuer {issuer.name} may not grant admin, so no token could be an administrator's; expected"
+                    " may_grant.admin: true there",
+                )
+
+
+def _owners(rule: Role | Admin, file: File) -> list[Issuer]:
+    name = rule.issuer if rule.issuer is not None else file.issuers[0].name if len(file.issuers) == 1 else None
+    return [issuer for issuer in file.issuers if issuer.name == name]
+
+
+def _routes(file: File, groups: RouteGroups) -> Found:
+    for name, entries in file.routes.groups.items():
+        if groups.is_built_in(name):
+            yield ("routes", "groups", name), f"{name} is a group of its own already; expected another name"
+        yield from routes_of(("routes", "groups", name), entries, groups)
+    yield from routes_of(("routes", "public"), file.routes.public, groups)
+    yield from routes_of(("routes", "allowed"), file.routes.allowed or [], groups)
+    yield from routes_of(("routes", "admin_only"), file.routes.admin_only, groups)
+    yield from routes_of(("users", "routes"), file.users.routes, groups)
+    yield from routes_of(("teams", "routes"), file.teams.routes, groups)
+    for index, rule in enumerate(file.admin):
+        yield from routes_of(("admin", index, "routes"), rule.routes, groups)
+
+
+def _models(file: File) -> Found:
+    names = [model.name for model in file.models]
+    yield from twice(("models",), names, "name", "the name")
+    owners: dict[str, str] = {}
+    for index, model in enumerate(file.models):
+        for place, alias in enumerate(model.aliases):
+            path: KeyPath = ("models", index, "aliases", place)
+            if alias in names:
+                yield path, f"{quoted(alias)} is the name of a model, which an alias must not hide; expected another"
+            elif alias in owners:
+                yield path, f"{quoted(alias)} is an alias of {quoted(owners[alias])} already; expected each once"
+            owners.setdefault(alias, model.name)
+
+
+def _server(file: File) -> Found:
+    yield from _tried(("server", "address"), lambda: check_address(file.server.address))

@@ -1,0 +1,88 @@
+"""What must hold for an issuer as a whole: one source of keys, over a way that nobody can change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from usherd.config.problems import KeyPath, Unusable, one_of
+from usherd.config.rules import Found, filled, known, twice
+from usherd.config.scalars import check_url
+from usherd.config.schema import File
+from usherd.config.schema_issuers import Issuer
+
+SOURCES = ("discovery", "jwks_url", "jwks_file", "jwks", "pem_file")
+FETCHED = frozenset({"discovery", "jwks_url"})
+FORBIDDEN_CLAIMS = frozenset({"nonce", "at_hash", "c_hash", "s_hash", "events"})
+
+
+def check(file: File, folder: Path) -> Found:
+    """Everything that is wrong with the issuers of a file whose single values are right."""
+    yield from filled(("issuers",), file.issuers, "expected at least one issuer")
+    yield from twice(("issuers",), [issuer.name for issuer in file.issuers], "name", "the name")
+    yield from twice(("issuers",), [issuer.issuer for issuer in file.issuers], "issuer", "the issuer")
+    roles = [role.name for role in file.roles]
+    for index, issuer in enumerate(file.issuers):
+        path: KeyPath = ("issuers", index)
+        yield from _issuer(path, issuer, roles)
+        yield from _keys((*path, "keys"), issuer, folder, loopback_http=file.insecure.loopback_http)
+
+
+def _issuer(path: KeyPath, issuer: Issuer, roles: Iterable[str]) -> Found:
+    yield from filled(
+        (*path, "audiences"), issuer.audiences, "expected at least one: tokens for others would be taken, too"
+    )
+    yield from filled((*path, "algorithms"), issuer.algorithms, "expected at least one algorithm, or no such key")
+    yield from filled((*path, "service_when"), issuer.service_when, "every token would be a service's")
+    for key in ("required_claims", "service_when"):
+        for claim, values in (getattr(issuer, key) or {}).items():
+            yield from filled((*path, key, claim), values, "expected at least one value")
+    for claim in issuer.required_claims:
+        if claim in FORBIDDEN_CLAIMS or claim in issuer.forbidden_claims:
+            yield (*path, "required_claims", claim), "is forbidden, too, so no token would be taken"
+    for place, role in enumerate(issuer.may_grant.roles or []):
+        yield from known((*path, "may_grant", "roles", place), role, roles, "role")
+
+
+def _keys(path: KeyPath, issuer: Issuer, folder: Path, *, loopback_http: bool) -> Found:
+    keys = issuer.keys
+    given = [source for source in SOURCES if getattr(keys, source) is not None]
+    if len(given) != 1:
+        has = f"has {one_of(given).replace(' or ', ' and ')}" if given else "has no source"
+        yield path, f"{has}; expected exactly one of {one_of(SOURCES)}"
+        return
+    if keys.jwks_url is not None:
+        yield from filled((*path, "jwks_url"), keys.jwks_url, "expected at least one URL")
+    if given[0] in FETCHED:
+        for place, url in _urls(path, issuer):
+            try:
+                check_url(url, loopback_http=loopback_http)
+            except Unusable as error:
+                yield place, str(error)
+    elif "refresh" in keys.model_fields_set:
+        yield (*path, "refresh"), f"means nothing for {given[0]}, which is read once at start; expected no such key"
+    if given[0] in ("jwks_file", "pem_file"):
+        yield from _readable((*path, given[0]), folder / getattr(keys, given[0]))
+    if keys.jwks is not None and not isinstance(keys.jwks.get("keys"), list):
+        yield (*path, "jwks"), "has no list of keys; expected {keys: [...]} (RFC 7517, section 5)"
+
+
+def _urls(path: KeyPath, issuer: Issuer) -> list[tuple[KeyPath, str]]:
+    keys = issuer.keys
+    if keys.discovery is True:
+        # The issuer itself is what is asked, so it is the one that must be https.
+        return [((*path[:-1], "issuer"), issuer.issuer)]
+    if isinstance(keys.discovery, str):
+        return [((*path, "discovery"), keys.discovery)]
+    return [((*path, "jwks_url", index), url) for index, url in enumerate(keys.jwks_url or [])]
+
+
+def _readable(path: KeyPath, file: Path) -> Found:
+    try:
+        with file.open("rb") as opened:
+            empty = not opened.read(1)
+    except (OSError, ValueError):
+        yield path, "cannot be read; expected a file, relative to this one"
+    else:
+        if empty:
+            yield path, "is empty"

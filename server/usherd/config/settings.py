@@ -1,0 +1,76 @@
+"""What the edges of the daemon are told: frozen values, like the policy for the core."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from usherd.facts import Rows
+from usherd.policy import Policy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshSettings:
+    """How a key set that is fetched is kept. All in seconds."""
+
+    every: float
+    stale_for: float
+    removed_grace: float
+    unknown_kid_cooldown: float
+    timeout: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeySettings:
+    """Where one issuer's keys come from. Exactly one of the sources is given."""
+
+    name: str
+    """The issuer's name in the policy."""
+    issuer: str
+    """The exact value of `iss`."""
+    algorithms: frozenset[str]
+    """What the issuer may use."""
+    algorithms_given: bool
+    """Whether the configuration names the algorithms, or the default is in force."""
+    discovery_url: str | None = None
+    jwks_urls: tuple[str, ...] = ()
+    jwks: Mapping[str, object] | None = field(default=None, repr=False)
+    jwks_file: Path | None = None
+    pem_file: Path | None = None
+    refresh: RefreshSettings
+    denied: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Where and how to serve. Times in seconds."""
+
+    address: str
+    reflection: str
+    """`auto`, `on` or `off`."""
+    explanations: str
+    """`auto`, `on` or `off`."""
+    deadline: float
+    concurrency: int
+    drain: float
+    plaintext_allowed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """A whole configuration, checked."""
+
+    policy: Policy
+    keys: tuple[KeySettings, ...]
+    directory: Rows
+    cached_tokens: int
+    server: ServerSettings
+    log: str | None
+    """`json`, `console`, or None: whatever suits the place where the log goes."""
+    loopback_http: bool
+
+    @property
+    def only_issuer(self) -> str | None:
+        """The name of the issuer, if there is just one: rows of the directory that name none belong to it."""
+        return self.keys[0].name if len(self.keys) == 1 else None

@@ -1,0 +1,162 @@
+"""What an issuer's keys are over time: pure, so that time is just a number here."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keyring
+import pytest
+from usherd.authenticate.key_ring import MAX_RETAINED, KeyRing, RingRules
+from usherd.domain import VerificationKey
+from usherd.errors import KeysUnavailable
+
+HOUR = 3600.0
+RULES = RingRules(stale_after=100 * HOUR)
+
+
+def key(kid: str | None, thumbprint: str = "", algorithm: str = "RS256") -> VerificationKey:
+    return VerificationKey(
+        issuer="idp",
+        kid=kid,
+        thumbprint=thumbprint or f"of {kid}",
+        algorithms=frozenset({algorithm}),
+        signature_size={algorithm: 256},
+        material=object(),
+    )
+
+
+A, B, C = key("a"), key("b"), key("c")
+
+
+def test_before_the_first_set_keys_are_unavailable() -> None:
+    ring = KeyRing(rules=RULES)
+
+    with pytest.raises(KeysUnavailable):
+        ring.find("a", 0)
+    with pytest.raises(KeysUnavailable):
+        ring.trusts(A, 0)
+    assert ring.usable_for(0) == 0
+
+
+def test_loaded_keys_are_found_by_id() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0)
+
+    assert (ring.find("a", 1), ring.find("b", 1), ring.find("c", 1)) == (A, B, None)
+    assert ring.trusts(A, 1)
+    assert not ring.trusts(C, 1)
+
+
+def test_a_removed_key_is_trusted_for_the_grace_after_it_was_last_seen() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([A, B], 10).loaded([A], 20)
+
+    assert ring.find("b", 10 + 72 * HOUR - 1) is B
+    assert ring.find("b", 10 + 72 * HOUR) is None
+    assert not ring.trusts(B, 10 + 72 * HOUR)
+    assert ring.find("a", 10 + 72 * HOUR) is A
+
+
+def test_a_key_that_comes_back_counts_as_published_again() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([A], HOUR).loaded([A, B], 2 * HOUR)
+
+    assert ring.find("b", 2 * HOUR + 90 * HOUR) is B
+
+
+def test_removal_is_counted_from_the_last_sight_and_not_from_the_last_fetch() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0)
+
+    for hour in range(1, 80):
+        ring = ring.loaded([A], hour * HOUR)
+
+    assert ring.find("b", 79 * HOUR) is None
+    assert [each.kid for each in ring.keys(79 * HOUR)] == ["a"]
+
+
+def test_a_set_without_a_usable_key_changes_nothing() -> None:
+    ring = KeyRing(rules=RULES).loaded([A], 0)
+
+    assert ring.loaded([], 50 * HOUR) is ring
+    assert ring.loaded([key("a", "one"), key("a", "two")], 50 * HOUR) is ring
+
+
+def test_stale_keys_are_unavailable_and_not_unknown() -> None:
+    ring = KeyRing(rules=RULES).loaded([A], HOUR)
+
+    assert ring.find("a", 101 * HOUR - 1) is A
+    assert ring.usable_for(101 * HOUR - 1) == 1
+    for kid in ("a", "unknown", None):
+        with pytest.raises(KeysUnavailable):
+            ring.find(kid, 101 * HOUR)
+
+
+def test_denied_keys_are_never_found() -> None:
+    rules = dataclasses.replace(RULES, denied=frozenset({"a", "of b"}))
+
+    ring = KeyRing(rules=rules).loaded([A, B, C], 0)
+
+    assert [ring.find(kid, 1) for kid in ("a", "b", "c")] == [None, None, C]
+
+
+def test_a_key_that_takes_over_an_id_replaces_the_older_one_at_once() -> None:
+    newer = key("a", "newer")
+
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([newer, B], 1)
+
+    assert ring.find("a", 2) is newer
+    assert not ring.trusts(A, 2)
+
+
+def test_a_key_whose_algorithms_change_is_not_the_same_key() -> None:
+    ring = KeyRing(rules=RULES).loaded([A], 0).loaded([key("a", algorithm="PS256")], 1)
+
+    assert not ring.trusts(A, 2)
+
+
+def test_the_same_key_stays_the_same_object() -> None:
+    ring = KeyRing(rules=RULES).loaded([A], 0).loaded([key("a")], 1)
+
+    assert ring.find("a", 2) is A
+    assert ring.find(None, 2) is A
+
+
+def test_a_key_from_two_documents_is_one_key_and_two_keys_of_one_id_are_none() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, key("a"), B, key("b", "other"), C], 0)
+
+    assert [ring.find(kid, 1) for kid in ("a", "b", "c")] == [A, None, C]
+
+
+def test_without_an_id_only_the_only_key_is_found() -> None:
+    nameless = key(None, "nameless")
+
+    assert KeyRing(rules=RULES).loaded([A], 0).find(None, 1) is A
+    assert KeyRing(rules=RULES).loaded([nameless], 0).find(None, 1) is nameless
+    assert KeyRing(rules=RULES).loaded([A, B], 0).find(None, 1) is None
+    assert KeyRing(rules=RULES).loaded([nameless, key(None, "other")], 0).find(None, 1) is None
+    # A key within its grace is trusted by its id, and does not make the published one less alone.
+    assert KeyRing(rules=RULES).loaded([A, B], 0).loaded([A], 1).find(None, 2) is A
+
+
+def test_removed_keys_are_bounded_and_the_oldest_go_first() -> None:
+    ring = KeyRing(rules=RULES)
+
+    for number in range(3 * MAX_RETAINED):
+        ring = ring.loaded([key(str(number))], number)
+
+    last = 3 * MAX_RETAINED
+    assert len(ring.keys(last)) == MAX_RETAINED + 1
+    assert ring.find(str(last - 2), last) is not None
+    assert ring.find("0", last) is None
+
+
+def test_keys_that_are_given_in_full_never_grow_stale() -> None:
+    ring = KeyRing(rules=RingRules(stale_after=float("inf"))).loaded([A], 0)
+
+    assert ring.usable_for(1e12) == float("inf")
+    assert ring.find("a", 1e12) is A
+
+
+def test_a_loaded_set_is_a_ring_of_real_keys() -> None:
+    keys = keyring.verification_keys("idp", [keyring.key_pair("P-256", "a").jwk()])
+
+    ring = KeyRing(rules=RULES).loaded(keys, 0)
+
+    assert ring.find("a", 1) is keys[0]

@@ -1,0 +1,248 @@
+"""A fault at any port call or stage boundary is a fault: never an allowance, never a denial."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import usherd
+from hypothesis import HealthCheck, event, given, settings
+from hypothesis import strategies as st
+from usherd import judge
+from usherd.domain import CheckOutcome, Decision, Effect
+from usherd.errors import (
+    DirectoryUnavailable,
+    Fault,
+    InternalFault,
+    KeysUnavailable,
+    Refusal,
+    RevocationsUnavailable,
+)
+from usherd.permit.checks import CHECKS
+from usherd.reasons import Reason
+from worlds import CHAT, World
+
+from laws.strategies import askings, worlds
+
+law = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+
+FAULTS: list[BaseException] = [
+    KeysUnavailable(),
+    DirectoryUnavailable(),
+    RevocationsUnavailable(),
+    InternalFault(),
+    RuntimeError("canary"),
+    KeyError("canary"),
+    TypeError(),
+    AssertionError(),
+    RecursionError(),
+    UnicodeDecodeError("utf-8", b"\xff", 0, 1, "canary"),
+    TimeoutError(),
+    MemoryError(),
+    ExceptionGroup("canary", [KeysUnavailable()]),
+    asyncio.CancelledError(),
+]
+
+
+def bomb(error: BaseException) -> Callable[..., Any]:
+    def explode(*_args: object, **_kwargs: object) -> Any:
+        raise error
+
+    return explode
+
+
+def never_revoked(_token: object) -> bool:
+    return False
+
+
+async def always_accepted(_claims: object) -> bool:
+    return True
+
+
+class Revocations:
+    revoked = staticmethod(never_revoked)
+
+
+def boundaries(world: World) -> dict[str, tuple[Any, str]]:
+    """Every place where the authorizer asks a port or hands over to a stage: (owner, attribute)."""
+    authorizer = world.authorizer
+    verifier, inner = authorizer._verifier, authorizer._judge
+    return {
+        "keys.find": (world.keys, "find"),
+        "keys.trusts": (world.keys, "trusts"),
+        "keys.usable_for": (world.keys, "usable_for"),
+        "directory.facts": (world.directory, "facts"),
+        "revocations.revoked": (authorizer._revocations, "revoked"),
+        "hook": (authorizer, "_hook"),
+        "clock": (authorizer, "_clock"),
+        "verifier.clock": (verifier, "_clock"),
+        "new_id": (authorizer, "_new_id"),
+        "authenticate": (verifier, "verify"),
+        "profile": (authorizer._profiler, "profile"),
+        "asked": (inner, "asked"),
+        "public": (inner, "public"),
+        "genuine": (inner, "genuine"),
+        "refused": (inner, "refused"),
+        "case": (inner._permit, "case"),
+        "verdict": (inner, "verdict"),
+        "identify": (judge, "identify"),
+        "reading": (judge, "Reading"),
+        "allow": (judge, "allow"),
+        "deny": (judge, "deny"),
+        "principal": (judge, "_principal"),
+        "limits": (judge, "_limits"),
+        "resolved_model": (judge, "resolved_model"),
+        **{f"check {name}": (judge, "CHECKS") for name, _ in CHECKS},
+    }
+
+
+NAMES = tuple(boundaries(World(revocations=Revocations(), hook=always_accepted)))
+
+
+def outcome(world: World, question: Any, explain: bool) -> Decision | BaseException:
+    coroutine = world.authorizer.authorize(question, explain=explain)
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        result: Decision = done.value
+        return replace(result, decision_id="")
+    except BaseException as error:
+        return error
+    raise AssertionError("suspended")
+
+
+@law
+@given(worlds(), askings(), st.sampled_from(NAMES), st.sampled_from(FAULTS), st.booleans(), st.booleans())
+def test_a_fault_anywhere_is_never_an_answer(
+    drawn: World, asking: dict[str, Any], name: str, error: BaseException, warm: bool, explain: bool
+) -> None:
+    world = replace(drawn, revocations=Revocations(), hook=always_accepted)
+    question = world.question(**asking)
+    expected = outcome(replace(world), question, explain)
+    assert isinstance(expected, Decision)
+    if warm:
+        outcome(world, question, explain)
+    owner, attribute = boundaries(world)[name]
+    patched: Any = bomb(error)
+    if attribute == "CHECKS":
+        patched = tuple((each, bomb(error) if name == f"check {each}" else check) for each, check in CHECKS)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, attribute, patched)
+        result = outcome(world, question, explain)
+
+    event(f"{type(result).__name__}")
+    if isinstance(result, Decision):
+        # It was not reached; or only the explanation, behind a denial, wanted it.
+        assert replace(result, verdict=replace(result.verdict, explanation=None)) == replace(
+            expected, verdict=replace(expected.verdict, explanation=None)
+        )
+    elif isinstance(error, asyncio.CancelledError):
+        assert result is error
+    else:
+        assert isinstance(result, Fault)
+        assert result is error or isinstance(result, InternalFault)
+        assert "canary" not in str(result)
+
+
+def test_behind_a_denial_a_fault_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World()
+    monkeypatch.setattr(judge, "CHECKS", (*CHECKS[:-1], ("models", bomb(RuntimeError("canary")))))
+
+    verdict = world.ask(route="/nowhere", claims={"roles": "Reader"}, explain=True).verdict
+
+    assert verdict.reason is Reason.ROUTE_NOT_GRANTED
+    assert verdict.explanation is not None
+    assert verdict.explanation.checks[-1].outcome is CheckOutcome.FAULT
+
+
+def test_a_hook_that_refuses_by_an_exception_is_a_fault() -> None:
+    async def hook(_claims: object) -> bool:
+        raise Refusal(Reason.CLAIM_INVALID)
+
+    with pytest.raises(InternalFault):
+        World(hook=hook).ask(claims={"roles": "Reader"})
+
+
+@pytest.mark.parametrize("answer", [False, None, 1, "true", object()])
+def test_a_hook_accepts_with_true_and_nothing_else(answer: object) -> None:
+    async def hook(_claims: object) -> bool:
+        return answer  # type: ignore[return-value]
+
+    assert World(hook=hook).reason(claims={"roles": "Reader"}) == "HOOK_REFUSED"
+
+
+def test_revocation_and_hook_are_asked_again_for_a_token_that_is_known() -> None:
+    revoked: set[str] = set()
+    accepting = [True]
+
+    class Listed:
+        def revoked(self, token: Any) -> bool:
+            return token.token_id in revoked
+
+    async def hook(_claims: object) -> bool:
+        return accepting[0]
+
+    world = World(revocations=Listed(), hook=hook)
+    question = world.question(claims={"roles": "Reader"})
+    before = world.answer(question).verdict
+    token_id = next(each.id for each in before.depends_on)
+
+    revoked.add(token_id)
+    after_revocation = world.answer(question).verdict.reason
+    revoked.clear()
+    accepting[0] = False
+    after_hook = world.answer(question).verdict.reason
+
+    assert (before.reason, after_revocation, after_hook) == (Reason.ALLOWED, Reason.TOKEN_REVOKED, Reason.HOOK_REFUSED)
+
+
+def test_a_lost_check_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    for lost in range(len(CHECKS)):
+        monkeypatch.setattr(judge, "CHECKS", CHECKS[:lost] + CHECKS[lost + 1 :])
+
+        with pytest.raises(InternalFault):
+            World().ask(claims={"roles": "Reader"})
+
+
+def test_one_place_says_allow() -> None:
+    """No other module of the daemon names the effect ALLOW, and that one builds it once."""
+    package = Path(usherd.__file__).parent
+    sayings: list[str] = []
+    for file in sorted(package.rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.keyword) and node.arg == "effect" and "ALLOW" in ast.dump(node.value):
+                sayings.append(f"{file.relative_to(package)}: effect=")
+            elif isinstance(node, ast.Attribute) and node.attr == "ALLOW" and file.name != "decide.py":
+                sayings.append(f"{file.relative_to(package)}: {ast.unparse(node)}")
+
+    assert sayings == ["decide.py: effect="]
+
+
+def test_an_expired_token_that_is_known_is_denied() -> None:
+    world = World()
+    question = world.question(claims={"roles": "Reader"})
+    first = world.answer(question)
+
+    world.now += 600 + 31
+    second = world.answer(question)
+
+    assert (first.verdict.effect, second.verdict.reason) == (Effect.ALLOW, Reason.TOKEN_EXPIRED)
+    assert first.cacheable
+    assert first.valid_until <= world.now - 31
+
+
+def test_a_key_that_is_no_longer_trusted_verifies_no_known_token() -> None:
+    world = World()
+    question = world.question(claims={"roles": "Reader"}, route=CHAT)
+    first = world.answer(question).verdict
+
+    world.keys.sets["idp"] = []
+    second = world.answer(question).verdict
+
+    assert (first.reason, second.reason) == (Reason.ALLOWED, Reason.UNKNOWN_KEY)

@@ -1,0 +1,289 @@
+"""Where a server may be, what it serves there, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from pathlib import Path
+
+import grpc
+import pytest
+from google.protobuf import descriptor_pb2
+from grpc._cython import cygrpc
+from grpc_reflection.v1alpha import reflection_pb2
+from tools.certificates import Authority
+from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
+from usherd.rpc.address import AddressUnusable, is_local
+from usherd.rpc.health import Health
+from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.options import OPTIONS, channel_options
+from usherd.rpc.server import Listen, methods
+from usherd.rpc.service import AuthorizationService
+from usherd.rpc.tls import Tls
+
+OK = grpc.StatusCode.OK
+REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
+METHODS = {
+    "/usher.v1.AuthorizationService/Authorize",
+    "/usher.v1.AuthorizationService/Check",
+    "/usher.v1.AuthorizationService/BatchCheck",
+    "/usher.v1.AuthorizationService/ListModels",
+    "/grpc.health.v1.Health/Check",
+    "/grpc.health.v1.Health/List",
+    "/grpc.health.v1.Health/Watch",
+}
+
+
+async def test_these_methods_are_served_and_no_others() -> None:
+    limits = Limits()
+    service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits), may_explain=True)
+    health = Health(ready(), (), watchers=1)
+
+    assert methods(service, health, with_reflection=False).names == METHODS
+    assert methods(service, health, with_reflection=True).names == METHODS | {REFLECTION}
+
+
+def test_grpc_knows_every_option_by_its_name() -> None:
+    binary = Path(cygrpc.__file__).read_bytes()
+
+    assert [option.name for option in OPTIONS if option.name.encode() not in binary] == []
+    assert len(channel_options()) == len(OPTIONS) == len({option.name for option in OPTIONS})
+
+
+@pytest.mark.parametrize(
+    ("address", "local"),
+    [
+        ("127.0.0.1:0", True),
+        ("127.8.8.8:50051", True),
+        ("[::1]:50051", True),
+        ("localhost:1", True),
+        ("unix:/run/usherd.sock", True),
+        ("0.0.0.0:50051", False),
+        ("[::]:50051", False),
+        ("192.0.2.1:50051", False),
+        ("localhost.example:1", False),
+        ("usherd:50051", False),
+        ("2130706433:1", False),
+        ("[::ffff:192.0.2.1]:1", False),
+    ],
+)
+def test_an_address_is_local_when_only_this_machine_reaches_it(address: str, local: bool) -> None:
+    assert is_local(address) is local
+
+
+@pytest.mark.parametrize(
+    "address", ["", ":50051", "host", "127.0.0.1:", "::1:50051", "127.0.0.1:x", "a:65536", "unix:", "a:٣"]
+)
+def test_what_is_no_address_is_refused_by_its_setting(address: str) -> None:
+    with pytest.raises(AddressUnusable, match=r"^server\.address: "):
+        is_local(address)
+
+
+async def test_plaintext_beyond_this_machine_must_be_allowed_by_name() -> None:
+    with pytest.raises(AddressUnusable, match=r"^server\.address: "):
+        async with running(listen=Listen(address="0.0.0.0:0")):
+            pass
+    async with running(listen=Listen(address="0.0.0.0:0", plaintext_allowed=True, grace=0)) as server:
+        port = server.address.rpartition(":")[2]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+            outcome = await call(channel, "Check", check_bytes())
+
+    assert outcome.code is OK
+
+
+async def test_a_port_belongs_to_one_server() -> None:
+    async with running() as server:
+        with pytest.raises(AddressUnusable, match=r"^server\.address: "):
+            async with running(listen=Listen(address=server.address)):
+                pass
+
+
+async def test_a_port_of_somebody_else_is_not_shared() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(AddressUnusable):
+            async with running(listen=Listen(address=f"127.0.0.1:{other.getsockname()[1]}")):
+                pass
+
+
+async def test_a_unix_socket_belongs_to_one_server_and_outlives_none(tmp_path: Path) -> None:
+    listen = Listen(address=f"unix:{tmp_path / 'usherd.sock'}", grace=0)
+    codes = []
+    for _ in range(2):
+        async with running(listen=listen) as server, calling(server) as channel:
+            with pytest.raises(AddressUnusable, match="somebody else"):
+                async with running(listen=listen):
+                    pass
+            codes.append((await call(channel, "Check", check_bytes())).code)
+
+    assert codes == [OK, OK]
+
+
+async def _services(channel: grpc.aio.Channel) -> list[str]:
+    stream = channel.stream_stream(REFLECTION)(timeout=5)
+    await stream.write(reflection_pb2.ServerReflectionRequest(list_services="").SerializeToString())
+    answer = reflection_pb2.ServerReflectionResponse.FromString(await stream.read())
+    await stream.done_writing()
+    return [service.name for service in answer.list_services_response.service]
+
+
+@pytest.mark.parametrize(
+    ("listen", "shown"),
+    [
+        (Listen(address="127.0.0.1:0", grace=0), True),
+        (Listen(address="127.0.0.1:0", grace=0, reflection="off"), False),
+        (Listen(address="0.0.0.0:0", grace=0, plaintext_allowed=True), False),
+        (Listen(address="0.0.0.0:0", grace=0, plaintext_allowed=True, reflection="on"), True),
+    ],
+)
+async def test_reflection_is_for_this_machine_unless_told_otherwise(listen: Listen, shown: bool) -> None:
+    async with (
+        running(listen=listen) as server,
+        grpc.aio.insecure_channel(server.address.replace("0.0.0.0", "127.0.0.1")) as channel,
+    ):
+        try:
+            seen = await _services(channel)
+        except grpc.aio.AioRpcError as error:
+            seen = [error.code().name]
+
+    assert seen == (["usher.v1.AuthorizationService"] if shown else ["UNIMPLEMENTED"])
+
+
+async def test_reflection_shows_the_contract_and_refuses_what_is_no_message() -> None:
+    async with running() as server, calling(server) as channel:
+        stream = channel.stream_stream(REFLECTION)(timeout=5)
+        asked = reflection_pb2.ServerReflectionRequest(file_containing_symbol="usher.v1.AuthorizationService")
+        await stream.write(asked.SerializeToString())
+        answer = reflection_pb2.ServerReflectionResponse.FromString(await stream.read())
+        files = [
+            descriptor_pb2.FileDescriptorProto.FromString(data).name
+            for data in answer.file_descriptor_response.file_descriptor_proto
+        ]
+        await stream.write(b"\xff")
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stream.read()
+
+    assert {"usher/v1/question.proto", "usher/v1/authorization_service.proto"} <= set(files)
+    assert ended(raised.value).reason == "REQUEST_UNDECODABLE"
+
+
+async def test_channelz_is_not_served() -> None:
+    async with running() as server, calling(server) as channel:
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await channel.unary_unary("/grpc.channelz.v1.Channelz/GetServers")(b"", timeout=5)
+
+    assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+async def test_calls_in_flight_finish_and_later_ones_are_turned_away() -> None:
+    begun, release = asyncio.Event(), asyncio.Event()
+
+    async def wait(question: object) -> None:
+        begun.set()
+        await release.wait()
+
+    async with running(Answers(then=wait), limits=Limits(deadline=30)) as server, calling(server) as channel:
+        flying = asyncio.create_task(call(channel, "Check", check_bytes()))
+        await begun.wait()
+        drain = asyncio.create_task(server.drain(10))
+        await asyncio.sleep(0.05)
+        async with calling(server) as fresh:
+            late = [await call(channel, "Check", check_bytes()), await call(fresh, "Check", check_bytes())]
+        release.set()
+        finished = await flying
+        async with asyncio.timeout(5):
+            await drain
+
+    assert finished.code is OK
+    assert {outcome.code for outcome in late} == {grpc.StatusCode.UNAVAILABLE}
+
+
+async def test_calls_that_do_not_finish_end_with_the_grace() -> None:
+    begun = asyncio.Event()
+
+    async def hang(question: object) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with running(Answers(then=hang), limits=Limits(deadline=60)) as server, calling(server) as channel:
+        flying = asyncio.create_task(call(channel, "Check", check_bytes()))
+        await begun.wait()
+        async with asyncio.timeout(5):
+            await server.drain(0.1)
+        outcome = await flying
+
+    assert outcome.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
+
+
+async def test_under_load_a_drain_loses_nothing_that_a_retry_does_not_bring_back() -> None:
+    codes: list[tuple[grpc.StatusCode, str]] = []
+
+    async def a_little(question: object) -> None:
+        await asyncio.sleep(0.005)
+
+    async def ask(channel: grpc.aio.Channel, stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            outcome = await call(channel, "Authorize", check_bytes())
+            codes.append((outcome.code, outcome.reason))
+            await asyncio.sleep(0)
+
+    stop = asyncio.Event()
+    async with running(Answers(then=a_little)) as server, calling(server) as one, calling(server) as two:
+        askers = [asyncio.create_task(ask(channel, stop)) for channel in (one, two) for _ in range(20)]
+        await asyncio.sleep(0.3)
+        await server.drain(5)
+        await asyncio.sleep(0.1)
+        stop.set()
+        await asyncio.gather(*askers)
+
+    from collections import Counter; print(Counter(codes))
+    seen = {code for code, _ in codes}
+    assert seen == {OK, grpc.StatusCode.UNAVAILABLE}
+    assert {reason for code, reason in codes if code is not OK} <= {"", "SHUTTING_DOWN"}
+
+
+def _files(authority: Authority, folder: Path, *, client_ca: bool = False) -> Tls:
+    cert, key = authority.issue("localhost")
+    (folder / "cert.pem").write_bytes(cert)
+    (folder / "key.pem").write_bytes(key)
+    (folder / "ca.pem").write_bytes(authority.certificate)
+    return Tls(cert=folder / "cert.pem", key=folder / "key.pem", client_ca=folder / "ca.pem" if client_ca else None)
+
+
+async def _secure(address: str, credentials: grpc.ChannelCredentials) -> grpc.StatusCode:
+    port = address.rpartition(":")[2]
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options=options) as channel:
+        return (await call(channel, "Check", check_bytes(), timeout=3)).code
+
+
+async def test_certificates_are_followed_as_their_files_change(tmp_path: Path) -> None:
+    old, new = Authority("old"), Authority("new")
+    tls = _files(old, tmp_path)
+    trusts_old, trusts_new = (grpc.ssl_channel_credentials(each.certificate) for each in (old, new))
+    async with running(listen=Listen(address="0.0.0.0:0", tls=tls, grace=0)) as server:
+        before = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
+        _files(new, tmp_path)
+        after = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
+        tls.cert.unlink()
+        without = await _secure(server.address, trusts_new)
+
+    assert before == [OK, grpc.StatusCode.UNAVAILABLE]
+    assert after == [grpc.StatusCode.UNAVAILABLE, OK]
+    assert without is OK
+
+
+async def test_with_an_authority_for_clients_only_its_clients_are_let_in(tmp_path: Path) -> None:
+    ours, others = Authority("ours"), Authority("others")
+    tls = _files(ours, tmp_path, client_ca=True)
+    credentials = []
+    for authority in (ours, others):
+        cert, key = authority.issue("edge")
+        credentials.append(grpc.ssl_channel_credentials(ours.certificate, key, cert))
+    credentials.append(grpc.ssl_channel_credentials(ours.certificate))
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        codes = [await _secure(server.address, each) for each in credentials]
+
+    assert codes == [OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]

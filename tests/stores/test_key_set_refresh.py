@@ -1,0 +1,107 @@
+"""Refreshes are shared by all who wait, and unknown key ids cannot cause more of them."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import pytest
+from keyring import key_pair
+from stores.support import Events, Hands, RunKeySets, issuer_keys
+from tools.key_server import Fault, KeyServer
+from usherd.stores.refreshed_keys import KeyEvent
+
+A, B, C = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "c")
+OTHER_A = key_pair("Ed25519", "a")
+
+
+async def test_a_new_key_is_usable_at_once(server: KeyServer, run: RunKeySets) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        server.publish(A.jwk(), B.jwk())
+        before = keys.find("idp", "b")
+        fresh = await keys.find_fresh("idp", "b", 30)
+
+    assert before is None
+    assert fresh is not None
+    assert fresh.kid == "b"
+
+
+async def test_ten_thousand_unknown_key_ids_force_one_refresh_per_cooldown(
+    server: KeyServer, run: RunKeySets, stopwatch: Hands, events: Events
+) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url, refresh={"unknown_kid_cooldown": 30})) as keys:
+        first = server.count()
+        for _ in range(100):
+            kids = [secrets.token_hex(8) for _ in range(100)]
+            found = await asyncio.gather(*(keys.find_fresh("idp", kid, 30) for kid in kids))
+            assert found == [None] * 100
+            stopwatch.move(0.9)
+
+    forced = server.count() - first
+    assert forced <= 1 + 90 / 30
+    assert forced == len(events.of(KeyEvent.FORCED))
+
+
+async def test_fifty_followers_share_the_fetch_of_a_cancelled_leader(server: KeyServer, run: RunKeySets) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        server.publish(A.jwk(), B.jwk())
+        server.gate.clear()
+        leader = asyncio.create_task(keys.find_fresh("idp", "b", 30))
+        followers = [asyncio.create_task(keys.find_fresh("idp", "b", 30)) for _ in range(50)]
+        await asyncio.sleep(0.05)
+        leader.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leader
+        server.gate.set()
+        found = await asyncio.gather(*followers)
+
+    assert {key.kid for key in found if key is not None} == {"b"}
+    assert None not in found
+    assert server.count() == 2
+
+
+async def test_followers_share_a_failure(server: KeyServer, run: RunKeySets) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        await server.fail(Fault.STATUS_500)
+        found = await asyncio.gather(*(keys.find_fresh("idp", "b", 30) for _ in range(50)))
+
+    assert found == [None] * 50
+    assert server.count() == 2
+
+
+async def test_patience_ends_the_wait_and_not_the_fetch(server: KeyServer, run: RunKeySets, events: Events) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        server.publish(A.jwk(), B.jwk())
+        server.gate.clear()
+        impatient = await keys.find_fresh("idp", "b", 0.01)
+        server.gate.set()
+        await events.reach(KeyEvent.LOADED, 2)
+        later = keys.find("idp", "b")
+
+    assert impatient is None
+    assert later is not None
+    assert server.count() == 2
+
+
+async def test_an_unchanged_set_is_not_sent_again(
+    server: KeyServer, run: RunKeySets, stopwatch: Hands, events: Events
+) -> None:
+    server.etags = True
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        stopwatch.move(4000)
+        await keys.find_fresh("idp", "unknown", 30)
+        (status,) = keys.status()
+        server.publish(A.jwk(), B.jwk())
+        stopwatch.move(30)
+        changed = await keys.find_fresh("idp", "b", 30)
+
+    assert server.statuses == [200, 304, 200]
+    assert (status.age, status.last_error) == (0.0, None)
+    assert changed is not None
+    assert [fields["added"] for fields in events.of(KeyEvent.LOADED)] == [1, 1]

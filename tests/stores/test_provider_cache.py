@@ -1,0 +1,139 @@
+"""The cache of providers' documents loses things, but never keeps one too long or makes one up."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from aiocache import SimpleMemoryCache
+from stores.support import Hands
+from usherd.stores.documents import Document
+from usherd.stores.provider_cache import ProviderCache
+
+URL = "https://idp.example/keys"
+DOCUMENT = Document(body=b"{}", etag='"1"')
+
+
+async def test_what_was_put_is_there(cache: ProviderCache) -> None:
+    await cache.put(URL, DOCUMENT, 60)
+
+    assert await cache.get(URL) == DOCUMENT
+    assert await cache.get(URL + "/") is None
+
+
+async def test_its_time_is_checked_when_it_is_read(cache: ProviderCache, clock: Hands) -> None:
+    await cache.put(URL, DOCUMENT, 60)
+    clock.move(59.999)
+    within = await cache.get(URL)
+    clock.move(0.001)
+    after = await cache.get(URL)
+
+    assert within == DOCUMENT
+    assert after is None
+
+
+@pytest.mark.parametrize("ttl", [0, 0.0, -1, float("nan")])
+async def test_no_time_to_live_is_not_for_ever(ttl: float, cache: ProviderCache) -> None:
+    await cache.put(URL, DOCUMENT, 60)
+    await cache.put(URL, DOCUMENT, ttl)
+
+    assert await cache.get(URL) is None
+
+
+async def test_a_short_time_to_live_is_not_rounded_to_for_ever(clock: Hands) -> None:
+    backend = SimpleMemoryCache()
+    cache = ProviderCache(clock, backend=backend)
+    await cache.put(URL, DOCUMENT, 0.01)
+    await asyncio.sleep(0.05)
+
+    assert backend._cache == {}
+
+
+async def test_what_was_dropped_is_gone(cache: ProviderCache) -> None:
+    await cache.put(URL, DOCUMENT, 60)
+    await cache.drop(URL)
+
+    assert await cache.get(URL) is None
+
+
+async def test_it_is_bounded_in_number(clock: Hands) -> None:
+    backend = SimpleMemoryCache()
+    cache = ProviderCache(clock, backend=backend, max_documents=10)
+    for number in range(1000):
+        await cache.put(f"{URL}/{number}", DOCUMENT, 60)
+
+    assert len(backend._cache) == 10
+    assert await cache.get(f"{URL}/999") == DOCUMENT
+    assert await cache.get(f"{URL}/989") is None
+
+
+async def test_it_is_bounded_in_bytes(clock: Hands) -> None:
+    backend = SimpleMemoryCache()
+    cache = ProviderCache(clock, backend=backend, max_bytes=1000)
+    for number in range(100):
+        await cache.put(f"{URL}/{number}", Document(body=b"x" * 300), 60)
+    await cache.put(f"{URL}/99", Document(body=b"x" * 1001), 60)
+
+    assert sum(len(body) for _, body, _ in backend._cache.values()) == 600
+    assert await cache.get(f"{URL}/99") is None
+
+
+class BrokenBackend(SimpleMemoryCache):  # type: ignore[misc]
+    """A backend that is out of reach."""
+
+    async def _get(self, *args: Any, **kwargs: Any) -> Any:
+        raise ConnectionError("canary")
+
+    _set = _delete = _get
+
+
+class StuckBackend(SimpleMemoryCache):  # type: ignore[misc]
+    """A backend that does not answer."""
+
+    async def _get(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.Event().wait()
+
+    _set = _delete = _get
+
+
+@pytest.mark.parametrize("backend", [BrokenBackend(), StuckBackend(timeout=0.01)])
+async def test_a_backend_that_fails_makes_misses(backend: SimpleMemoryCache, clock: Hands) -> None:
+    cache = ProviderCache(clock, backend=backend)
+    await cache.put(URL, DOCUMENT, 60)
+    found = await cache.get(URL)
+    await cache.drop(URL)
+
+    assert found is None
+    assert cache.failures == 3
+
+
+@pytest.mark.parametrize(
+    "value", ["text", b"bytes", 7, (), (1.0, b"x"), ("9e9", b"x", None), (9e9, "text", None), [9e9, "x"]]
+)
+async def test_a_value_of_another_form_is_a_miss(value: object, clock: Hands) -> None:
+    backend = SimpleMemoryCache()
+    cache = ProviderCache(clock, backend=backend)
+    await cache.put(URL, DOCUMENT, 60)
+    for cache_key in backend._cache:
+        backend._cache[cache_key] = value
+
+    assert await cache.get(URL) is None
+
+
+async def test_neither_urls_nor_values_reach_the_logs(cache: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    await cache.put(URL + "?canary", Document(body=b"canary"), 60)
+    await cache.get(URL + "?canary")
+
+    assert caplog.text == ""
+
+
+async def test_switched_off_by_the_environment_it_holds_nothing(
+    cache: ProviderCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIOCACHE_DISABLE", "1")
+    await cache.put(URL, DOCUMENT, 60)
+
+    assert await cache.get(URL) is None

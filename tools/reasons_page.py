@@ -1,0 +1,71 @@
+"""Writes docs/reasons.md from the comments of the contract, or checks that it is as written (--check)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "reasons.md"
+ENTRY = re.compile(r"((?:  // .*\n)+)  (REASON|FAULT_REASON)_(\w+) = (\d+);")
+HEAD = """\
+# Reasons
+
+Written from `proto/usher/v1/reason.proto` and `fault.proto` by `tools/reasons_page.py`; change it there.
+
+## Why a decision is what it is
+
+| reason | number | HTTP | meaning | what the caller should do |
+|---|---|---|---|---|
+"""
+FAULTS = """
+## Why there is no decision
+
+An error status, never a denial: the gateway fails closed. The reason stands in `google.rpc.ErrorInfo` (domain
+`usher.v1`) in the trailers.
+
+| reason | status | meaning |
+|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    proto = ROOT / "proto" / "usher" / "v1"
+    lines = [HEAD]
+    for comment, name, number in entries(proto / "reason.proto"):
+        found = re.fullmatch(r"(.*) Caller: (.*) HTTP (\d+)\.", comment)
+        if found is None:
+            raise SystemExit(f"reason.proto: {name}: expected a comment 'Meaning. Caller: advice. HTTP status.'")
+        meaning, advice, status = found.groups()
+        lines.append(f"| `{name}` | {number} | {status} | {meaning} | {advice} |\n")
+    lines.append(FAULTS)
+    for comment, name, _ in entries(proto / "fault.proto"):
+        status, _, meaning = comment.partition(": ")
+        lines.append(f"| `{name}` | {status} | {meaning} |\n")
+    return "".join(lines)
+
+
+def entries(file: Path) -> list[tuple[str, str, str]]:
+    """(comment on one line, name without prefix, number) of each value but the unspecified one."""
+    found = []
+    for comment, _, name, number in ENTRY.findall(file.read_text()):
+        if name != "UNSPECIFIED":
+            found.append((" ".join(line.strip(" /") for line in comment.splitlines()), name, number))
+    return found
+
+
+def main() -> int:
+    """Writes the page, or with --check compares it; 0 when it is as it should be."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.read_text() == page():
+        return 0
+    print("docs/reasons.md is not what the contract says: run python tools/reasons_page.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
