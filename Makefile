@@ -19,7 +19,7 @@ test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 
 test-peers: $(VENV)/.dev ## Runs the tests against Go and TypeScript (needs go, node and npm).
 	$(BIN)/python -m pytest -m peers $(ARGS)
-	$(BIN)/python tools/check_peer_stubs.py
+	$(BIN)/python tools/check_contract.py --peers
 
 check: check-code check-contract check-docs ## Checks format, lint, types, imports, the contract, threats and docs.
 
@@ -32,8 +32,9 @@ check-code: $(VENV)/.dev ## Checks format, lint, types and the direction of impo
 check-contract: $(VENV)/.dev ## Checks the contract, its baseline, and the stubs on their floor.
 	$(BIN)/python tools/check_contract.py
 
-check-docs: $(VENV)/.dev ## Checks that every threat has a test, and that the docs' links lead somewhere.
+check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say what the project has.
 	$(BIN)/python tests/threats_check.py
+	$(BIN)/python tools/reasons_page.py --check
 	$(BIN)/python tools/check_links.py
 
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (Python; with go and npm also theirs).

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 from pathlib import Path
 
@@ -11,7 +10,6 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2
-from tools.certificates import Authority
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.health import Health
@@ -19,7 +17,6 @@ from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.options import OPTIONS, channel_options
 from usherd.rpc.server import Listen, methods
 from usherd.rpc.service import AuthorizationService
-from usherd.rpc.tls import Tls
 
 OK = grpc.StatusCode.OK
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -175,115 +172,3 @@ async def test_channelz_is_not_served() -> None:
             await channel.unary_unary("/grpc.channelz.v1.Channelz/GetServers")(b"", timeout=5)
 
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
-async def test_calls_in_flight_finish_and_later_ones_are_turned_away() -> None:
-    begun, release = asyncio.Event(), asyncio.Event()
-
-    async def wait(question: object) -> None:
-        begun.set()
-        await release.wait()
-
-    async with running(Answers(then=wait), limits=Limits(deadline=30)) as server, calling(server) as channel:
-        flying = asyncio.create_task(call(channel, "Check", check_bytes()))
-        await begun.wait()
-        drain = asyncio.create_task(server.drain(10))
-        await asyncio.sleep(0.05)
-        async with calling(server) as fresh:
-            late = [await call(channel, "Check", check_bytes()), await call(fresh, "Check", check_bytes())]
-        release.set()
-        finished = await flying
-        async with asyncio.timeout(5):
-            await drain
-
-    assert finished.code is OK
-    assert {outcome.code for outcome in late} == {grpc.StatusCode.UNAVAILABLE}
-
-
-async def test_calls_that_do_not_finish_end_with_the_grace() -> None:
-    begun = asyncio.Event()
-
-    async def hang(question: object) -> None:
-        begun.set()
-        await asyncio.Event().wait()
-
-    async with running(Answers(then=hang), limits=Limits(deadline=60)) as server, calling(server) as channel:
-        flying = asyncio.create_task(call(channel, "Check", check_bytes()))
-        await begun.wait()
-        async with asyncio.timeout(5):
-            await server.drain(0.1)
-        outcome = await flying
-
-    assert outcome.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-
-
-async def test_under_load_a_drain_loses_nothing_that_a_retry_does_not_bring_back() -> None:
-    codes: list[tuple[grpc.StatusCode, str]] = []
-
-    async def a_little(question: object) -> None:
-        await asyncio.sleep(0.005)
-
-    async def ask(channel: grpc.aio.Channel, stop: asyncio.Event) -> None:
-        while not stop.is_set():
-            outcome = await call(channel, "Authorize", check_bytes())
-            codes.append((outcome.code, outcome.reason))
-            await asyncio.sleep(0)
-
-    stop = asyncio.Event()
-    async with running(Answers(then=a_little)) as server, calling(server) as one, calling(server) as two:
-        askers = [asyncio.create_task(ask(channel, stop)) for channel in (one, two) for _ in range(20)]
-        await asyncio.sleep(0.3)
-        await server.drain(5)
-        await asyncio.sleep(0.1)
-        stop.set()
-        await asyncio.gather(*askers)
-
-    from collections import Counter; print(Counter(codes))
-    seen = {code for code, _ in codes}
-    assert seen == {OK, grpc.StatusCode.UNAVAILABLE}
-    assert {reason for code, reason in codes if code is not OK} <= {"", "SHUTTING_DOWN"}
-
-
-def _files(authority: Authority, folder: Path, *, client_ca: bool = False) -> Tls:
-    cert, key = authority.issue("localhost")
-    (folder / "cert.pem").write_bytes(cert)
-    (folder / "key.pem").write_bytes(key)
-    (folder / "ca.pem").write_bytes(authority.certificate)
-    return Tls(cert=folder / "cert.pem", key=folder / "key.pem", client_ca=folder / "ca.pem" if client_ca else None)
-
-
-async def _secure(address: str, credentials: grpc.ChannelCredentials) -> grpc.StatusCode:
-    port = address.rpartition(":")[2]
-    options = (("grpc.use_local_subchannel_pool", 1),)
-    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options=options) as channel:
-        return (await call(channel, "Check", check_bytes(), timeout=3)).code
-
-
-async def test_certificates_are_followed_as_their_files_change(tmp_path: Path) -> None:
-    old, new = Authority("old"), Authority("new")
-    tls = _files(old, tmp_path)
-    trusts_old, trusts_new = (grpc.ssl_channel_credentials(each.certificate) for each in (old, new))
-    async with running(listen=Listen(address="0.0.0.0:0", tls=tls, grace=0)) as server:
-        before = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
-        _files(new, tmp_path)
-        after = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
-        tls.cert.unlink()
-        without = await _secure(server.address, trusts_new)
-
-    assert before == [OK, grpc.StatusCode.UNAVAILABLE]
-    assert after == [grpc.StatusCode.UNAVAILABLE, OK]
-    assert without is OK
-
-
-async def test_with_an_authority_for_clients_only_its_clients_are_let_in(tmp_path: Path) -> None:
-    ours, others = Authority("ours"), Authority("others")
-    tls = _files(ours, tmp_path, client_ca=True)
-    credentials = []
-    for authority in (ours, others):
-        cert, key = authority.issue("edge")
-        credentials.append(grpc.ssl_channel_credentials(ours.certificate, key, cert))
-    credentials.append(grpc.ssl_channel_credentials(ours.certificate))
-    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
-        codes = [await _secure(server.address, each) for each in credentials]
-
-    assert codes == [OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]

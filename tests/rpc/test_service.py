@@ -13,6 +13,7 @@ from tools.rpc_world import (
     call,
     calling,
     check_bytes,
+    ended,
     running,
 )
 from usher.v1 import authorization_service_pb2 as api
@@ -42,6 +43,15 @@ async def test_the_first_message_of_the_stream_is_checks_decision() -> None:
     first.decision_id = unary.decision.decision_id
     assert first == unary.decision
     assert first.effect == decision_pb2.EFFECT_ALLOW
+
+
+async def test_a_stream_without_a_decision_ends_with_the_fault() -> None:
+    async with running(Answers(fault=errors.KeysUnavailable())) as server, calling(server) as channel:
+        stream = channel.unary_stream(f"{SERVICE}/Authorize")(check_bytes(), timeout=10)
+        with pytest.raises(grpc.aio.AioRpcError) as raised:
+            await stream.read()
+
+    assert ended(raised.value).reason == "KEYS_UNAVAILABLE"
 
 
 async def test_options_reach_the_authorizer() -> None:

@@ -11,8 +11,7 @@ from tools.key_server import Fault, KeyServer
 from usherd.errors import KeysUnavailable
 from usherd.stores.refreshed_keys import KeyEvent
 
-A, B, C = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "c")
-OTHER_A = key_pair("Ed25519", "a")
+A, B = key_pair("P-256", "a"), key_pair("P-256", "b")
 
 
 async def test_the_start_waits_for_slow_issuers_only_so_long(server: KeyServer, run: RunKeySets) -> None:

@@ -6,13 +6,16 @@ import asyncio
 import secrets
 
 import pytest
-from keyring import key_pair
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from keyring import ALGORITHMS, key_pair, key_set
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
-from usherd.stores.refreshed_keys import KeyEvent
+from usherd.authenticate.keys import KeySet, load_key_set
+from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.refreshed_keys import KeyEvent, RefreshedKeys
 
-A, B, C = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "c")
-OTHER_A = key_pair("Ed25519", "a")
+A, B = key_pair("P-256", "a"), key_pair("P-256", "b")
 
 
 async def test_a_new_key_is_usable_at_once(server: KeyServer, run: RunKeySets) -> None:
@@ -105,3 +108,63 @@ async def test_an_unchanged_set_is_not_sent_again(
     assert (status.age, status.last_error) == (0.0, None)
     assert changed is not None
     assert [fields["added"] for fields in events.of(KeyEvent.LOADED)] == [1, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(every=st.floats(1, 86400), chance=st.floats(0, 1), asked=st.none() | st.floats(0, 1e9), fails=st.booleans())
+def test_the_next_refresh_is_never_at_once_and_never_late(
+    every: float, chance: float, asked: float | None, fails: bool
+) -> None:
+    async def load() -> KeySet:
+        if fails:
+            raise LoadFailed(Cause.STATUS, asked)
+        return load_key_set(key_set(A), issuer="idp", algorithms=ALGORITHMS)
+
+    async def next_refresh() -> float | None:
+        issuer = issuer_keys("https://idp.example/keys", refresh={"every": every})
+        keys = RefreshedKeys(issuer, 0, load, stopwatch=Hands(), chance=lambda: chance, on_event=Events())
+        async with asyncio.TaskGroup() as tasks:
+            first_load = keys.start(tasks)
+            await first_load
+            for _ in range(10):  # the task that plans the next refresh hears of it in a few steps
+                await asyncio.sleep(0)
+            pause = keys.status().next_refresh
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+        return pause
+
+    pause = asyncio.run(next_refresh())
+
+    assert pause is not None
+    if fails:
+        assert 0.5 <= pause <= max(1.0, min(asked or 0.0, 120.0, every)) + 1e-6
+    else:
+        assert 0.9 * every - 1e-6 <= pause <= every + 1e-6
+
+
+async def test_a_bug_is_told_by_its_class_and_ends_nothing(events: Events) -> None:
+    outcomes: list[Exception | KeySet] = [
+        ZeroDivisionError("canary"),
+        load_key_set(key_set(A), issuer="idp", algorithms=ALGORITHMS),
+    ]
+
+    async def load() -> KeySet:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    keys = RefreshedKeys(
+        issuer_keys("https://idp.example/keys"), 0, load, stopwatch=Hands(), chance=lambda: 0.0, on_event=events
+    )
+    others = asyncio.all_tasks()
+    async with asyncio.TaskGroup() as tasks:
+        await keys.start(tasks)
+        await events.reach(KeyEvent.LOADED, 1)
+        for task in asyncio.all_tasks() - others:
+            task.cancel()
+
+    assert events.of(KeyEvent.FAILED) == [
+        {"issuer": "idp", "part": 0, "cause": "internal", "failures": 1, "error_class": "ZeroDivisionError"}
+    ]
+    assert keys.status().keys == 1

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime
+import gzip
 import ipaddress
 import logging
 import ssl
+import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -157,9 +160,34 @@ async def test_a_document_has_at_most_a_mebibyte(size: int, fits: bool, server: 
     assert cause is (None if fits else Cause.TOO_LARGE)
 
 
-async def test_a_packed_document_is_unpacked(server: KeyServer) -> None:
-    import gzip
+@pytest.mark.parametrize("harm", [lambda packed: packed[:-1], lambda packed: packed + b"x", lambda packed: packed * 2])
+async def test_a_packed_document_is_whole_and_alone(harm: Callable[[bytes], bytes], server: KeyServer) -> None:
+    server.documents["/keys"] = harm(gzip.compress(server.documents["/keys"]))
+    server.headers = {"Content-Encoding": "gzip"}
+    async with provider_http(allow_loopback_http=True) as http:
+        with pytest.raises(LoadFailed) as raised:
+            await http.get(server.keys_url, timeout=10)
 
+    assert raised.value.cause is Cause.CONTENT_ENCODING
+
+
+async def test_a_packed_bomb_takes_no_more_room_than_a_document(server: KeyServer) -> None:
+    server.documents["/keys"] = gzip.compress(b" " * (32 * BODY_SIZE))
+    server.headers = {"Content-Encoding": "gzip"}
+    async with provider_http(allow_loopback_http=True) as http:
+        tracemalloc.start()
+        try:
+            with pytest.raises(LoadFailed) as raised:
+                await http.get(server.keys_url, timeout=30)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert raised.value.cause is Cause.TOO_LARGE
+    assert peak < 8 * BODY_SIZE
+
+
+async def test_a_packed_document_is_unpacked(server: KeyServer) -> None:
     plain = server.documents["/keys"]
     server.documents["/keys"] = gzip.compress(plain)
     server.headers = {"Content-Encoding": "gzip"}

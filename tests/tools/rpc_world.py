@@ -11,6 +11,7 @@ from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
+from usherd.authorizer import ModelsPage
 from usherd.domain import Decision, Dependency, DependencyKind, Effect, Principal, PrincipalKind, Question, Verdict
 from usherd.errors import Fault
 from usherd.reasons import Reason
@@ -36,14 +37,6 @@ def decision(verdict: Verdict = ALLOW, *, number: int = 0) -> Decision:
     return Decision(
         verdict=verdict, decision_id=f"{number:026}", revision="store:7", valid_until=1_800_000_000.25, cacheable=True
     )
-
-
-@dataclass
-class Page:
-    models: tuple[tuple[str, str], ...] = ()
-    last: str = ""
-    denial: Decision | None = None
-    revision: str = "store:7"
 
 
 @dataclass
@@ -100,13 +93,13 @@ class Answers:
         limit: int,
         at_least: tuple[str, int] | None = None,
         patience: float = 2.0,
-    ) -> Page:
+    ) -> ModelsPage:
         answer = await self.authorize(question, at_least=at_least, patience=patience)
         if answer.verdict.effect is Effect.DENY:
-            return Page(denial=answer, revision=self.revision)
+            return ModelsPage((), "", answer, self.revision)
         names = [name for name in self.names if name > after]
         last = names[limit - 1] if len(names) > limit else ""
-        return Page(models=tuple((name, name) for name in names[:limit]), last=last, revision=self.revision)
+        return ModelsPage(tuple((name, name) for name in names[:limit]), last, None, self.revision)
 
 
 def ready() -> Readiness:

@@ -5,7 +5,6 @@ A token that says it is one is never tried against an identity provider, whateve
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -46,7 +45,7 @@ class SessionVerifier:
             compact.header.type is not None and compact.header.type.lower() != "jwt"
         ):
             raise Refusal(Reason.SESSION_INVALID)
-        expected = hmac.digest(self._rules.secret, compact.signing_input, hashlib.sha256)
+        expected = hmac.digest(self._rules.secret, compact.signing_input, "sha256")
         if not hmac.compare_digest(expected, compact.signature):
             raise Refusal(Reason.SESSION_INVALID)
         validity = self._validity(compact.claims, now)

@@ -13,7 +13,7 @@ from usherd.config.problems import ConfigError, Problem, Unusable
 from usherd.config.scalars import read_secret
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
-from usherd.config.settings import ServerSettings, Settings
+from usherd.config.settings import ServerSettings, Settings, TlsSettings
 from usherd.facts import Rows
 
 MIN_MASTER_KEY = 32
@@ -33,7 +33,7 @@ def _settings(document: Document, environment: Mapping[str, str]) -> Settings:
     file, problems = validated(document, File)
     if file is None:
         raise ConfigError(problems)
-    found = [*rules_issuers.check(file, document.folder), *rules.check(file)]
+    found = [*rules_issuers.check(file, document.folder), *rules.check(file, document.folder)]
     master_key, secret_problems = _master_key(file, document, environment)
     people, directory_problems = _directory(file, document)
     problems += [document.problem(place, text) for place, text in found]
@@ -50,19 +50,27 @@ def _settings(document: Document, environment: Mapping[str, str]) -> Settings:
         keys=keys,
         directory=Rows() if people is None else directory.rows(people),
         cached_tokens=file.cache.tokens,
-        server=_server(file),
+        server=_server(file, document.folder),
         log=file.telemetry.log,
         loopback_http=file.insecure.loopback_http,
     )
 
 
-def _server(file: File) -> ServerSettings:
+def _server(file: File, folder: Path) -> ServerSettings:
+    tls = file.server.tls
     return ServerSettings(
         address=file.server.address,
         reflection=file.server.reflection,
         explanations=file.server.explanations,
         deadline=file.server.limits.deadline,
         concurrency=file.server.limits.concurrency,
+        tls=None
+        if tls is None
+        else TlsSettings(
+            cert=folder / tls.cert,
+            key=folder / tls.key,
+            client_ca=None if tls.client_ca is None else folder / tls.client_ca,
+        ),
         drain=file.server.drain,
         plaintext_allowed=file.insecure.plaintext,
     )

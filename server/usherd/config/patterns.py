@@ -87,7 +87,7 @@ def check_model_name(text: str) -> str:
         raise Unusable(f"{quoted(text)} is a reserved word; expected another name")
     if not well_formed_model(text):
         raise Unusable(
-            f"{quoted(text)} is no model name; expected 1 to {MAX_MODEL_BYTES} bytes, no white space and none of * ? [ ] ,"
+            f"{quoted(text)} is no model name; expected up to {MAX_MODEL_BYTES} bytes without space, * ? [ ] or comma"
         )
     return text
 

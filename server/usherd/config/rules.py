@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from usherd.config.patterns import LISTED_WORDS
 from usherd.config.problems import KeyPath, Unusable, did_you_mean, one_of, quoted
@@ -16,7 +17,7 @@ Found = Iterator[tuple[KeyPath, str]]
 """Places, and what is wrong there."""
 
 
-def check(file: File) -> Found:
+def check(file: File, folder: Path) -> Found:
     """Everything that is wrong with a file whose single values are right, but for its issuers and its directory."""
     groups = RouteGroups(file.routes.version, file.routes.groups)
     issuers = {issuer.name: issuer.may_grant for issuer in file.issuers}
@@ -28,7 +29,7 @@ def check(file: File) -> Found:
         yield from routes_of((*path, "routes"), grant.routes, groups)
         yield from models_of((*path, "models"), grant.models, access_groups)
     yield from _models(file)
-    yield from _server(file)
+    yield from _server(file, folder)
 
 
 def twice(path: KeyPath, names: Sequence[str], key: str, what: str) -> Found:
@@ -78,6 +79,18 @@ def issuer_of(path: KeyPath, name: str | None, issuers: Iterable[str]) -> Found:
         yield from known((*path, "issuer"), name, issuers, "issuer")
     elif len(issuers) > 1:
         yield path, f"issuer is missing; with more than one issuer, expected one of {one_of(issuers)}"
+
+
+def readable(path: KeyPath, file: Path) -> Found:
+    """A file that cannot be read, or is empty."""
+    try:
+        with file.open("rb") as opened:
+            empty = not opened.read(1)
+    except (OSError, ValueError):
+        yield path, "cannot be read; expected a file, relative to this one"
+    else:
+        if empty:
+            yield path, "is empty"
 
 
 def _tried(path: KeyPath, attempt: Callable[[], object]) -> Found:
@@ -172,5 +185,9 @@ def _models(file: File) -> Found:
             owners.setdefault(alias, model.name)
 
 
-def _server(file: File) -> Found:
+def _server(file: File, folder: Path) -> Found:
     yield from _tried(("server", "address"), lambda: check_address(file.server.address))
+    tls = file.server.tls
+    for key in ("cert", "key", "client_ca"):
+        if tls is not None and (name := getattr(tls, key)) is not None:
+            yield from readable(("server", "tls", key), folder / name)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from usherd.config.problems import KeyPath, Unusable, one_of
-from usherd.config.rules import Found, filled, known, twice
+from usherd.config.rules import Found, filled, known, readable, twice
 from usherd.config.scalars import check_url
 from usherd.config.schema import File
 from usherd.config.schema_issuers import Issuer
@@ -62,7 +62,7 @@ def _keys(path: KeyPath, issuer: Issuer, folder: Path, *, loopback_http: bool) -
     elif "refresh" in keys.model_fields_set:
         yield (*path, "refresh"), f"means nothing for {given[0]}, which is read once at start; expected no such key"
     if given[0] in ("jwks_file", "pem_file"):
-        yield from _readable((*path, given[0]), folder / getattr(keys, given[0]))
+        yield from readable((*path, given[0]), folder / getattr(keys, given[0]))
     if keys.jwks is not None and not isinstance(keys.jwks.get("keys"), list):
         yield (*path, "jwks"), "has no list of keys; expected {keys: [...]} (RFC 7517, section 5)"
 
@@ -75,14 +75,3 @@ def _urls(path: KeyPath, issuer: Issuer) -> list[tuple[KeyPath, str]]:
     if isinstance(keys.discovery, str):
         return [((*path, "discovery"), keys.discovery)]
     return [((*path, "jwks_url", index), url) for index, url in enumerate(keys.jwks_url or [])]
-
-
-def _readable(path: KeyPath, file: Path) -> Found:
-    try:
-        with file.open("rb") as opened:
-            empty = not opened.read(1)
-    except (OSError, ValueError):
-        yield path, "cannot be read; expected a file, relative to this one"
-    else:
-        if empty:
-            yield path, "is empty"

@@ -135,6 +135,16 @@ class ServerLimits(Section):
     concurrency: Concurrency = Field(default=1024, description="Questions in work at a time.")
 
 
+class Tls(Section):
+    """The server's certificate. The files are read again when they change."""
+
+    cert: Text = Field(description="PEM file, the server's certificate first; relative to this file.")
+    key: Text = Field(description="PEM file with its private key, not encrypted.")
+    client_ca: Text | None = Field(
+        default=None, description="PEM file of the authorities whose clients are let in; any client is unless given."
+    )
+
+
 class Server(Section):
     """Where and how usherd serves."""
 
@@ -146,14 +156,15 @@ class Server(Section):
         default="auto", description="Whether callers may see explanations; auto: on loopback only."
     )
     limits: ServerLimits = Field(default=ServerLimits(), description="What it takes on.")
+    tls: Tls | None = Field(default=None, description="Serves over TLS. Beyond this machine it is required.")
     drain: Drain = Field(default=10.0, description="How long calls may finish after a stop signal.")
 
 
 class Telemetry(Section):
     """What usherd tells about itself."""
 
-    log: Literal["json", "console"] | None = Field(
-        default=None, description="The form of the log; console on a terminal and json elsewhere unless given."
+    log: Literal["auto", "json", "console"] = Field(
+        default="auto", description="The form of the log; auto: console on a terminal, json elsewhere."
     )
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from usherd.facts import Rows
 from usherd.policy import Policy
+
+OnOff = Literal["auto", "on", "off"]
+"""`auto`: on where only this machine gets to it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,14 +47,23 @@ class KeySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """PEM files of the server's TLS."""
+
+    cert: Path
+    key: Path
+    client_ca: Path | None = None
+    """None: any client is let in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
     """Where and how to serve. Times in seconds."""
 
     address: str
-    reflection: str
-    """`auto`, `on` or `off`."""
-    explanations: str
-    """`auto`, `on` or `off`."""
+    reflection: OnOff
+    explanations: OnOff
+    tls: TlsSettings | None
     deadline: float
     concurrency: int
     drain: float
@@ -66,8 +79,8 @@ class Settings:
     directory: Rows
     cached_tokens: int
     server: ServerSettings
-    log: str | None
-    """`json`, `console`, or None: whatever suits the place where the log goes."""
+    log: Literal["auto", "json", "console"]
+    """`auto`: whatever suits the place where the log goes."""
     loopback_http: bool
 
     @property

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import grpc
 
+from usherd.authorizer import Authorizer
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.guard import guarded
@@ -109,7 +110,7 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    authorizer: service.Authorizer,
+    authorizer: Authorizer,
     *,
     listen: Listen,
     limits: Limits,
@@ -120,7 +121,7 @@ async def serving(
     """A server that answers with `authorizer` until the block is left, and then drains.
 
     `may_explain`: whether callers may ask for explanations. `options` has other values for gRPC options, named
-    without the prefix `grpc.`. Raises AddressUnusable.
+    without the prefix `grpc.`. Raises AddressUnusable, and OSError when a file of `listen.tls` cannot be read.
     """
     local = is_local(listen.address)
     if listen.tls is None and not local and not listen.plaintext_allowed:
@@ -153,5 +154,5 @@ def _bind(server: grpc.aio.Server, listen: Listen) -> str:
     except RuntimeError:
         port = 0
     if port == 0:
-        raise AddressUnusable("cannot listen there: taken, or not an address of this machine")
+        raise AddressUnusable("cannot listen: it is taken, not of this machine, or the files of server.tls do not fit")
     return address if address.startswith(UNIX) else f"{address.rpartition(':')[0]}:{port}"

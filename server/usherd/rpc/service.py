@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
 
+from usherd.authorizer import Authorizer
 from usherd.domain import Decision, Question
-from usherd.errors import CallerNotAllowed, Fault, FaultReason, InvalidRequest
+from usherd.errors import CallerNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
 from usherd.rpc.guard import Context, Serve, report_bug_in
 from usherd.rpc.lenient import parse_asked
@@ -25,61 +26,6 @@ _PATIENCE = 0.9
 """The share of a call's time that may be spent on waiting for facts or keys; the rest is for saying that in vain."""
 
 _log = logging.getLogger("usherd.decisions")
-
-
-class ModelsPage(Protocol):
-    """Models that a token may call, or why none of them."""
-
-    @property
-    def models(self) -> Sequence[tuple[str, str]]:
-        """(name, resolved model), sorted by name."""
-
-    @property
-    def last(self) -> str:
-        """The last name of this page; empty when no more follow."""
-
-    @property
-    def denial(self) -> Decision | None:
-        """The denial whatever the model, if there is one."""
-
-    @property
-    def revision(self) -> str:
-        """The revision that was read."""
-
-
-class Authorizer(Protocol):
-    """Who answers. `patience` is seconds; every method raises Fault when there is no answer."""
-
-    async def authorize(
-        self,
-        question: Question,
-        *,
-        explain: bool = False,
-        at_least: tuple[str, int] | None = None,
-        patience: float = 2.0,
-    ) -> Decision:
-        """The decision."""
-
-    async def authorize_many(
-        self,
-        questions: Sequence[Question],
-        *,
-        explain: bool = False,
-        at_least: tuple[str, int] | None = None,
-        patience: float = 2.0,
-    ) -> Sequence[Decision | Fault]:
-        """One result for each question, in their order, all at one revision."""
-
-    async def models(
-        self,
-        question: Question,
-        *,
-        after: str,
-        limit: int,
-        at_least: tuple[str, int] | None = None,
-        patience: float = 2.0,
-    ) -> ModelsPage:
-        """At most `limit` models that come after the name `after`."""
 
 
 Answer = Callable[[bytes, float], Coroutine[None, None, bytes]]

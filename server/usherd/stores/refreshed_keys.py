@@ -116,9 +116,9 @@ class RefreshedKeys:
     def start(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Lives in that group from now on; returns the first load, which never fails."""
         self._tasks = tasks
-        flight = self._refresh(tasks)
-        tasks.create_task(self._refresh_for_ever(tasks))
-        return flight
+        first_load = self._refresh(tasks)
+        tasks.create_task(self._refresh_for_ever(tasks, first_load))
+        return first_load
 
     def stop(self) -> None:
         """Begins no further refresh."""
@@ -135,14 +135,15 @@ class RefreshedKeys:
         self._tell(KeyEvent.FORCED, {})
         return self._refresh(self._tasks)
 
-    async def _refresh_for_ever(self, tasks: asyncio.TaskGroup) -> None:
+    async def _refresh_for_ever(self, tasks: asyncio.TaskGroup, flight: asyncio.Task[None]) -> None:
         while True:
             self._next_at = None
             # Not awaited itself: a wait that ends early must not end the fetch with it.
-            await asyncio.wait([self._flight or self._refresh(tasks)])
+            await asyncio.wait([flight])
             pause = self._pause()
             self._next_at = self._stopwatch() + pause
             await asyncio.sleep(pause)
+            flight = self._flight or self._refresh(tasks)
 
     def _refresh(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         self._flight = tasks.create_task(self._fetch())

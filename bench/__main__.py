@@ -1,0 +1,42 @@
+"""python -m bench [--rounds N] [--json] [--only in-process|wire]: exits with 1 when a promised bound is broken."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from bench import in_process, wire
+from bench.company import company
+from bench.report import Figure, machine, text
+
+
+def main() -> int:
+    """Runs the measurements and prints them."""
+    parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
+    parser.add_argument("--only", choices=("in-process", "wire"), help="one of the two parts")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    wanted = parser.parse_args()
+    figures: list[Figure] = []
+    with tempfile.TemporaryDirectory() as name:
+        folder, port = Path(name), wire.free_port()
+        print("making 1,000 tokens ...", file=sys.stderr)
+        made = company(folder, port)
+        if wanted.only != "wire":
+            print("measuring in process ...", file=sys.stderr)
+            figures += in_process.measure(made, wanted.rounds)
+        if wanted.only != "in-process":
+            print("measuring over the wire ...", file=sys.stderr)
+            figures += wire.measure(made, port, folder, wanted.rounds)
+    if wanted.json:
+        print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
+    else:
+        print(text(figures))
+    return 0 if all(figure.kept for figure in figures) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,95 @@
+"""Makes the company that is measured: 1,000 holders of tokens, 20 models, teams, roles, and their questions."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from keyring import key_pair, key_set
+from usher.v1 import authorization_service_pb2 as api
+from usher.v1 import question_pb2
+
+TOKENS = 1000
+MODELS = 20
+ROUTE = "/v1/chat/completions"
+_KEY = key_pair("RSA", "bench")
+
+
+@dataclass(frozen=True)
+class Company:
+    """A configuration on disk, and one request for each token, with the models taking turns."""
+
+    config: Path
+    tokens: tuple[str, ...]
+    authorize: tuple[bytes, ...]
+    check: tuple[bytes, ...]
+
+
+def company(folder: Path, port: int) -> Company:
+    """Writes configuration and directory into the folder, for a daemon on that port of the loopback."""
+    models = [f"model-{number}" for number in range(MODELS)]
+    (folder / "keys.json").write_text(json.dumps(key_set(_KEY)))
+    (folder / "directory.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "organizations": [{"id": "acme"}],
+                "teams": [
+                    {"id": f"team-{number}", "organization": "acme", "models": ["access-group/all"]}
+                    for number in range(50)
+                ],
+            }
+        )
+    )
+    config = folder / "usherd.yaml"
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "issuers": [
+                    {
+                        "name": "idp",
+                        "issuer": "https://idp.example",
+                        "audiences": ["gateway"],
+                        "keys": {"jwks_file": "keys.json"},
+                        "claims": {"teams": "groups"},
+                    }
+                ],
+                "roles": [{"name": "staff", "when": {"roles": "Staff"}, "grants": {"routes": ["info_routes"]}}],
+                "teams": {"routes": ["openai_routes"]},
+                "models": [{"name": name, "provider": "p", "groups": ["all"]} for name in models],
+                "directory": {"seed": "directory.yaml"},
+                "server": {"address": f"127.0.0.1:{port}"},
+            }
+        )
+    )
+    tokens = tuple(_token(number) for number in range(TOKENS))
+    questions = [
+        question_pb2.Question(token=token, route=ROUTE, method="POST", model=models[number % MODELS])
+        for number, token in enumerate(tokens)
+    ]
+    return Company(
+        config,
+        tokens,
+        tuple(api.AuthorizeRequest(question=each).SerializeToString() for each in questions),
+        tuple(api.CheckRequest(question=each).SerializeToString() for each in questions),
+    )
+
+
+def _token(number: int) -> str:
+    now = int(time.time())
+    return _KEY.token(
+        {
+            "iss": "https://idp.example",
+            "aud": ["gateway", "https://idp.example/userinfo"],
+            "sub": f"auth0|{number:024d}",
+            "iat": now,
+            "exp": now + 3600,
+            "azp": "f0a1b2c3d4e5f6a7b8c9d0e1f2a3b4c5",
+            "scope": "openid profile email",
+            "email": f"holder-{number}@example.com",
+            "groups": [f"team-{number % 50}", f"team-{(number + 7) % 50}", "everyone"],
+            "roles": ["Staff"],
+        }
+    )

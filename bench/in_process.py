@@ -1,0 +1,105 @@
+"""Measures one question from its bytes to the answer's bytes, without a network."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from keyring import StaticKeys, key_pair
+from usher.v1 import authorization_service_pb2 as api
+from usherd.authenticate.verifier import Verifier
+from usherd.authorizer import Authorizer
+from usherd.config.load import load
+from usherd.rpc import translate
+from usherd.rpc.answers import check_response
+from usherd.stores.memory_directory import MemoryDirectory
+
+from bench.company import Company
+from bench.report import Figure
+
+MAX_WARM = 60.0
+"""Microseconds a question whose token was verified before."""
+MAX_COLD_OVER_RAW = 250.0
+"""Microseconds a question may cost beyond the bare RS256 verification, when its token is new."""
+
+
+def measure(company: Company, rounds: int) -> list[Figure]:
+    """Cold and warm questions, and the raw verification beside them, in turns."""
+    raws, colds, warms = [], [], []
+    for _ in range(rounds):
+        authorizer = _authorizer(company.config)
+        raw = _raw_verification(company)
+        cold = _pass(authorizer, company)
+        warms.append(min(_pass(authorizer, company) for _ in range(3)))
+        raws.append(raw)
+        colds.append(cold)
+    return [
+        Figure("in process, warm: parse, decide, serialise", "us", tuple(warms), MAX_WARM),
+        Figure("in process, cold RS256: the same with a new token", "us", tuple(colds)),
+        Figure("raw RS256 verification", "us", tuple(raws)),
+        Figure(
+            "cold less raw verification",
+            "us",
+            tuple(cold - raw for cold, raw in zip(colds, raws, strict=True)),
+            MAX_COLD_OVER_RAW,
+        ),
+    ]
+
+
+def _authorizer(config: Path) -> Authorizer:
+    settings = load(config)
+    keys = StaticKeys.of(idp=[key_pair("RSA", "bench")])
+    ids = (f"{number:026d}" for number in itertools.count())
+    return Authorizer(
+        policy=settings.policy,
+        verifier=Verifier(settings.policy, keys, time.time),
+        keys=keys,
+        directory=MemoryDirectory("bench", settings.directory, bare_ids_for="idp"),
+        clock=time.time,
+        stopwatch=time.monotonic,
+        new_id=lambda: next(ids),
+    )
+
+
+async def _answer(authorizer: Authorizer, request: bytes) -> bytes:
+    question = translate.question(api.CheckRequest.FromString(request))
+    return check_response(await authorizer.authorize(question))
+
+
+def _finished(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
+    try:
+        coroutine.send(None)
+    except StopIteration as done:
+        answer: bytes = done.value
+        return answer
+    raise AssertionError("a question in process waited for something")
+
+
+def _pass(authorizer: Authorizer, company: Company) -> float:
+    """Microseconds a question, over all of them once; every answer is looked at afterwards."""
+    begin = time.perf_counter()
+    answers = [_finished(_answer(authorizer, request)) for request in company.check]
+    spent = time.perf_counter() - begin
+    for answer in answers:
+        decision = api.CheckResponse.FromString(answer).decision
+        if decision.effect != 1 or not decision.depends_on:
+            raise AssertionError("a question was not allowed")
+    return spent / len(answers) * 1e6
+
+
+def _raw_verification(company: Company) -> float:
+    """Microseconds of cryptography's own verification of such a signature, and nothing else."""
+    pair = key_pair("RSA", "bench")
+    key = pair.private.public_key()
+    assert isinstance(key, rsa.RSAPublicKey)
+    inputs = [token.rsplit(".", 1)[0].encode() for token in company.tokens]
+    signed = [(pair.sign(data), data) for data in inputs[:200]]
+    begin = time.perf_counter()
+    for signature, data in signed:
+        key.verify(signature, data, padding.PKCS1v15(), hashes.SHA256())
+    return (time.perf_counter() - begin) / len(signed) * 1e6

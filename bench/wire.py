@@ -1,0 +1,121 @@
+"""Measures the daemon's CPU for one call over the wire, against a bare echo of the same call, in turns."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import grpc.aio
+import uvloop
+from usher.v1 import authorization_service_pb2 as api
+
+from bench.company import Company
+from bench.report import Figure
+
+MAX_RATIO = 1.25
+"""CPU of one Authorize over that of an echo of the same shape."""
+CALLS = 4000
+AT_ONCE = 32
+_SERVICE = "/usher.v1.AuthorizationService/"
+_TICK = os.sysconf("SC_CLK_TCK")
+_PROCESSORS = sorted(os.sched_getaffinity(0))
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figure]:
+    """CPU a call of daemon and echo, for the streamed and the unary call."""
+    with ExitStack() as stack:
+        daemon = stack.enter_context(_process(["-m", "usherd", "serve", "--config", str(company.config)]))
+        answer = uvloop.run(_first_answer(port, company.check[0]))
+        (folder / "answer.bin").write_bytes(answer)
+        echo = stack.enter_context(_process(["-m", "bench.echo", str(folder / "answer.bin")]))
+        assert echo.stdout is not None
+        echo_port = int(echo.stdout.readline())
+        figures: list[Figure] = []
+        for method, requests in (("Authorize", company.authorize), ("Check", company.check)):
+            ours, floor = [], []
+            # Once through before it counts: every token is known, every path has been walked.
+            for warm_up in (port, echo_port):
+                uvloop.run(_load(warm_up, method, requests, len(requests)))
+            for turn in range(rounds):
+                order = [(daemon, port, ours), (echo, echo_port, floor)]
+                for process, at, found in order if turn % 2 == 0 else reversed(order):
+                    before = _cpu(process.pid)
+                    uvloop.run(_load(at, method, requests, CALLS))
+                    found.append((_cpu(process.pid) - before) / CALLS * 1e6)
+            ratios = tuple(one / other for one, other in zip(ours, floor, strict=True))
+            figures += [
+                Figure(f"{method}: daemon's CPU a call", "us", tuple(ours)),
+                Figure(f"{method}: bare echo's CPU a call", "us", tuple(floor)),
+                Figure(f"{method}: daemon over echo", "x", ratios, MAX_RATIO),
+            ]
+        return figures
+
+
+@contextmanager
+def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+    command = [sys.executable, *arguments]
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    )
+    try:
+        if len(_PROCESSORS) > 1:
+            # The servers have one processor for themselves, the load all others.
+            os.sched_setaffinity(process.pid, _PROCESSORS[:1])
+            os.sched_setaffinity(0, _PROCESSORS[1:])
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+def _cpu(process: int) -> float:
+    """Seconds of CPU that the process has used, in user and system mode."""
+    fields = Path(f"/proc/{process}/stat").read_text().rsplit(") ", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+async def _first_answer(port: int, request: bytes) -> bytes:
+    """The daemon's first answer; waits for the daemon to be there."""
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        call = channel.unary_unary(f"{_SERVICE}Check")
+        answer: bytes = await call(request, wait_for_ready=True, timeout=30)
+        return answer
+
+
+async def _load(port: int, method: str, requests: Sequence[bytes], calls: int) -> float:
+    """Sends that many calls, each with the next request, and looks at each answer's effect. Seconds it took."""
+    begin = time.perf_counter()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        streamed, unary = channel.unary_stream(_SERVICE + method), channel.unary_unary(_SERVICE + method)
+        numbers = iter(range(calls))
+
+        async def worker() -> None:
+            for number in numbers:
+                request = requests[number % len(requests)]
+                if method == "Authorize":
+                    answers = [answer async for answer in streamed(request, timeout=30)]
+                    decision = api.AuthorizeResponse.FromString(answers[0]).decision
+                    alone = len(answers) == 1
+                else:
+                    decision = api.CheckResponse.FromString(await unary(request, timeout=30)).decision
+                    alone = True
+                if decision.effect != 1 or not alone:
+                    raise AssertionError("a call was not answered with one ALLOW")
+
+        await asyncio.gather(*(worker() for _ in range(AT_ONCE)))
+    return time.perf_counter() - begin

@@ -1,0 +1,202 @@
+"""Puts the house together: the only file that knows every room, and the order in which they open and close."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+
+import structlog
+
+from usherd.authenticate.verifier import Verifier
+from usherd.authorizer import Authorizer
+from usherd.config.settings import KeySettings, ServerSettings, Settings
+from usherd.rpc.address import is_local
+from usherd.rpc.health import Readiness
+from usherd.rpc.limits import Limits
+from usherd.rpc.server import Listen, serving
+from usherd.rpc.tls import Tls
+from usherd.stores.documents import LoadFailed
+from usherd.stores.key_loader import load_given
+from usherd.stores.key_sets import GivenKeysUnusable, KeySets
+from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
+from usherd.stores.memory_directory import MemoryDirectory, new_store_id
+from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_http import provider_http
+from usherd.stores.refreshed_keys import KeyEvent
+
+_KEYS_LOOKED_AT_EVERY = 1.0
+"""Seconds: how late readiness may be about keys that went stale."""
+
+_log = structlog.stdlib.get_logger("usherd.app")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that answers questions, without a server around it."""
+
+    authorizer: Authorizer
+    verifier: Verifier
+    keys: KeySets
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[House]:
+    """The house, with its keys loaded or known to be out of reach. What opened first closes last.
+
+    Raises GivenKeysUnusable when keys that the configuration gives in full cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
+        made = KeySets(
+            map(_issuer_keys, settings.keys),
+            http=http,
+            cache=ProviderCache(time.time),
+            stopwatch=time.monotonic,
+            on_event=_log_key_event,
+        )
+        keys = await stack.enter_async_context(made.running())
+        directory = MemoryDirectory(new_store_id(), settings.directory, bare_ids_for=settings.only_issuer)
+        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
+        authorizer = Authorizer(
+            policy=settings.policy,
+            verifier=verifier,
+            keys=keys,
+            directory=directory,
+            clock=time.time,
+            stopwatch=time.monotonic,
+            new_id=new_id,
+        )
+        yield House(authorizer=authorizer, verifier=verifier, keys=keys)
+
+
+async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda address: None) -> None:
+    """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
+
+    `on_ready` hears the address, with the port that was really taken. Raises AddressUnusable, GivenKeysUnusable.
+    """
+    for warning in settings.policy.warnings:
+        _log.warning("insecure_setting", setting=warning)
+    readiness = Readiness()
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(opened(settings))
+        readiness.policy_loaded([issuer.name for issuer in settings.policy.issuers])
+        readiness.directory(fresh=True)
+        tell_keys(house.keys, settings, readiness)
+        server = await stack.enter_async_context(
+            serving(
+                house.authorizer,
+                listen=_listen(settings.server),
+                limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
+                readiness=readiness,
+                may_explain=_may_explain(settings.server),
+            )
+        )
+        stopped = _stop_signals()
+        _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
+        on_ready(server.address)
+        while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
+            tell_keys(house.keys, settings, readiness)
+        _log.info("draining", seconds=settings.server.drain)
+    _log.info("stopped")
+
+
+def tell_keys(keys: KeySets, settings: Settings, readiness: Readiness) -> None:
+    """Reports which issuers' keys can be used now."""
+    for issuer in settings.policy.issuers:
+        readiness.issuer(issuer.name, usable=keys.usable_for(issuer.name) > 0)
+
+
+def new_id() -> str:
+    """26 characters that nobody can guess: 128 random bits in base32."""
+    return base64.b32encode(secrets.token_bytes(16))[:26].decode().lower()
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False
+
+
+def _stop_signals() -> asyncio.Event:
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+
+    def stop() -> None:
+        stopped.set()
+        for each in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(each)
+            signal.signal(each, signal.SIG_DFL)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop)
+    return stopped
+
+
+def _listen(server: ServerSettings) -> Listen:
+    tls = server.tls
+    return Listen(
+        address=server.address,
+        tls=None if tls is None else Tls(cert=tls.cert, key=tls.key, client_ca=tls.client_ca),
+        plaintext_allowed=server.plaintext_allowed,
+        reflection=server.reflection,
+        grace=server.drain,
+    )
+
+
+def _may_explain(server: ServerSettings) -> bool:
+    return server.explanations == "on" or (server.explanations == "auto" and is_local(server.address))
+
+
+def _issuer_keys(keys: KeySettings) -> IssuerKeys:
+    refresh = keys.refresh
+    made = IssuerKeys(
+        name=keys.name,
+        issuer=keys.issuer,
+        algorithms=keys.algorithms,
+        source=_source(keys),
+        refresh=Refresh(
+            every=refresh.every,
+            stale_for=refresh.stale_for,
+            removed_grace=refresh.removed_grace,
+            unknown_kid_cooldown=refresh.unknown_kid_cooldown,
+            timeout=refresh.timeout,
+        ),
+        denied=keys.denied,
+    )
+    return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
+
+
+def _source(keys: KeySettings) -> KeySource:
+    if keys.discovery_url is not None:
+        return Discovery(url=keys.discovery_url)
+    if keys.jwks_urls:
+        return KeySetUrls(urls=keys.jwks_urls)
+    if keys.pem_file is not None:
+        return PemFile(path=keys.pem_file)
+    document = keys.jwks if keys.jwks is not None else keys.jwks_file
+    if document is None:
+        raise ValueError(f"issuer {keys.name}: no source of keys")
+    return GivenKeySet(document=document)
+
+
+def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
+    tell = _log.warning if event is KeyEvent.FAILED else _log.info
+    tell(event.value, **fields)
+
+
+def check_given_keys(settings: Settings) -> None:
+    """Reads the keys that the configuration gives in full, as `opened` would. Raises GivenKeysUnusable."""
+    for issuer in map(_issuer_keys, settings.keys):
+        if isinstance(issuer.source, GivenKeySet | PemFile):
+            try:
+                load_given(issuer, issuer.source)
+            except LoadFailed as failure:
+                raise GivenKeysUnusable(f"issuer {issuer.name}: keys: {failure.cause.value}") from None

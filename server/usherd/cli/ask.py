@@ -1,0 +1,130 @@
+"""`usherd ask`: asks one question, of a running server or of a configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from usherd.cli.console import Exit, fail, say_json, token_from
+from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
+from usherd.cli.settings import settings_of
+from usherd.domain import Decision, Effect, Question
+from usherd.errors import Fault
+
+EXAMPLES = """\b
+TOKEN is the token itself, - for standard input, or @FILE. Without it, USHERD_TOKEN is taken:
+the first argument is the route then, which begins with a slash.
+
+\b
+Examples:
+  usherd ask @token.txt /v1/chat/completions gpt-4o
+  pass show token | usherd ask - /v1/chat/completions gpt-4o --explain
+  USHERD_TOKEN=... usherd ask /v1/models --method GET --json
+  usherd ask @token.txt /v1/embeddings text-embedding-3-small --config usherd.yaml
+
+Exit codes: 0 ALLOW, 1 DENY, 2 no decision (a fault, or wrong usage)."""
+
+DEFAULT_SERVER = "127.0.0.1:50051"
+
+
+def ask(
+    words: Annotated[list[str], typer.Argument(metavar="[TOKEN] ROUTE [MODEL]", show_default=False)],
+    server: Annotated[
+        str | None, typer.Option(envvar="USHERD_SERVER", help=f"Address of a server; {DEFAULT_SERVER} unless given.")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option("--config", "-c", help="Answers in this process, by a configuration.")
+    ] = None,
+    ca: Annotated[Path | None, typer.Option(help="PEM file of the authority behind the server's certificate.")] = None,
+    method: Annotated[str, typer.Option(help="The HTTP method.")] = "",
+    fallback: Annotated[list[str] | None, typer.Option(help="A model to fall back to; may be given again.")] = None,
+    team: Annotated[str | None, typer.Option(help="The team wished for, by id.")] = None,
+    team_alias: Annotated[str | None, typer.Option(help="The team wished for, by alias.")] = None,
+    end_user: Annotated[str, typer.Option(help="The end user's id.")] = "",
+    organization: Annotated[str, typer.Option(help="The organization's id.")] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Shows how each check went.")] = False,
+    timeout: Annotated[float, typer.Option(min=0.01, max=60.0, help="Seconds.")] = 5.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
+) -> None:
+    """Asks: may the holder of TOKEN call ROUTE with MODEL?"""
+    if config is not None and (ca is not None or typer_gave(server)):
+        fail("--config answers in this process; expected it without --server and --ca")
+    if team is not None and team_alias is not None:
+        fail("expected --team or --team-alias, not both")
+    token, route, model = _taken_apart(words)
+    question = Question(
+        token=token,
+        route=route,
+        method=method,
+        model=model,
+        fallback_models=tuple(fallback or ()),
+        team_id=team,
+        team_alias=team_alias,
+        end_user_id=end_user,
+        organization_id=organization,
+    )
+    try:
+        if config is not None:
+            decision = _here(config, question, explain=explain, timeout=timeout)
+        else:
+            decision = _there(server or DEFAULT_SERVER, ca, question, explain=explain, timeout=timeout)
+    except Fault as fault:
+        say_json(fault_json(fault)) if as_json else show_fault(fault)
+        raise typer.Exit(Exit.NO_ANSWER) from None
+    say_json(decision_json(decision)) if as_json else show_decision(decision)
+    raise typer.Exit(Exit.YES if decision.verdict.effect is Effect.ALLOW else Exit.NO)
+
+
+def typer_gave(server: str | None) -> bool:
+    """Whether the server was named in the arguments; the environment names one for all commands."""
+    return server is not None and server != os.environ.get("USHERD_SERVER")
+
+
+def _taken_apart(words: list[str]) -> tuple[str, str, str | None]:
+    if words[0].startswith("/"):
+        token = os.environ.get("USHERD_TOKEN", "")
+        if not token:
+            fail("expected a token before the route, or USHERD_TOKEN to hold one")
+    else:
+        token, words = token_from(words[0]), words[1:]
+    if not 1 <= len(words) <= 2:
+        fail("expected [TOKEN] ROUTE [MODEL]")
+    return token, words[0], words[1] if len(words) == 2 else None
+
+
+def _here(config: Path, question: Question, *, explain: bool, timeout: float) -> Decision:
+    settings = settings_of(config)
+    from usherd import app
+    from usherd.stores.key_sets import GivenKeysUnusable
+
+    async def asked() -> Decision:
+        async with app.opened(settings) as house:
+            return await house.authorizer.authorize(question, explain=explain, patience=timeout)
+
+    try:
+        return asyncio.run(asked())
+    except GivenKeysUnusable as error:
+        fail(f"{config}: {error}")
+
+
+def _there(server: str, ca: Path | None, question: Question, *, explain: bool, timeout: float) -> Decision:
+    from usherd.rpc.address import AddressUnusable
+    from usherd.rpc.dial import dial
+
+    try:
+        root_certificates = None if ca is None else ca.read_bytes()
+    except OSError as error:
+        fail(f"{ca}: cannot be read: {error.strerror or 'unknown error'}")
+
+    async def asked() -> Decision:
+        async with dial(server, root_certificates=root_certificates) as client:
+            return await client.check(question, explain=explain, timeout=timeout)
+
+    try:
+        return asyncio.run(asked())
+    except AddressUnusable as error:
+        fail(f"--server: {str(error).removeprefix('server.address: ')}")

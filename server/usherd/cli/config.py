@@ -1,0 +1,87 @@
+"""`usherd config`: checks a configuration, or shows what one may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
+from usherd.config.json_schema import json_schema
+from usherd.config.load import load
+from usherd.config.problems import ConfigError
+from usherd.config.settings import Settings
+
+app = typer.Typer(help="Checks configurations.", no_args_is_help=True, **HELP)
+
+_CHECK_EXAMPLES = """\b
+Examples:
+  usherd config check usherd.yaml
+  usherd config check usherd.yaml --json
+
+Exit codes: 0 it loads, 2 it does not; then every mistake is one line, FILE:LINE: KEY: what is wrong."""
+
+_SCHEMA_EXAMPLES = """\b
+Examples:
+  usherd config schema > usherd.schema.json
+  usherd config schema --directory > directory.schema.json"""
+
+
+@app.command("check", epilog=_CHECK_EXAMPLES)
+def check(
+    file: Annotated[Path, typer.Argument(help="The configuration file.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
+) -> None:
+    """Checks a configuration as `serve` would, without fetching anything."""
+    try:
+        settings = load(file)
+    except ConfigError as error:
+        if as_json:
+            problems = [
+                {"file": each.file, "line": each.line, "key": each.key, "problem": each.text} for each in error.problems
+            ]
+            say_json({"valid": False, "problems": problems})
+            raise typer.Exit(Exit.NO_ANSWER) from None
+        fail(str(error))
+    _check_given_keys(file, settings, as_json=as_json)
+    policy, rows = settings.policy, settings.directory
+    if as_json:
+        say_json(
+            {
+                "valid": True,
+                "digest": policy.digest,
+                "issuers": [issuer.name for issuer in policy.issuers],
+                "warnings": list(policy.warnings),
+            }
+        )
+        return
+    for warning in policy.warnings:
+        warn(warning)
+    say(f"{file} is valid", "yes")
+    say(f"  issuers  {', '.join(issuer.name for issuer in policy.issuers)}")
+    say(f"  rules    {len(policy.roles)} roles, {len(policy.admin)} admin rules, {len(policy.models)} models")
+    say(f"  people   {len(rows.teams)} teams, {len(rows.users)} users, {len(rows.organizations)} organizations")
+    say(f"  digest   {policy.digest}")
+
+
+def _check_given_keys(file: Path, settings: Settings, *, as_json: bool) -> None:
+    from usherd.app import check_given_keys
+    from usherd.stores.key_sets import GivenKeysUnusable
+
+    try:
+        check_given_keys(settings)
+    except GivenKeysUnusable as error:
+        if as_json:
+            problem = {"file": str(file), "line": 0, "key": "issuers", "problem": str(error)}
+            say_json({"valid": False, "problems": [problem]})
+            raise typer.Exit(Exit.NO_ANSWER) from None
+        fail(f"{file}: {error}")
+
+
+@app.command("schema", epilog=_SCHEMA_EXAMPLES)
+def schema(
+    directory: Annotated[bool, typer.Option("--directory", help="That of a directory file.")] = False,
+) -> None:
+    """Shows the JSON schema of a configuration, for editors."""
+    say_json(json_schema(directory=directory))

@@ -1,0 +1,38 @@
+"""Puts the commands together."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from usherd.cli import ask, config, dev, serve, token
+from usherd.cli.console import HELP, say
+
+app = typer.Typer(
+    help="The authorization service for AI gateways: may the holder of this token call this route with this model?",
+    epilog="Exit codes: 0 yes or done, 1 no, 2 no answer (a fault, a wrong configuration, wrong usage).",
+    no_args_is_help=True,
+    **HELP,
+)
+app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
+app.add_typer(config.app, name="config")
+app.add_typer(token.app, name="token")
+app.add_typer(dev.app, name="dev")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        say(f"usherd {version('usherd')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Shows the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

@@ -1,0 +1,100 @@
+"""`usherd token`: shows what a token says, and whether it is genuine."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from usherd.authenticate.compact import Compact, check_size, take_apart
+from usherd.cli.console import HELP, Exit, console, escaped, fail, say, say_json, styled, token_from
+from usherd.cli.decision_view import instant
+from usherd.cli.settings import settings_of
+from usherd.errors import Fault, Refusal
+
+app = typer.Typer(help="Looks at tokens.", no_args_is_help=True, **HELP)
+
+_EXAMPLES = """\b
+TOKEN is the token itself, - for standard input, or @FILE. Claims are shown as they are: mind who looks on.
+
+\b
+Examples:
+  usherd token inspect @token.txt
+  pass show token | usherd token inspect - --config usherd.yaml
+
+Exit codes: 0 it has the form of a token (with --config: it is genuine), 1 it has not, 2 that cannot be told."""
+
+_TIMES = ("iat", "nbf", "exp", "auth_time")
+_MAX_SIZE = 64 * 1024
+_NOT_VERIFIED = "NOT VERIFIED"
+
+
+@app.command("inspect", epilog=_EXAMPLES)
+def inspect(
+    token: Annotated[str, typer.Argument(metavar="TOKEN")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="Verifies it under a configuration.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
+) -> None:
+    """Shows a token's header and claims, never its signature. Without --config nothing of it is verified."""
+    settings = None if config is None else settings_of(config)
+    text = token_from(token)
+    try:
+        compact = take_apart(check_size(text, _MAX_SIZE if settings is None else settings.policy.token_max_size))
+    except Refusal as refusal:
+        _show(None, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
+        raise typer.Exit(Exit.NO) from None
+    if config is None or settings is None:
+        _show(compact, verified=False, why="no configuration was given to verify it by", note="", as_json=as_json)
+        return
+    from usherd import app as house
+    from usherd.stores.key_sets import GivenKeysUnusable
+
+    async def verify() -> str:
+        async with house.opened(settings) as opened:
+            return (await opened.verifier.verify(text, patience=5.0)).issuer
+
+    try:
+        issuer = asyncio.run(verify())
+    except Refusal as refusal:
+        _show(compact, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
+        raise typer.Exit(Exit.NO) from None
+    except Fault as fault:
+        _show(compact, verified=False, why=fault.reason.name, note=fault.message, as_json=as_json)
+        raise typer.Exit(Exit.NO_ANSWER) from None
+    except GivenKeysUnusable as error:
+        fail(f"{config}: {error}")
+    _show(compact, verified=True, why=f"a genuine token of the issuer {issuer}", note="", as_json=as_json)
+
+
+def _show(compact: Compact | None, *, verified: bool, why: str, note: str, as_json: bool) -> None:
+    header = {} if compact is None else _header(compact)
+    claims: dict[str, Any] = {} if compact is None else dict(compact.claims)
+    if as_json:
+        say_json({"verified": verified, "why": why, "note": note, "header": header, "claims": claims})
+        return
+    state = styled("VERIFIED", "yes") if verified else styled(_NOT_VERIFIED, "no")
+    console().print(Text.assemble(state, escaped(f"  {why}{': ' + note if note else ''}")))
+    for name, members in (("header", header), ("claims", claims)):
+        if members:
+            say(name, "dim")
+            for key, value in members.items():
+                say(f"  {key}  {json.dumps(value, ensure_ascii=False)}{_when(key, value)}")
+
+
+def _header(compact: Compact) -> dict[str, Any]:
+    header = compact.header
+    members = {"alg": header.algorithm, "kid": header.kid, "typ": header.type}
+    return {name: value for name, value in members.items() if value is not None}
+
+
+def _when(name: str, value: object) -> str:
+    if name not in _TIMES or isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    away = value - time.time()
+    span = f"{abs(away):,.0f} s {'from now' if away > 0 else 'ago'}"
+    return f"  ({instant(value)}, {span})"

@@ -1,0 +1,33 @@
+"""Asks with either face of the client, so that one test speaks for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from usher_client import AsyncClient, Client
+
+Ask = Callable[..., Awaitable[Any]]
+TOKEN = "canary.token.value"
+ROUTE = "/v1/chat/completions"
+
+
+async def ask_async(target: str, name: str, *arguments: Any, **options: Any) -> Any:
+    async with AsyncClient(target) as client:
+        if name == "list_models":
+            return [each async for each in client.list_models(*arguments, **options)]
+        return await getattr(client, name)(*arguments, **options)
+
+
+async def ask_sync(target: str, name: str, *arguments: Any, **options: Any) -> Any:
+    def work() -> Any:
+        with Client(target) as client:
+            answer = getattr(client, name)(*arguments, **options)
+            return list(answer) if name == "list_models" else answer
+
+    return await asyncio.to_thread(work)
+
+
+both_faces = pytest.mark.parametrize("ask", [ask_async, ask_sync], ids=["async", "sync"])

@@ -1,0 +1,64 @@
+"""Tokens leave the machine encrypted, or because somebody wrote that they may not be."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from usher_client import AsyncClient, Client
+
+HERE = [
+    "localhost:1",
+    "127.0.0.1:1",
+    "127.8.9.10:1",
+    "[::1]:1",
+    "dns:///localhost:1",
+    "ipv4:127.0.0.1:1",
+    "ipv4:127.0.0.1:1,127.0.0.2:1",
+    "ipv6:[::1]:1",
+    "unix:/run/usherd.sock",
+    "unix-abstract:usherd",
+]
+ELSEWHERE = [
+    "",
+    "usherd:1",
+    "10.0.0.1:1",
+    "0.0.0.0:1",
+    "[::]:1",
+    "localhost.example.com:1",
+    "127.0.0.1.example.com:1",
+    "127.0.0.1@example.com:1",
+    "example.com:1#127.0.0.1",
+    "dns://example.com/localhost:1",
+    "dns:///usherd.example:1",
+    "ipv4:127.0.0.1:1,10.0.0.1:1",
+    "xds:///localhost:1",
+]
+
+
+@pytest.mark.parametrize("target", HERE)
+async def test_plaintext_stays_on_this_machine(target: str) -> None:
+    with Client(target) as client:
+        pass
+    async with AsyncClient(target) as shared:
+        pass
+
+    assert isinstance(client, Client)
+    assert isinstance(shared, AsyncClient)
+
+
+@pytest.mark.parametrize("target", ELSEWHERE)
+async def test_plaintext_to_elsewhere_is_refused(target: str) -> None:
+    with pytest.raises(ValueError, match="credentials: required"):
+        Client(target)
+    with pytest.raises(ValueError, match="credentials: required"):
+        AsyncClient(target)
+
+
+def test_plaintext_to_elsewhere_can_be_written() -> None:
+    with Client("usherd:1", plaintext=True) as client:
+        assert isinstance(client, Client)
+
+
+def test_encrypted_and_plaintext_at_once_is_refused() -> None:
+    with pytest.raises(ValueError, match="plaintext"):
+        Client("usherd:1", credentials=grpc.ssl_channel_credentials(), plaintext=True)

@@ -1,0 +1,81 @@
+"""TLS: certificates are followed without a restart, and clients are let in by their authority."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import grpc
+import pytest
+from tools.certificates import Authority
+from tools.rpc_world import call, check_bytes, running
+from usherd.rpc.address import AddressUnusable
+from usherd.rpc.server import Listen
+from usherd.rpc.tls import Tls
+
+OK = grpc.StatusCode.OK
+
+
+def _files(authority: Authority, folder: Path, *, client_ca: bool = False) -> Tls:
+    cert, key = authority.issue("localhost")
+    (folder / "cert.pem").write_bytes(cert)
+    (folder / "key.pem").write_bytes(key)
+    (folder / "ca.pem").write_bytes(authority.certificate)
+    return Tls(cert=folder / "cert.pem", key=folder / "key.pem", client_ca=folder / "ca.pem" if client_ca else None)
+
+
+async def _secure(address: str, credentials: grpc.ChannelCredentials) -> grpc.StatusCode:
+    port = address.rpartition(":")[2]
+    options = (("grpc.use_local_subchannel_pool", 1),)
+    async with grpc.aio.secure_channel(f"localhost:{port}", credentials, options=options) as channel:
+        return (await call(channel, "Check", check_bytes(), timeout=3)).code
+
+
+async def test_certificates_are_followed_as_their_files_change(tmp_path: Path) -> None:
+    old, new = Authority("old"), Authority("new")
+    tls = _files(old, tmp_path)
+    trusts_old, trusts_new = (grpc.ssl_channel_credentials(each.certificate) for each in (old, new))
+    async with running(listen=Listen(address="0.0.0.0:0", tls=tls, grace=0)) as server:
+        before = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
+        _files(new, tmp_path)
+        after = [await _secure(server.address, trusts_old), await _secure(server.address, trusts_new)]
+        tls.cert.unlink()
+        without = await _secure(server.address, trusts_new)
+
+    assert before == [OK, grpc.StatusCode.UNAVAILABLE]
+    assert after == [grpc.StatusCode.UNAVAILABLE, OK]
+    assert without is OK
+
+
+async def test_with_an_authority_for_clients_only_its_clients_are_let_in(tmp_path: Path) -> None:
+    ours, others = Authority("ours"), Authority("others")
+    tls = _files(ours, tmp_path, client_ca=True)
+    credentials = []
+    for authority in (ours, others):
+        cert, key = authority.issue("edge")
+        credentials.append(grpc.ssl_channel_credentials(ours.certificate, key, cert))
+    credentials.append(grpc.ssl_channel_credentials(ours.certificate))
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        codes = [await _secure(server.address, each) for each in credentials]
+
+    assert codes == [OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
+
+
+async def test_files_that_do_not_belong_together_leave_what_was_in_force(tmp_path: Path) -> None:
+    authority = Authority("ours")
+    tls = _files(authority, tmp_path)
+    trust = grpc.ssl_channel_credentials(authority.certificate)
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        tls.key.write_bytes(authority.issue("localhost")[1])
+        code = await _secure(server.address, trust)
+
+    assert code is OK
+
+
+async def test_files_that_are_no_certificates_keep_a_server_from_starting(tmp_path: Path) -> None:
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_bytes(b"nonsense")
+    tls = Tls(cert=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+
+    with pytest.raises(AddressUnusable):
+        async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)):
+            pass

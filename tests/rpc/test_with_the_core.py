@@ -1,0 +1,99 @@
+"""The edge and the core agree: what the edge passes on is denied by the core, and both calls say the same."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+from tools.rpc_world import call, calling, running
+from usher.v1 import authorization_service_pb2 as api
+from usher.v1 import decision_pb2, question_pb2, reason_pb2
+from usherd.domain import Question
+from worlds import CATALOGUE, CHAT, World
+
+CLAIMS = {"roles": ["Reader"]}
+
+
+def _wire(question: Question) -> question_pb2.Question:
+    return question_pb2.Question(
+        token=question.token, route=question.route, method="POST", model=question.model, fallback_models=["gpt-4o-mini"]
+    )
+
+
+def _broken(number: int) -> bytes:
+    return bytes([number << 3 | 2, 2, 0xFF, 0xFE])
+
+
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [
+        (1, "TOKEN_MALFORMED"),
+        (2, "ROUTE_AMBIGUOUS"),
+        (3, "METHOD_INVALID"),
+        (4, "MODEL_INVALID"),
+        (5, "MODEL_INVALID"),
+        (6, "TEAM_NOT_ALLOWED"),
+        (7, "TEAM_NOT_ALLOWED"),
+        (8, "END_USER_INVALID"),
+        (9, "ORGANIZATION_MISMATCH"),
+    ],
+)
+async def test_text_that_is_not_utf8_is_denied_by_the_core_for_each_field(number: int, reason: str) -> None:
+    world = World()
+    # The later value of a field wins, and a list gets one more.
+    question = _wire(world.question(claims=CLAIMS)).SerializeToString() + _broken(number)
+    request = b"\x0a" + bytes([len(question) & 0x7F | 0x80, len(question) >> 7]) + question
+    async with running(world.authorizer) as server, calling(server) as channel:
+        outcome = await call(channel, "Check", request)
+
+    decision = api.CheckResponse.FromString(outcome.answer).decision
+    assert decision.effect == decision_pb2.EFFECT_DENY
+    assert reason_pb2.Reason.Name(decision.reason) == f"REASON_{reason}"
+
+
+@pytest.mark.parametrize("claims", [CLAIMS, {}, {"exp": 1}, {"roles": ["Reader"], "aud": "else"}], ids=str)
+async def test_every_call_gives_the_same_verdict(claims: dict[str, object]) -> None:
+    world = World()
+    asked = _wire(world.question(claims=claims))
+    items = [api.BatchCheckRequest.Item(id="a", question=asked)]
+    async with running(world.authorizer) as server, calling(server) as channel:
+        check = await call(channel, "Check", api.CheckRequest(question=asked).SerializeToString())
+        authorize = await call(channel, "Authorize", api.AuthorizeRequest(question=asked).SerializeToString())
+        batch = await call(channel, "BatchCheck", api.BatchCheckRequest(items=items).SerializeToString())
+
+    decisions = [
+        api.CheckResponse.FromString(check.answer).decision,
+        api.AuthorizeResponse.FromString(authorize.answer).decision,
+        api.BatchCheckResponse.FromString(batch.answer).results[0].decision,
+    ]
+    for decision in decisions:
+        decision.ClearField("decision_id")
+    assert decisions[0] == decisions[1] == decisions[2]
+    assert decisions[0].effect != decision_pb2.EFFECT_UNSPECIFIED
+
+
+async def test_the_list_is_what_check_allows() -> None:
+    world = World()
+    question = world.question(claims=CLAIMS)
+    listed = set()
+    allowed = set()
+    async with running(world.authorizer) as server, calling(server) as channel:
+        token = ""
+        while True:
+            request = api.ListModelsRequest(
+                question=question_pb2.Question(token=question.token, route=CHAT), page_size=1, page_token=token
+            )
+            outcome = await call(channel, "ListModels", request.SerializeToString())
+            assert outcome.code is grpc.StatusCode.OK
+            page = api.ListModelsResponse.FromString(outcome.answer)
+            listed |= {model.name for model in page.models}
+            token = page.next_page_token
+            if not token:
+                break
+        for name in {name for model in CATALOGUE for name in (model.name, *model.aliases)}:
+            asked = question_pb2.Question(token=question.token, route=CHAT, model=name)
+            outcome = await call(channel, "Check", api.CheckRequest(question=asked).SerializeToString())
+            if api.CheckResponse.FromString(outcome.answer).decision.effect == decision_pb2.EFFECT_ALLOW:
+                allowed.add(name)
+
+    assert listed == allowed
+    assert listed
