@@ -18,8 +18,8 @@ test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 	$(BIN)/python -m pytest -n 2 -m "not peers" $(ARGS)
 
 test-peers: $(VENV)/.dev ## Runs the tests against Go and TypeScript (needs go, node and npm).
-	$(BIN)/python -m pytest -m peers $(ARGS)
 	$(BIN)/python tools/check_contract.py --peers
+	$(BIN)/python -m pytest -m peers $(ARGS)
 
 check: check-code check-contract check-docs ## Checks format, lint, types, imports, the contract, threats and docs.
 

@@ -45,6 +45,7 @@ def python_stubs(root: Path) -> None:
     targets = [f"--{kind}={out}" for kind in ("python_out", "pyi_out", "grpc_python_out")]
     files = sorted(PROTO.glob("usher/**/*.proto"))
     run([venv_with(".venv-stubs", GRPC_TOOLS), "-m", "grpc_tools.protoc", f"--proto_path={PROTO}", *targets, *files])
+    (out / "usher" / "py.typed").touch()  # PEP 561: type checkers may believe the stubs
 
 
 def peer_stubs(root: Path) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from weakref import WeakKeyDictionary
 
 from usherd.authenticate.verifier import Verifier
 from usherd.decide import allows
-from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict, VerifiedToken
-from usherd.errors import Fault, InternalFault, Refusal
+from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict
+from usherd.errors import Fault, InternalFault, RevisionNotReached
+from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
 from usherd.identify.resolve import wanted
 from usherd.judge import Genuine, Judge
@@ -51,12 +51,6 @@ class ModelsPage:
     revision: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Refused:
-    refusal: Refusal
-    check: str
-
-
 class Authorizer:
     """Answers questions under one policy. Raises Fault when there is no answer; a refusal is an answer."""
 
@@ -74,18 +68,20 @@ class Authorizer:
         hook: Hook | None = None,
     ) -> None:
         self._policy = policy
-        self._verifier = verifier
         self._keys = keys
         self._directory = directory
         self._clock = clock
         self._stopwatch = stopwatch
         self._new_id = new_id
-        self._revocations = revocations
-        self._hook = hook
-        self._profiler = Profiler(policy)
         self._judge = Judge(policy)
-        # As long as the verifier remembers a token, what the token says need not be read again.
-        self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
+        self._holders = Holders(
+            verifier=verifier,
+            profiler=Profiler(policy),
+            judge=self._judge,
+            stopwatch=stopwatch,
+            revocations=revocations,
+            hook=hook,
+        )
 
     async def authorize(
         self,
@@ -98,17 +94,16 @@ class Authorizer:
         """Answers one question.
 
         `at_least` is a (store, revision) that the directory must have reached; `patience` is how many seconds may
-        be spent on keys that have to be fetched. Raises Fault: no other exception leaves.
+        be spent on waiting for it, and on keys that have to be fetched. Raises Fault: no other exception leaves.
         """
         try:
-            if at_least is not None:
-                await self._directory.reach(*at_least)
+            await self._reach(at_least, patience)
             asked = self._judge.asked(question)
             public = self._judge.public(asked, explain=explain)
             if public is not None:
                 return self._decision(public, None, None)
-            holder = await self._holder(question.token, patience)
-            if isinstance(holder, _Refused):
+            holder = await self._holders.of(question.token, patience)
+            if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             facts = await self._directory.facts((wanted(holder.profile, question),))
             verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
@@ -132,9 +127,8 @@ class Authorizer:
         every few milliseconds.
         """
         try:
-            if at_least is not None:
-                await self._directory.reach(*at_least)
-            holders = await self._holders({question.token for question in questions}, patience)
+            await self._reach(at_least, patience)
+            holders = await self._holders.of_all({question.token for question in questions}, patience)
             needs = [
                 wanted(holder.profile, question)
                 for question in questions
@@ -167,9 +161,8 @@ class Authorizer:
         """
         open_question = replace(question, model=None, fallback_models=())
         try:
-            if at_least is not None:
-                await self._directory.reach(*at_least)
-            holder = (await self._holders({question.token}, patience))[question.token]
+            await self._reach(at_least, patience)
+            holder = (await self._holders.of_all({question.token}, patience))[question.token]
             facts = await self._directory.facts(
                 (wanted(holder.profile, open_question),) if isinstance(holder, Genuine) else ()
             )
@@ -195,8 +188,17 @@ class Authorizer:
             await turn.maybe_yield()
         return ModelsPage(tuple(found), "", None, revision)
 
+    async def _reach(self, at_least: tuple[str, int] | None, patience: float) -> None:
+        if at_least is None:
+            return
+        try:
+            async with asyncio.timeout(patience):
+                await self._directory.reach(*at_least)
+        except TimeoutError:
+            raise RevisionNotReached from None
+
     def _answer(
-        self, question: Question, holder: Genuine | _Refused | Fault, facts: Facts, *, explain: bool
+        self, question: Question, holder: Genuine | Refused | Fault, facts: Facts, *, explain: bool
     ) -> Decision | Fault:
         try:
             asked = self._judge.asked(question)
@@ -205,7 +207,7 @@ class Authorizer:
                 return self._decision(public, None, None)
             if isinstance(holder, Fault):
                 return holder
-            if isinstance(holder, _Refused):
+            if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
             return self._decision(verdict, holder, facts)
@@ -216,47 +218,7 @@ class Authorizer:
             internal.__cause__ = error
             return internal
 
-    async def _holders(self, tokens: set[str], patience: float) -> dict[str, Genuine | _Refused | Fault]:
-        """The holder of each token; all together wait no longer than `patience`."""
-        until = self._stopwatch() + patience
-        holders: dict[str, Genuine | _Refused | Fault] = {}
-        for token in sorted(tokens):
-            try:
-                holders[token] = await self._holder(token, max(0.0, until - self._stopwatch()))
-            except Fault as fault:
-                holders[token] = fault
-        return holders
-
-    async def _holder(self, text: str, patience: float) -> Genuine | _Refused:
-        """Whose token it is. Revocation and hook are asked each time, whatever is cached."""
-        check = "token"
-        try:
-            token = await self._verifier.verify(text, patience=patience)
-            check = "revocation"
-            if self._revocations is not None and self._revocations.revoked(token):
-                raise Refusal(Reason.TOKEN_REVOKED)
-            check = "hook"
-            if self._hook is not None:
-                await self._ask_hook(self._hook, token)
-            check = "identity"
-            holder = self._known.get(token)
-            if holder is None:
-                holder = self._judge.genuine(token, self._profiler.profile(token))
-                self._known[token] = holder
-            return holder
-        except Refusal as refusal:
-            return _Refused(refusal, check)
-
-    async def _ask_hook(self, hook: Hook, token: VerifiedToken) -> None:
-        try:
-            accepted = await hook(token.claims)
-        except Exception as error:
-            # The hook is the operator's code: whatever it raises, a refusal among it, is a fault and no answer.
-            raise InternalFault from error
-        if accepted is not True:
-            raise Refusal(Reason.HOOK_REFUSED)
-
-    def _refusal(self, refused: _Refused, *, explain: bool) -> Decision:
+    def _refusal(self, refused: Refused, *, explain: bool) -> Decision:
         return self._decision(self._judge.refused(refused.refusal, refused.check, explain=explain), None, None)
 
     def _decision(self, verdict: Verdict, holder: Genuine | None, facts: Facts | None) -> Decision:

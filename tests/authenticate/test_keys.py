@@ -119,9 +119,11 @@ def test_no_key_is_generated_for_a_stranger(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_curve_point_must_be_one(kind: str) -> None:
     jwk = keyring.key_pair(kind).jwk()
     short = keyring.encode(keyring.decode(jwk["x"])[1:])
+    long = keyring.encode(b"\x00" + keyring.decode(jwk["x"]))
     moved = keyring.encode(keyring.decode(jwk["x"])[:-1] + b"\x00")
 
     assert cause(jwk | {"x": short}) is Dropped.MALFORMED
+    assert cause(jwk | {"x": long}) is Dropped.MALFORMED
     assert cause(jwk | {"x": jwk["x"] + "AA"}) is Dropped.MALFORMED
     if kind.startswith("P-"):
         assert cause(jwk | {"x": moved}) is Dropped.MALFORMED
@@ -177,6 +179,13 @@ def test_padding_plain_base64_and_leading_zeros_of_public_numbers_are_read() -> 
 
     assert [key.thumbprint for key in loaded.keys] == [thumbprint, thumbprint]
     assert cause(RSA.jwk(n=jwk["n"] + "=")) is Dropped.MALFORMED
+
+
+def test_unused_bits_of_a_number_are_zero() -> None:
+    n = RSA.jwk()["n"]
+
+    assert n[-1] in "AQgw"
+    assert cause(RSA.jwk(n=n[:-1] + "B")) is Dropped.MALFORMED
 
 
 def test_different_keys_of_one_id_are_both_dropped() -> None:

@@ -71,19 +71,20 @@ class Revocations:
 def boundaries(world: World) -> dict[str, tuple[Any, str]]:
     """Every place where the authorizer asks a port or hands over to a stage: (owner, attribute)."""
     authorizer = world.authorizer
-    verifier, inner = authorizer._verifier, authorizer._judge
+    holders, inner = authorizer._holders, authorizer._judge
+    verifier = holders._verifier
     return {
         "keys.find": (world.keys, "find"),
         "keys.trusts": (world.keys, "trusts"),
         "keys.usable_for": (world.keys, "usable_for"),
         "directory.facts": (world.directory, "facts"),
-        "revocations.revoked": (authorizer._revocations, "revoked"),
-        "hook": (authorizer, "_hook"),
+        "revocations.revoked": (holders._revocations, "revoked"),
+        "hook": (holders, "_hook"),
         "clock": (authorizer, "_clock"),
         "verifier.clock": (verifier, "_clock"),
         "new_id": (authorizer, "_new_id"),
         "authenticate": (verifier, "verify"),
-        "profile": (authorizer._profiler, "profile"),
+        "profile": (holders._profiler, "profile"),
         "asked": (inner, "asked"),
         "public": (inner, "public"),
         "genuine": (inner, "genuine"),

@@ -62,18 +62,23 @@ async def test_errors_of_the_block_come_out_as_they_are(server: KeyServer, run: 
             raise ZeroDivisionError
 
 
-async def test_a_start_that_is_cancelled_leaves_no_task_behind(server: KeyServer, run: RunKeySets) -> None:
+@pytest.mark.parametrize("steps", [*range(8), 1000])
+async def test_a_start_that_is_cancelled_at_any_step_leaves_no_task_behind(
+    steps: int, server: KeyServer, run: RunKeySets
+) -> None:
     server.gate.clear()
 
     async def start() -> None:
-        async with run(issuer_keys(server.keys_url)):
+        async with run(issuer_keys(server.keys_url, refresh={"timeout": 3600}), first_loads_patience=3600):
             raise AssertionError("the first load cannot be over")
 
     starting = asyncio.create_task(start())
-    await asyncio.sleep(0.05)
+    for _ in range(steps):
+        await asyncio.sleep(0)
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await starting
+        async with asyncio.timeout(30):
+            await starting
 
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "key sets"]
 

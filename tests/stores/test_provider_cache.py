@@ -98,9 +98,9 @@ class StuckBackend(SimpleMemoryCache):  # type: ignore[misc]
     _set = _delete = _get
 
 
-@pytest.mark.parametrize("backend", [BrokenBackend(), StuckBackend(timeout=0.01)])
+@pytest.mark.parametrize("backend", [BrokenBackend(), StuckBackend()])
 async def test_a_backend_that_fails_makes_misses(backend: SimpleMemoryCache, clock: Hands) -> None:
-    cache = ProviderCache(clock, backend=backend)
+    cache = ProviderCache(clock, backend=backend, patience=0.01)
     await cache.put(URL, DOCUMENT, 60)
     found = await cache.get(URL)
     await cache.drop(URL)
@@ -137,3 +137,15 @@ async def test_switched_off_by_the_environment_it_holds_nothing(
     await cache.put(URL, DOCUMENT, 60)
 
     assert await cache.get(URL) is None
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_a_cancellation_is_never_lost(steps: int, cache: ProviderCache) -> None:
+    await cache.put(URL, DOCUMENT, 60)
+    reading = asyncio.create_task(cache.get(URL))
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    came_in_time = reading.cancel()
+    (outcome,) = await asyncio.gather(reading, return_exceptions=True)
+
+    assert isinstance(outcome, asyncio.CancelledError) is came_in_time

@@ -65,12 +65,12 @@ class KeyRing:
             return self
         # Keys without an id are found only when they are alone, so that one entry is enough for them.
         held = {key.kid: _Held(self._same(key), now, True) for key in usable}
+        # In the order of their last sight, the latest first: what was published until now precedes what was not.
         removed = [
             _Held(old.key, old.last_seen, False)
             for kid, old in self._held.items()
             if kid not in held and kid is not None and now - old.last_seen < self.rules.removed_grace
         ]
-        removed.sort(key=lambda old: old.last_seen, reverse=True)
         held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
         return replace(self, fetched_at=now, _held=held, _only=self._same(usable[0]) if len(usable) == 1 else None)
 

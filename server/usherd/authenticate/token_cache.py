@@ -26,7 +26,7 @@ class CachedToken:
 
 
 class TokenCache:
-    """The most recently used verified tokens, at most `size`. `binding` is what they were verified under."""
+    """The most recently used verified tokens, at most `size` (0: none). `binding` is what they were verified under."""
 
     def __init__(self, size: int, binding: str) -> None:
         self._size = size
@@ -52,8 +52,6 @@ class TokenCache:
 
     def put(self, digest: bytes, cached: CachedToken) -> None:
         """Remembers a token; the one used longest ago makes room for it."""
-        if self._size <= 0:
-            return
         self._tokens[digest] = cached
         self._tokens.move_to_end(digest)
         if len(self._tokens) > self._size:

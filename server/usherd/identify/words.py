@@ -42,11 +42,13 @@ def many(claims: VerifiedClaims, path: ClaimPath | None) -> tuple[str, ...]:
     value = read(claims, path)
     if value is ABSENT:
         return ()
-    values = value if isinstance(value, list) else [value]
-    for item in values:
+    texts: list[str] = []
+    for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, str) or (item and not well_formed_id(item)):
             raise Refusal(Reason.CLAIM_INVALID)
-    return tuple(item for item in values if item)
+        if item:
+            texts.append(item)
+    return tuple(texts)
 
 
 def spaced(claims: VerifiedClaims, path: ClaimPath) -> tuple[str, ...]:

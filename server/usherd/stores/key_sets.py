@@ -96,11 +96,12 @@ class KeySets:
         The block begins when each first load is over, well or badly, or after `first_loads_patience` seconds.
         """
         refreshed = [keys for parts in self._parts.values() for keys in parts if isinstance(keys, RefreshedKeys)]
-        started: asyncio.Future[list[asyncio.Task[None]]] = asyncio.get_running_loop().create_future()
+        first_loads: list[asyncio.Task[None]] = []
+        started = asyncio.Event()
         # The group has a task of its own: around the block it would wrap the block's errors in a group of errors.
-        life = asyncio.create_task(_live(refreshed, started), name="key sets")
+        life = asyncio.create_task(_live(refreshed, first_loads, started), name="key sets")
         try:
-            first_loads = await started
+            await started.wait()
             if first_loads:
                 await asyncio.wait(first_loads, timeout=first_loads_patience)
             yield self
@@ -150,9 +151,12 @@ class KeySets:
         return tuple(keys.status() for parts in self._parts.values() for keys in parts)
 
 
-async def _live(refreshed: Sequence[RefreshedKeys], started: asyncio.Future[list[asyncio.Task[None]]]) -> None:
+async def _live(
+    refreshed: Sequence[RefreshedKeys], first_loads: list[asyncio.Task[None]], started: asyncio.Event
+) -> None:
     async with asyncio.TaskGroup() as tasks:
-        started.set_result([keys.start(tasks) for keys in refreshed])
+        first_loads += [keys.start(tasks) for keys in refreshed]
+        started.set()
 
 
 def _find_in_several(rings: Sequence[KeyRing], kid: str | None, now: float) -> VerificationKey | None:

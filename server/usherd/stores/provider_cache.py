@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 from collections import OrderedDict
@@ -11,15 +12,13 @@ from aiocache import SimpleMemoryCache
 from usherd.ports import Clock
 from usherd.stores.documents import Document
 
-_BACKEND_PATIENCE = 1.0
-"""Seconds that one call of the backend may take."""
-
 
 class ProviderCache:
     """A bounded cache of documents by URL. It may lose any of them at any time; it never returns one past its time.
 
     When the backend fails, nothing is found and nothing is kept: things get slower, not wrong. Values are tuples
-    (seconds since the epoch when it ends, body, entity tag), which no reader can change.
+    (seconds since the epoch when it ends, body, entity tag), which no reader can change. `patience` is how many
+    seconds one call of the backend may take.
     """
 
     def __init__(
@@ -29,13 +28,17 @@ class ProviderCache:
         max_documents: int = 256,
         max_bytes: int = 16 << 20,
         backend: SimpleMemoryCache | None = None,
+        patience: float = 1.0,
     ) -> None:
         # aiocache logs keys, and in places values.
         logging.getLogger("aiocache").setLevel(logging.WARNING)
         self._clock = clock
         self._max_documents = max_documents
         self._max_bytes = max_bytes
-        self._backend = backend if backend is not None else SimpleMemoryCache(timeout=_BACKEND_PATIENCE)
+        self._backend = backend if backend is not None else SimpleMemoryCache()
+        # The backend's own time limit is `asyncio.wait_for`, which in Python 3.11 can lose a cancellation.
+        self._backend.timeout = None
+        self._patience = patience
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self.failures = 0
         """How often the backend failed."""
@@ -43,7 +46,8 @@ class ProviderCache:
     async def get(self, url: str) -> Document | None:
         """The document of that URL, if it is there and its time is not over."""
         try:
-            value = await self._backend.get(_cache_key(url))
+            async with asyncio.timeout(self._patience):
+                value = await self._backend.get(_cache_key(url))
         except Exception:  # whatever the backend raises, it is a miss
             self.failures += 1
             return None
@@ -61,7 +65,8 @@ class ProviderCache:
             await self._drop(cache_key)
             return
         try:
-            await self._backend.set(cache_key, (self._clock() + ttl, document.body, document.etag), ttl=ttl)
+            async with asyncio.timeout(self._patience):
+                await self._backend.set(cache_key, (self._clock() + ttl, document.body, document.etag), ttl=ttl)
         except Exception:  # whatever the backend raises, it is not kept
             self.failures += 1
             return
@@ -77,7 +82,8 @@ class ProviderCache:
     async def _drop(self, cache_key: str) -> None:
         self._sizes.pop(cache_key, None)
         try:
-            await self._backend.delete(cache_key)
+            async with asyncio.timeout(self._patience):
+                await self._backend.delete(cache_key)
         except Exception:  # it stays until its time is over, and every read checks that
             self.failures += 1
 

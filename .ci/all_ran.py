@@ -1,0 +1,50 @@
+"""Fails unless every test that pytest can collect was run by exactly one of the runs whose reports are given.
+
+A skipped test counts as run only when the shared cases are not on this machine and that is its reason.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from xml.etree import ElementTree
+
+MISSING_SHARED = "the shared vectors are not here"
+
+
+def collected() -> int:
+    """How many tests there are."""
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    found = re.search(r"^(\d+) tests? collected", done.stdout, re.MULTILINE)
+    if found is None:
+        raise SystemExit("pytest could not collect the tests:\n" + done.stdout[-2000:])
+    return int(found.group(1))
+
+
+def ran(report: str) -> int:
+    """How many tests that report is about. Ends the program when one of them was skipped without need."""
+    cases = ElementTree.parse(report).getroot().findall(".//testcase")
+    for case in cases:
+        skipped = case.find("skipped")
+        if skipped is None:
+            continue
+        reason = skipped.get("message", "")
+        if "USHERD_SHARED" in os.environ or MISSING_SHARED not in reason:
+            raise SystemExit(f"did not run: {case.get('classname')}.{case.get('name')}: {reason}")
+    return len(cases)
+
+
+def main() -> int:
+    """0 when the reports together are about all tests."""
+    counts = [ran(report) for report in sys.argv[1:]]
+    expected = collected()
+    if 0 in counts or sum(counts) != expected:
+        raise SystemExit(f"{expected} tests can be collected, but {counts} ran")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+"""Finds out whose token it is: genuine, not revoked, accepted by the hook, and what it says."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from usherd.authenticate.verifier import Verifier
+from usherd.domain import VerifiedToken
+from usherd.errors import Fault, InternalFault, Refusal
+from usherd.identify.profile import Profiler
+from usherd.judge import Genuine, Judge
+from usherd.ports import Hook, Revocations, Stopwatch
+from usherd.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A token that is refused, and the check that refused it."""
+
+    refusal: Refusal
+    check: str
+
+
+class Holders:
+    """The holders of tokens under one policy."""
+
+    def __init__(
+        self,
+        *,
+        verifier: Verifier,
+        profiler: Profiler,
+        judge: Judge,
+        stopwatch: Stopwatch,
+        revocations: Revocations | None,
+        hook: Hook | None,
+    ) -> None:
+        self._verifier = verifier
+        self._profiler = profiler
+        self._judge = judge
+        self._stopwatch = stopwatch
+        self._revocations = revocations
+        self._hook = hook
+        # As long as the verifier remembers a token, what the token says need not be read again.
+        self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
+
+    async def of_all(self, tokens: set[str], patience: float) -> dict[str, Genuine | Refused | Fault]:
+        """The holder of each token; all together wait no longer than `patience`."""
+        until = self._stopwatch() + patience
+        holders: dict[str, Genuine | Refused | Fault] = {}
+        for token in sorted(tokens):
+            try:
+                holders[token] = await self.of(token, max(0.0, until - self._stopwatch()))
+            except Fault as fault:
+                holders[token] = fault
+        return holders
+
+    async def of(self, text: str, patience: float) -> Genuine | Refused:
+        """Whose token it is. Revocation and hook are asked each time, whatever is cached."""
+        check = "token"
+        try:
+            token = await self._verifier.verify(text, patience=patience)
+            check = "revocation"
+            if self._revocations is not None and self._revocations.revoked(token):
+                raise Refusal(Reason.TOKEN_REVOKED)
+            check = "hook"
+            if self._hook is not None:
+                await self._ask_hook(self._hook, token)
+            check = "identity"
+            holder = self._known.get(token)
+            if holder is None:
+                holder = self._judge.genuine(token, self._profiler.profile(token))
+                self._known[token] = holder
+            return holder
+        except Refusal as refusal:
+            return Refused(refusal, check)
+
+    async def _ask_hook(self, hook: Hook, token: VerifiedToken) -> None:
+        try:
+            # A copy: what the hook does to lists and objects in it must not reach the remembered token.
+            accepted = await hook(deepcopy(dict(token.claims)))
+        except Exception as error:
+            # The hook is the operator's code: whatever it raises, a refusal among it, is a fault and no answer.
+            raise InternalFault from error
+        if accepted is not True:
+            raise Refusal(Reason.HOOK_REFUSED)

@@ -1,0 +1,71 @@
+"""What the authorizer promises about waiting, hooks and what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from usherd.errors import Precondition, RevisionNotReached
+from worlds import World
+
+READER = {"roles": "Reader"}
+
+
+async def test_a_revision_that_is_not_reached_in_time_is_a_fault_of_its_own() -> None:
+    world = World()
+
+    with pytest.raises(RevisionNotReached):
+        await world.authorizer.authorize(world.question(claims=READER), at_least=("store", 2), patience=0.01)
+
+
+async def test_a_revision_of_another_store_is_refused() -> None:
+    world = World()
+
+    with pytest.raises(Precondition):
+        await world.authorizer.authorize(world.question(claims=READER), at_least=("other", 1))
+
+
+async def test_an_answer_says_which_revision_it_read() -> None:
+    world = World()
+    question = world.question(claims=READER)
+
+    before = world.answer(question).revision
+    world.directory.replace(world.rows())
+    after = (await world.authorizer.authorize(question, at_least=("store", 2))).revision
+
+    assert (before, after) == ("store:1", "store:2")
+
+
+def test_a_hook_cannot_change_a_remembered_token() -> None:
+    seen: list[Any] = []
+
+    async def hook(claims: Any) -> bool:
+        seen.append(list(claims["roles"]))
+        claims["roles"].append("Writer")
+        claims["scope"] = "admin"
+        return True
+
+    world = World(hook=hook)
+    question = world.question(claims={"roles": ["Reader"]})
+
+    principals = [world.answer(question).verdict.principal for _ in range(2)]
+
+    assert seen == [["Reader"], ["Reader"]]
+    assert principals[0] == principals[1]
+
+
+@pytest.mark.parametrize(("lifetime", "kept"), [(600, 60.0), (20, 20.0), (0, 0.0), (-20, 0.0)])
+def test_an_answer_is_kept_no_longer_than_the_token_lives_and_never_longer_than_the_bound(
+    lifetime: int, kept: float
+) -> None:
+    world = World()
+
+    decision = world.ask(claims={**READER, "exp": int(world.now) + lifetime, "iat": int(world.now) - 60})
+
+    assert decision.verdict.reason.name == "ALLOWED"
+    assert (decision.valid_until - world.now, decision.cacheable) == (kept, kept > 0)
+
+
+def test_refusals_of_the_token_are_not_to_be_kept() -> None:
+    assert not World().ask(token="x").cacheable
+    assert World().ask(claims={}).cacheable
