@@ -69,3 +69,15 @@ def test_an_answer_is_kept_no_longer_than_the_token_lives_and_never_longer_than_
 def test_refusals_of_the_token_are_not_to_be_kept() -> None:
     assert not World().ask(token="x").cacheable
     assert World().ask(claims={}).cacheable
+
+
+def test_a_refusal_depends_on_the_issuer_whose_rules_refused() -> None:
+    world = World()
+
+    def depends_on(**claims: Any) -> list[tuple[str, str]]:
+        return [(each.kind.name, each.id) for each in world.ask(claims=claims).verdict.depends_on]
+
+    assert depends_on(aud="another") == [("ISSUER", "idp"), ("POLICY", "policy-digest")]
+    assert depends_on(iss="https://stranger.example") == [("POLICY", "policy-digest")]
+    world.keys.sets["idp"] = []
+    assert depends_on() == [("KEY", "idp/"), ("ISSUER", "idp"), ("POLICY", "policy-digest")]

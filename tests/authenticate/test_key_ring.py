@@ -7,6 +7,7 @@ import dataclasses
 import keyring
 import pytest
 from usherd.authenticate.key_ring import MAX_RETAINED, KeyRing, RingRules
+from usherd.authenticate.keys import load_key_set
 from usherd.domain import VerificationKey
 from usherd.errors import KeysUnavailable
 
@@ -103,6 +104,24 @@ def test_a_key_that_takes_over_an_id_replaces_the_older_one_at_once() -> None:
 
     assert ring.find("a", 2) is newer
     assert not ring.trusts(A, 2)
+
+
+def test_a_withdrawn_key_goes_at_once() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0)
+
+    assert ring.loaded([A], 1, frozenset({"b"})).find("b", 2) is None
+    assert ring.loaded([A, B, key("b", "other")], 1).find("b", 2) is None
+    assert ring.loaded([A, B], 1, frozenset({"c"})).find("b", 2) is B
+
+
+def test_a_key_whose_private_part_is_published_is_withdrawn() -> None:
+    good, leaked = keyring.key_pair("P-256", "good"), keyring.key_pair("P-256", "leaked")
+    before = load_key_set(keyring.key_set(good, leaked), issuer="idp", algorithms=keyring.ALGORITHMS)
+    after = load_key_set([good.jwk(), leaked.jwk(d="AQ")], issuer="idp", algorithms=keyring.ALGORITHMS)
+
+    ring = KeyRing(rules=RULES).loaded(before.keys, 0).loaded(after.keys, 1, after.withdrawn)
+
+    assert (ring.find("good", 2), ring.find("leaked", 2)) == (before.keys[0], None)
 
 
 def test_a_key_whose_algorithms_change_is_not_the_same_key() -> None:

@@ -218,6 +218,16 @@ def test_good_keys_stay_beside_bad_ones() -> None:
     }
 
 
+def test_ids_of_dropped_keys_are_withdrawn_unless_a_usable_key_has_them() -> None:
+    curve, other = keyring.key_pair("P-256", "curve"), keyring.key_pair("P-384", "rsa")
+
+    loaded = load(RSA.jwk(), RSA.jwk(use="enc"), curve.jwk(d="AQ"), RSA.jwk(kid=7), RSA.jwk(kid=..., use="enc"))
+    doubled = load(RSA.jwk(), other.jwk())
+
+    assert loaded.withdrawn == {"curve"}
+    assert doubled.withdrawn == {"rsa"}
+
+
 def test_denied_keys_are_dropped_by_id_or_thumbprint() -> None:
     (key,) = load(RSA.jwk()).keys
 

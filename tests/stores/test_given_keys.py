@@ -63,6 +63,16 @@ class TestGivenKeys:
             found = keys.find("idp", None)
             assert found is not None
             assert found.algorithms == {"RS256"}
+            # A PEM file has no place for a key id, and issuers' tokens name one all the same.
+            assert keys.find("idp", "whatever the token says") is found
+            assert keys.trusts(found)
+
+    async def test_a_key_set_of_one_nameless_key_is_not_found_by_a_name(self, run: RunKeySets) -> None:
+        document = {"keys": [RSA.jwk(kid=...)]}
+
+        async with run(issuer_keys(GivenKeySet(document=document))) as keys:
+            assert keys.find("idp", None) is not None
+            assert keys.find("idp", "a") is None
 
     async def test_a_pem_file_may_map_key_ids(self, run: RunKeySets, tmp_path: Path) -> None:
         file = tmp_path / "issuer.json"

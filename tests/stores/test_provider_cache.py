@@ -35,11 +35,14 @@ async def test_its_time_is_checked_when_it_is_read(cache: ProviderCache, clock: 
 
 
 @pytest.mark.parametrize("ttl", [0, 0.0, -1, float("nan")])
-async def test_no_time_to_live_is_not_for_ever(ttl: float, cache: ProviderCache) -> None:
+async def test_no_time_to_live_is_not_for_ever(ttl: float, clock: Hands) -> None:
+    backend = SimpleMemoryCache()
+    cache = ProviderCache(clock, backend=backend)
     await cache.put(URL, DOCUMENT, 60)
     await cache.put(URL, DOCUMENT, ttl)
 
     assert await cache.get(URL) is None
+    assert backend._cache == {}
 
 
 async def test_a_short_time_to_live_is_not_rounded_to_for_ever(clock: Hands) -> None:
@@ -67,6 +70,15 @@ async def test_it_is_bounded_in_number(clock: Hands) -> None:
     assert len(backend._cache) == 10
     assert await cache.get(f"{URL}/999") == DOCUMENT
     assert await cache.get(f"{URL}/989") is None
+
+
+async def test_what_was_put_longest_ago_makes_room(clock: Hands) -> None:
+    cache = ProviderCache(clock, max_documents=2)
+    for path in ("/old", "/new", "/old", "/newest"):
+        await cache.put(URL + path, DOCUMENT, 60)
+
+    assert await cache.get(URL + "/old") == DOCUMENT
+    assert await cache.get(URL + "/new") is None
 
 
 async def test_it_is_bounded_in_bytes(clock: Hands) -> None:

@@ -29,6 +29,8 @@ class RingRules:
     """A key that newer sets lack counts for so long after it was last seen."""
     denied: frozenset[str] = frozenset()
     """Key ids and thumbprints that are never trusted."""
+    nameless_fits_any: bool = False
+    """Whether a lone key without an id is found by whatever id a token names: a PEM file has no place for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,11 @@ class KeyRing:
     _held: Mapping[str | None, _Held] = field(default_factory=dict, repr=False)
     _only: VerificationKey | None = field(default=None, repr=False)
 
-    def loaded(self, keys: Iterable[VerificationKey], now: float) -> KeyRing:
+    def loaded(self, keys: Iterable[VerificationKey], now: float, withdrawn: frozenset[str] = frozenset()) -> KeyRing:
         """The ring after a set with these keys was fetched at `now`.
+
+        `withdrawn` are ids that the set has, but not for a usable key (published with its private part, doubled, no
+        longer for signatures): the key that had the id goes at once, because it is not merely absent.
 
         A set without any usable key changes nothing: a good set is never replaced by an empty one, and grows stale
         instead. Different keys of one key id are both left out; a key published twice is one. A key that takes
@@ -60,6 +65,7 @@ class KeyRing:
             if not self._denies(key):
                 distinct.setdefault((key.kid, key.thumbprint), key)
         named = Counter(kid for kid, _ in distinct)
+        withdrawn |= {kid for kid, count in named.items() if kid is not None and count > 1}
         usable = [key for key in distinct.values() if key.kid is None or named[key.kid] == 1]
         if not usable:
             return self
@@ -69,7 +75,10 @@ class KeyRing:
         removed = [
             _Held(old.key, old.last_seen, False)
             for kid, old in self._held.items()
-            if kid not in held and kid is not None and now - old.last_seen < self.rules.removed_grace
+            if kid is not None
+            and kid not in held
+            and kid not in withdrawn
+            and now - old.last_seen < self.rules.removed_grace
         ]
         held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
         return replace(self, fetched_at=now, _held=held, _only=self._same(usable[0]) if len(usable) == 1 else None)
@@ -84,6 +93,8 @@ class KeyRing:
         if kid is None:
             return self._only
         held = self._held.get(kid)
+        if held is None and self.rules.nameless_fits_any and self._only is not None and self._only.kid is None:
+            return self._only
         if held is None or not (held.published or now - held.last_seen < self.rules.removed_grace):
             return None
         return held.key

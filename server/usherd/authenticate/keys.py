@@ -47,6 +47,8 @@ class KeySet:
     keys: tuple[VerificationKey, ...]
     dropped: Mapping[Dropped, int]
     """How many keys were dropped, by cause."""
+    withdrawn: frozenset[str] = frozenset()
+    """Ids under which the document has only dropped keys: the issuer speaks of them, and not as usable ones."""
 
 
 def load_key_set(
@@ -155,6 +157,7 @@ class _Loader:
         self._denied = denied
         self._keys: list[VerificationKey] = []
         self._dropped: Counter[Dropped] = Counter()
+        self._dropped_ids: set[str] = set()
 
     def add(self, jwk: object) -> None:
         """Takes the JWK, or counts why not."""
@@ -162,6 +165,8 @@ class _Loader:
             key = self._usable(jwk)
         except KeyDropped as drop:
             self._dropped[drop.cause] += 1
+            if isinstance(jwk, Mapping) and isinstance(kid := jwk.get("kid"), str):
+                self._dropped_ids.add(kid)
             return
         # A key that is published twice is one key.
         if not any((key.kid, key.thumbprint) == (known.kid, known.thumbprint) for known in self._keys):
@@ -170,10 +175,12 @@ class _Loader:
     def key_set(self) -> KeySet:
         """The collected keys, without those that share a key id: which one is meant, nobody can tell."""
         named = Counter(key.kid for key in self._keys if key.kid is not None)
-        keys = tuple(key for key in self._keys if key.kid is None or named[key.kid] == 1)
-        if len(keys) < len(self._keys):
+        shared = {kid for kid, count in named.items() if count > 1}
+        keys = tuple(key for key in self._keys if key.kid not in shared)
+        if shared:
             self._dropped[Dropped.DUPLICATE_KID] += len(self._keys) - len(keys)
-        return KeySet(keys=keys, dropped=dict(self._dropped))
+        withdrawn = (self._dropped_ids | shared) - {key.kid for key in keys}
+        return KeySet(keys=keys, dropped=dict(self._dropped), withdrawn=frozenset(withdrawn))
 
     def _usable(self, jwk: object) -> VerificationKey:
         if not isinstance(jwk, Mapping):

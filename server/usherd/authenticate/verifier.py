@@ -86,6 +86,13 @@ class Verifier:
 
     async def _verify_signed(self, compact: Compact, patience: float) -> CachedToken:
         issuer = self._issuer(compact.claims.get("iss"))
+        try:
+            return await self._verify_by(issuer, compact, patience)
+        except Refusal as refusal:
+            # Whose rules refused is part of what the answer depends on.
+            raise Refusal(refusal.reason, refusal.note, issuer=issuer.policy.name) from None
+
+    async def _verify_by(self, issuer: _Issuer, compact: Compact, patience: float) -> CachedToken:
         rules = issuer.policy.token
         if compact.header.algorithm not in rules.algorithms:
             raise Refusal(Reason.ALGORITHM_NOT_ALLOWED)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from usherd.cli.console import console, escaped, styled
 from usherd.domain import CheckOutcome, Decision, Effect, Explanation, Limit, Limits, Principal
-from usherd.errors import Fault
+from usherd.errors import Fault, FaultReason
 from usherd.reasons import ANSWERS
 
 _OUTCOME = {
@@ -59,7 +59,12 @@ def decision_json(decision: Decision) -> dict[str, Any]:
 
 def fault_json(fault: Fault) -> dict[str, Any]:
     """A fault for scripts."""
-    return {"fault": fault.reason.name, "code": fault.code.name, "message": fault.message}
+    return {"fault": _fault_name(fault), "code": fault.code.name, "message": fault.message}
+
+
+def _fault_name(fault: Fault) -> str:
+    # A server that is out of reach gives no reason of its own.
+    return fault.code.name if fault.reason is FaultReason.INTERNAL else fault.reason.name
 
 
 def _principal_json(principal: Principal) -> dict[str, Any]:
@@ -150,5 +155,5 @@ def _checks(explanation: Explanation) -> Table:
 
 def show_fault(fault: Fault) -> None:
     """A fault for people: it is no denial, and says so."""
-    head = Text.assemble(styled("NO DECISION", "fault"), f"  {fault.reason.name}  {fault.message}")
+    head = Text.assemble(styled("NO DECISION", "fault"), f"  {_fault_name(fault)}  {fault.message}")
     console().print(head)

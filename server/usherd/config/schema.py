@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, Field
 
 from usherd.config.fields import (
     CachedTokens,
@@ -189,11 +189,9 @@ class File(Section):
     preset: Literal["strict"] = Field(default="strict", description="The table of defaults.")
     issuers: list[Issuer] = Field(description="Whose tokens are taken. Never empty.")
     roles: list[Role] = Field(default_factory=list, description="Named roles.")
-    admin: Annotated[
-        list[Admin],
-        BeforeValidator(_one_or_many),
-        WithJsonSchema({"anyOf": [{"$ref": "#/$defs/Admin"}, {"type": "array", "items": {"$ref": "#/$defs/Admin"}}]}),
-    ] = Field(default_factory=list, description="Who is an administrator: one rule, or one for each issuer.")
+    admin: Annotated[list[Admin], BeforeValidator(_one_or_many)] = Field(
+        default_factory=list, description="Who is an administrator: one rule, or one for each issuer."
+    )
     users: Users = Field(default=Users(), description="Users without a team.")
     teams: Teams = Field(default=Teams(), description="Teams.")
     token: Token = Field(default=Token(), description="Bounds for every token.")

@@ -165,7 +165,7 @@ class RefreshedKeys:
 
     def _accept(self, key_set: KeySet, started: float) -> None:
         before, dropped_before = _identities(self.ring, started), self._dropped
-        ring = self.ring.loaded(key_set.keys, started)
+        ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn)
         if ring is self.ring:
             raise LoadFailed(Cause.NO_USABLE_KEY)
         self.ring, self._dropped = ring, key_set.dropped

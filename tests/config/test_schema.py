@@ -1,0 +1,40 @@
+"""The JSON schema describes every key, and what loads is what it describes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from usherd.config.json_schema import json_schema
+
+
+def _mappings(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return [("file", schema), *schema["$defs"].items()]
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_every_key_is_described_and_no_other_is_allowed(directory: bool) -> None:
+    schema = json_schema(directory=directory)
+
+    for name, mapping in _mappings(schema):
+        assert mapping["additionalProperties"] is False, name
+        assert mapping["description"], name
+        # What has no words of its own has those of the mapping that it refers to.
+        undescribed = [
+            key for key, value in mapping["properties"].items() if not ({"description", "$ref"} & set(value))
+        ]
+        assert undescribed == [], name
+
+
+def test_a_role_is_held_by_the_kinds_that_for_names() -> None:
+    schema = json_schema()
+
+    assert "for" in schema["$defs"]["Role"]["properties"]
+    assert "holders" not in schema["$defs"]["Role"]["properties"]
+
+
+def test_one_admin_rule_needs_no_list() -> None:
+    schema = json_schema()
+
+    assert schema["properties"]["admin"]["anyOf"][0] == {"$ref": "#/$defs/Admin"}
