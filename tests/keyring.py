@@ -21,6 +21,7 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, padding, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
 from usherd.authenticate.keys import load_key_set
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import VerificationKey

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from usherd.errors import Precondition, RevisionNotReached
 from worlds import World
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from usherd.claim_paths import ABSENT, MAX_LENGTH, MAX_STEPS, ClaimPathError, parse, read
 
 CLAIMS: dict[str, Any] = {

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import yaml
+
 from shared_data import ROOT
 
 HERE = Path(__file__).parent

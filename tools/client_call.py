@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 
 import grpc
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, principal_pb2, reason_pb2
 from usher.v1.authorization_service_pb2_grpc import (

@@ -97,7 +97,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
                 may_explain=_may_explain(settings.server),
             )
         )
-        stopped = _stop_signals()
+        stopped = stop_signals()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
@@ -125,7 +125,8 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def _stop_signals() -> asyncio.Event:
+def stop_signals() -> asyncio.Event:
+    """Set by the first SIGTERM or SIGINT; after that, either does what it does to every process: it kills."""
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
 
@@ -192,8 +193,12 @@ def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
     tell(event.value, **fields)
 
 
-def check_given_keys(settings: Settings) -> None:
-    """Reads the keys that the configuration gives in full, as `opened` would. Raises GivenKeysUnusable."""
+def check(settings: Settings) -> None:
+    """What `serve` would refuse before it asks anybody: keys that are given in full, and an address that needs TLS.
+
+    Raises GivenKeysUnusable, AddressUnusable.
+    """
+    check_listen(_listen(settings.server))
     for issuer in map(_issuer_keys, settings.keys):
         if isinstance(issuer.source, GivenKeySet | PemFile):
             try:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+
 from usher_client import AsyncClient, Client
 
 Ask = Callable[..., Awaitable[Any]]

@@ -15,6 +15,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, principal_pb2, reason_pb2
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from clients.asking import ROUTE, TOKEN, Ask, both_faces
 from clients.scripted import Script, allow, deny, details, event, serving
-from google.protobuf.timestamp_pb2 import Timestamp
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, principal_pb2, reason_pb2
 from usher_client import (

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
+
 from clients.asking import ROUTE, TOKEN, Ask, both_faces
 from clients.scripted import Script, allow, deny, serving
-from google.protobuf.duration_pb2 import Duration
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import fault_pb2
 from usher_client import BadAnswer, Client, InternalFault, ListDenied, Model, Question, Unavailable

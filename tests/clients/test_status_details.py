@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from clients.scripted import details
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clients.scripted import details
 from usher_client.status_details import read_details
 
 NAME = "grpc-status-details-bin"

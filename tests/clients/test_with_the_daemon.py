@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from clients.asking import Ask, both_faces
 from tools.daemon import MODEL, ROUTE, daemon
 from usher_client import InvalidRequest, ListDenied, Model, Question, Unavailable

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,7 +43,8 @@ users: {routes: [/v1/models]}
 teams: {required: claim, default: red, routes: [/v1/embeddings], priority: [red]}
 token: {max_size: 16KiB, max_lifetime: 1h}
 routes:
-  {version: reference, groups: {my_routes: ["/internal/{id}"]}, public: [/health], allowed: [my_routes], admin_only: [/a]}
+  {version: reference, groups: {my_routes: ["/internal/{id}"]}, public: [/health], allowed: [my_routes],
+   admin_only: [/a]}
 models:
   - {name: gpt-4o, provider: openai, groups: [fast], aliases: [default]}
 directory: {seed: directory.yaml}
@@ -127,12 +131,8 @@ def test_a_directory_file_becomes_rows(tmp_path: Path) -> None:
     assert (red.alias, red.organization, red.models, red.limit) == ("Red", "acme", ("*",), Limit(tpm=5, rpm=6))
     assert red.members["alice"].max_budget_micro_usd == 12_500_000
     assert red.model_aliases == {"mine": "gpt-4o"}
-    assert (alice.identities, alice.role, alice.models, alice.teams) == (
-        (("idp", "a1"),),
-        "internal_user",
-        ("x",),
-        ("red",),
-    )
+    assert alice.identities == (("idp", "a1"),)
+    assert (alice.role, alice.models, alice.teams) == ("internal_user", ("x",), ("red",))
     assert customer.blocked
 
 
@@ -197,11 +197,10 @@ def test_the_same_text_gives_the_same_digest_in_another_order_of_keys(tmp_path: 
     first = settings(tmp_path, FULL, directory=PEOPLE, environment={"KEY": KEY}).policy
     head, sep, rest = FULL.partition("roles:\n")
     reordered = rest[rest.index("admin:") :] + head + sep + rest[: rest.index("admin:")]
-    reordered = reordered.replace("{routes: [my_routes, GET /v1/files/*], models: [\"gpt-4o*\", access-group/fast]}",
-                                  "{models: [\"gpt-4o*\", access-group/fast], routes: [my_routes, GET /v1/files/*]}")  # fmt: skip
-    reordered = reordered.replace(
-        '{roles: [Reader, "Reader.*"], groups: eng}', '{groups: eng, roles: [Reader, "Reader.*"]}'
-    )
+    grant = "routes: [my_routes, GET /v1/files/*]", 'models: ["gpt-4o*", access-group/fast]'
+    reordered = reordered.replace(", ".join(grant), ", ".join(reversed(grant)))
+    condition = 'roles: [Reader, "Reader.*"]', "groups: eng"
+    reordered = reordered.replace(", ".join(condition), ", ".join(reversed(condition)))
     (tmp_path / "again").mkdir()
 
     second = settings(tmp_path / "again", reordered, directory=PEOPLE, environment={"KEY": KEY}).policy
@@ -266,3 +265,27 @@ def test_the_environment_of_the_process_holds_secrets_unless_another_is_given(
 
     assert made.policy.session is not None
     assert made.policy.session.secret == KEY.encode()
+
+
+DIGEST = """
+import pathlib, sys
+from usherd.config.load import load
+print(load(pathlib.Path(sys.argv[1]), {"KEY": "k" * 32}).policy.digest)
+"""
+
+
+def test_the_same_file_has_the_same_digest_in_every_process(tmp_path: Path) -> None:
+    made = settings(tmp_path, FULL, directory=PEOPLE, environment={"KEY": KEY})
+
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", DIGEST, str(tmp_path / "usherd.yaml")],
+            env=os.environ | {"PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
+        for seed in ("0", "4711")
+    }
+
+    assert digests == {made.policy.digest}

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from importlib import resources
 
 import pytest
@@ -30,9 +27,8 @@ def test_groups_have_no_query_no_trailing_slash_and_no_function_names(version: s
 
     assert "/realtime" in groups["openai_routes"]
     assert "openai_route_names" not in groups
-    assert not any(
-        "?" in route or (route != "/" and route.endswith("/")) for routes in groups.values() for route in routes
-    )
+    every = {route for routes in groups.values() for route in routes} - {"/"}
+    assert {route for route in every if "?" in route or route.endswith("/")} == set()
 
 
 @needs_shared
@@ -59,28 +55,58 @@ def test_groups_that_are_nested_too_deeply_are_refused() -> None:
         groups.expand(["g0"])
 
 
-NEED_A_MODEL = {
-    ("POST", "/v1/chat/completions"), ("", "/chat/completions"), ("POST", "/azure/openai/v1/chat/completions"),
-    ("POST", "/completions"), ("POST", "/v1/embeddings"), ("POST", "/v1/images/generations"), ("POST", "/images/edits"),
-    ("POST", "/v1/audio/speech"), ("POST", "/audio/transcriptions"), ("POST", "/v1/messages"),
-    ("POST", "/anthropic/v1/messages"), ("POST", "/v1/messages/count_tokens"), ("POST", "/v1/responses"), ("", "/responses"),
-    ("POST", "/openai/v1/responses"), ("POST", "/v2/rerank"), ("POST", "/cohere/v2/rerank"), ("GET", "/v1/realtime"),
-    ("POST", "/v1beta/models/gemini-2.5-pro:generateContent"), ("POST", "/engines/gpt-4/completions"),
-    ("POST", "/vertex_ai/v1/projects/p/locations/l/publishers/google/models/gemini:rawPredict"), ("POST", "/v1/ocr"),
-}  # fmt: skip
-NEED_NONE = {
-    ("GET", "/v1/models"), ("GET", "/v1/responses/r1"), ("DELETE", "/v1/responses/r1"), ("POST", "/v1/responses/r1/cancel"),
-    ("GET", "/v1/responses/r1/input_items"), ("GET", "/v1/assistants"), ("POST", "/v1/threads/t/messages"),
-    ("GET", "/v1/files/f"), ("POST", "/v1/batches"), ("POST", "/v1/moderations"), ("GET", "/health"), ("GET", "/key/info"),
-    ("GET", "/v1/fine_tuning/jobs"), ("POST", "/v1/vector_stores/v/search"),
-}  # fmt: skip
+NEED_A_MODEL = """
+POST /anthropic/v1/messages
+POST /audio/transcriptions
+POST /azure/openai/v1/chat/completions
+- /chat/completions
+POST /cohere/v2/rerank
+POST /completions
+POST /engines/gpt-4/completions
+POST /images/edits
+POST /openai/v1/responses
+- /responses
+POST /v1/audio/speech
+POST /v1/chat/completions
+POST /v1/embeddings
+POST /v1/images/generations
+POST /v1/messages
+POST /v1/messages/count_tokens
+POST /v1/ocr
+GET /v1/realtime
+POST /v1/responses
+POST /v1beta/models/gemini-2.5-pro:generateContent
+POST /v2/rerank
+POST /vertex_ai/v1/projects/p/locations/l/publishers/google/models/gemini:rawPredict
+"""
+NEED_NONE = """
+GET /health
+GET /key/info
+GET /v1/assistants
+POST /v1/batches
+GET /v1/files/f
+GET /v1/fine_tuning/jobs
+GET /v1/models
+POST /v1/moderations
+DELETE /v1/responses/r1
+GET /v1/responses/r1
+POST /v1/responses/r1/cancel
+GET /v1/responses/r1/input_items
+POST /v1/threads/t/messages
+POST /v1/vector_stores/v/search
+"""
+
+
+def _asked(text: str) -> list[tuple[str, str]]:
+    """(method, route) of each line; a dash is no method."""
+    return [(method.strip("-"), route) for method, route in map(str.split, text.strip().splitlines())]
 
 
 def test_routes_that_mean_nothing_without_a_model_need_one() -> None:
     needed = RouteSet(model_routes()[0])
 
-    assert {asked for asked in NEED_A_MODEL if not needed.denies(*asked)} == set()
-    assert {asked for asked in NEED_NONE if needed.denies(*asked)} == set()
+    assert [asked for asked in _asked(NEED_A_MODEL) if not needed.denies(*asked)] == []
+    assert [asked for asked in _asked(NEED_NONE) if needed.denies(*asked)] == []
 
 
 IN_THE_URL = {
@@ -118,26 +144,3 @@ def test_every_group_route_with_a_model_in_it_is_read(template: str) -> None:
 
     assert ModelInRoute(model_routes()[1]).models(route) == ("some-model",)
     assert RouteSet(model_routes()[0]).denies("POST", route)
-
-
-def test_the_same_configuration_has_the_same_digest_in_every_process(tmp_path: object) -> None:
-    program = (
-        "import sys, pathlib; from usherd.config.load import load;"
-        "folder = pathlib.Path(sys.argv[1]); print(load(folder / 'usherd.yaml', {}).policy.digest)"
-    )
-    from config_files import ISSUER
-
-    (tmp_path / "usherd.yaml").write_text(
-        ISSUER + "roles: [{name: r, when: {a: b, c: d}, grants: {routes: [ui_routes]}}]\n"
-    )  # type: ignore[operator]
-
-    digests = {
-        subprocess.run(
-            [sys.executable, "-c", program, str(tmp_path)], env=os.environ | {"PYTHONHASHSEED": seed},
-            capture_output=True, text=True, check=True,
-        ).stdout
-        for seed in ("0", "1", "4711")
-    }  # fmt: skip
-
-    assert len(digests) == 1
-    assert len(digests.pop().strip()) == 64

@@ -21,9 +21,8 @@ def test_every_key_is_described_and_no_other_is_allowed(directory: bool) -> None
         assert mapping["additionalProperties"] is False, name
         assert mapping["description"], name
         # What has no words of its own has those of the mapping that it refers to.
-        undescribed = [
-            key for key, value in mapping["properties"].items() if not ({"description", "$ref"} & set(value))
-        ]
+        # What has no words of its own has those of the mapping that it refers to.
+        undescribed = [key for key, value in mapping["properties"].items() if not {"description", "$ref"} & set(value)]
         assert undescribed == [], name
 
 

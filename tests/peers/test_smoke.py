@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from peers.programs import go_program, run, typescript_program
 from tools.daemon import MODEL, ROUTE, daemon
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+
 from stores.support import Events, Hands, RunKeySets
 from tools.key_server import KeyServer
 from usherd.stores.key_sets import KeySets

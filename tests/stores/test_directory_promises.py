@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 import pytest
+
 from usherd.domain import Limit
 from usherd.errors import Precondition
 from usherd.facts import EndUser, Membership, Organization, Rows, Team, User

@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
+
 from keyring import KeyPair, key_pair, key_set
 from stores.support import Hands, RunKeySets, issuer_keys
 from usherd.stores.documents import Cause

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from keyring import key_pair
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
@@ -100,8 +101,10 @@ async def test_a_good_set_serves_until_its_stale_bound_and_again_after_recovery(
             keys.trusts(warm)
         await server.fail(None)
         recovered = await keys.find_fresh("idp", "good", 30)
+        (healthy,) = keys.status()
 
     assert unknown is None
+    assert healthy.last_error is None
     assert warm is almost_stale
     assert (status.last_error, status.keys) == (OUTCOMES[fault], 1)
     assert recovered is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from keyring import key_pair
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer

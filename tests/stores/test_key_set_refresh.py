@@ -8,6 +8,7 @@ import secrets
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from keyring import ALGORITHMS, key_pair, key_set
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from keyring import key_pair
 from stores.support import Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
@@ -133,6 +134,19 @@ class TestSeveralUrls:
 
         assert doubled is None
         assert single is not None
+
+    async def test_a_key_that_another_took_the_id_of_is_trusted_no_more(self, run: RunKeySets) -> None:
+        async with KeyServer() as first, KeyServer() as second:
+            first.publish(A.jwk())
+            second.publish(B.jwk())
+            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
+                old = keys.find("idp", "a")
+                first.publish(OTHER_A.jwk())
+                new = await keys.find_fresh("idp", "a", 30)
+                assert old is not None
+                assert new is not None
+                assert keys.trusts(new)
+                assert not keys.trusts(old)
 
     async def test_without_an_id_only_a_key_that_is_alone_in_all_of_them_is_found(self, run: RunKeySets) -> None:
         async with KeyServer() as first, KeyServer() as second:

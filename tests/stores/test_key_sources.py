@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+
 from keyring import ALGORITHMS, key_pair, key_set
 from shared_data import needs_shared, shared
 from stores.support import Hands, RunKeySets, issuer_keys

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from usherd.facts import Membership, Rows, Team
 from usherd.ports import Wanted
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id

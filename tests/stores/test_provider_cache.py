@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiocache import SimpleMemoryCache
+
 from stores.support import Hands
 from usherd.stores.documents import Document
 from usherd.stores.provider_cache import ProviderCache

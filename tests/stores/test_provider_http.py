@@ -15,6 +15,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
+
 from keyring import key_pair
 from tools.key_server import KeyServer
 from usherd.stores.documents import Cause, Document, LoadFailed

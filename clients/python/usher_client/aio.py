@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import grpc
 import grpc.aio
-from usher.v1 import authorization_service_pb2 as api
 
+from usher.v1 import authorization_service_pb2 as api
 from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model

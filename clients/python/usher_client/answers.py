@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
-
 from usher_client.decision import CheckNote, Decision, Model, Principal
 from usher_client.faults import BadAnswer, ListDenied, UsherFault, code_number, fault_class
 from usher_client.status_details import read_details, seconds_to_wait

@@ -6,7 +6,6 @@ from typing import Final
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-
 from usher_client.faults import BadAnswer
 
 PAGE_SIZE: Final = 1000

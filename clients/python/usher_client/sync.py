@@ -8,8 +8,8 @@ from types import TracebackType
 from typing import Any, Self, cast
 
 import grpc
-from usher.v1 import authorization_service_pb2 as api
 
+from usher.v1 import authorization_service_pb2 as api
 from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
 from usher_client.channels import SERVICE, open_channel
 from usher_client.decision import Decision, Model

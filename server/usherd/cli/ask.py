@@ -11,7 +11,7 @@ import typer
 
 from usherd.cli.console import Exit, fail, say_json, token_from
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
-from usherd.cli.settings import settings_of
+from usherd.cli.settings import opened_here, settings_of
 from usherd.domain import Decision, Effect, Question
 from usherd.errors import Fault
 
@@ -98,17 +98,12 @@ def _taken_apart(words: list[str]) -> tuple[str, str, str | None]:
 
 def _here(config: Path, question: Question, *, explain: bool, timeout: float) -> Decision:
     settings = settings_of(config)
-    from usherd import app
-    from usherd.stores.key_sets import GivenKeysUnusable
 
     async def asked() -> Decision:
-        async with app.opened(settings) as house:
+        async with opened_here(settings) as house:
             return await house.authorizer.authorize(question, explain=explain, patience=timeout)
 
-    try:
-        return asyncio.run(asked())
-    except GivenKeysUnusable as error:
-        fail(f"{config}: {error}")
+    return asyncio.run(asked())
 
 
 def _there(server: str, ca: Path | None, question: Question, *, explain: bool, timeout: float) -> Decision:

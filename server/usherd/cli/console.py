@@ -78,17 +78,17 @@ def fail(text: str) -> NoReturn:
 
 
 MAX_TOKEN_INPUT = 1024 * 1024
-"""Characters of a token that are read: far more than any server takes."""
+"""Bytes of a token that are read: far more than any server takes."""
 
 
 def token_from(text: str) -> str:
     """The token that an argument means: `-` reads it from standard input, `@FILE` from a file."""
     if text == "-":
-        return sys.stdin.read(MAX_TOKEN_INPUT).strip()
+        return sys.stdin.buffer.read(MAX_TOKEN_INPUT).decode("utf-8", "surrogateescape").strip()
     if text.startswith("@"):
         try:
-            with Path(text[1:]).open(encoding="utf-8", errors="surrogateescape") as file:
-                return file.read(MAX_TOKEN_INPUT).strip()
+            with Path(text[1:]).open("rb") as file:
+                return file.read(MAX_TOKEN_INPUT).decode("utf-8", "surrogateescape").strip()
         except OSError as error:
             fail(f"{text[1:]}: cannot be read: {error.strerror or 'unknown error'}")
     warn("a token in the arguments can be seen by every user of this machine; - reads it from standard input")

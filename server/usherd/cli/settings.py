@@ -1,13 +1,38 @@
-"""Loads the configuration that a command names, or ends the command with everything that is wrong with it."""
+"""Loads the configuration that a command names, and opens the house by it, or ends the command with what is wrong."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from usherd.cli.console import fail
 from usherd.config.load import load
 from usherd.config.problems import ConfigError
 from usherd.config.settings import Settings
+
+if TYPE_CHECKING:
+    from usherd.app import House
+
+
+@asynccontextmanager
+async def opened_here(settings: Settings) -> AsyncIterator[House]:
+    """The house in this process, for one command: only what goes wrong is logged, to standard error.
+
+    Keys that cannot be used end the command.
+    """
+    # Only now: the house brings gRPC with it, which takes longer to import than most commands to run.
+    from usherd import app
+    from usherd.stores.key_sets import GivenKeysUnusable
+    from usherd.telemetry import log
+
+    log.configure(level="warning")
+    try:
+        async with app.opened(settings) as house:
+            yield house
+    except GivenKeysUnusable as error:
+        fail(str(error))
 
 
 def settings_of(file: Path) -> Settings:

@@ -12,9 +12,9 @@ import typer
 from rich.text import Text
 
 from usherd.authenticate.compact import Compact, check_size, take_apart
-from usherd.cli.console import HELP, Exit, console, escaped, fail, say, say_json, styled, token_from
+from usherd.cli.console import HELP, Exit, console, escaped, say, say_json, styled, token_from
 from usherd.cli.decision_view import instant
-from usherd.cli.settings import settings_of
+from usherd.cli.settings import opened_here, settings_of
 from usherd.errors import Fault, Refusal
 
 app = typer.Typer(help="Looks at tokens.", no_args_is_help=True, **HELP)
@@ -48,15 +48,13 @@ def inspect(
     except Refusal as refusal:
         _show(None, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
         raise typer.Exit(Exit.NO) from None
-    if config is None or settings is None:
+    if settings is None:
         _show(compact, verified=False, why="no configuration was given to verify it by", note="", as_json=as_json)
         return
-    from usherd import app as house
-    from usherd.stores.key_sets import GivenKeysUnusable
 
     async def verify() -> str:
-        async with house.opened(settings) as opened:
-            return (await opened.verifier.verify(text, patience=5.0)).issuer
+        async with opened_here(settings) as house:
+            return (await house.verifier.verify(text, patience=5.0)).issuer
 
     try:
         issuer = asyncio.run(verify())
@@ -66,8 +64,6 @@ def inspect(
     except Fault as fault:
         _show(compact, verified=False, why=fault.reason.name, note=fault.message, as_json=as_json)
         raise typer.Exit(Exit.NO_ANSWER) from None
-    except GivenKeysUnusable as error:
-        fail(f"{config}: {error}")
     _show(compact, verified=True, why=f"a genuine token of the issuer {issuer}", note="", as_json=as_json)
 
 

@@ -10,6 +10,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 
+_MAX_FILE = 8 * 1024 * 1024
+"""Bytes: more than any file of keys may have where it is used."""
+
 
 def digest(value: object) -> str:
     """SHA-256 over the canonical form of a value, as hex. Secrets take part in it, but cannot be read from it."""
@@ -37,7 +40,8 @@ def _canonical(value: object) -> object:
         # A plain hash would be one that somebody may have seen elsewhere.
         return {"is": "secret", "of": hmac.new(value, b"usherd digest", hashlib.sha256).hexdigest()}
     if isinstance(value, Path):
-        return {"is": "file", "of": hashlib.sha256(value.read_bytes()).hexdigest()}
+        with value.open("rb") as file:
+            return {"is": "file", "of": hashlib.sha256(file.read(_MAX_FILE)).hexdigest()}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"no canonical form: {type(value).__name__}")

@@ -68,6 +68,12 @@ def _true_or_text(value: Any) -> object:
     return value
 
 
+def _list_not_null(value: Any) -> object:
+    if value is None:
+        raise Unusable("is empty; expected at least one algorithm, or no such key")
+    return value
+
+
 def _printable(value: str) -> None:
     if not 1 <= len(value) <= 512 or not value.isprintable():
         raise Unusable("is empty, too long or has control characters; expected 1 to 512 printable characters")
@@ -98,14 +104,14 @@ def _duration(least: str, most: str) -> Any:
     schema = {
         "type": "string",
         "pattern": r"^[0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)$",
-        "description": f"{least} to {most}",
+        "$comment": f"{least} to {most}",
     }
     return Annotated[float, _validator(lambda value: scalars.bounded_seconds(value, low, high)), WithJsonSchema(schema)]
 
 
 def _size(least: str, most: str) -> Any:
     low, high = scalars.bounded_bytes(least, 0, 2**30), scalars.bounded_bytes(most, 0, 2**30)
-    schema = {"type": "string", "pattern": r"^[0-9]{1,9}(B|KiB|MiB)$", "description": f"{least} to {most}"}
+    schema = {"type": "string", "pattern": r"^[0-9]{1,9}(B|KiB|MiB)$", "$comment": f"{least} to {most}"}
     return Annotated[int, _validator(lambda value: scalars.bounded_bytes(value, low, high)), WithJsonSchema(schema)]
 
 
@@ -144,7 +150,7 @@ SecretReference = Annotated[
 Money = Annotated[
     int,
     _validator(scalars.micro_usd),
-    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "description": "US dollars"}),
+    WithJsonSchema({"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}]}),
 ]
 
 RefreshEvery = _duration("10s", "1d")
@@ -164,4 +170,6 @@ Concurrency = _count(1, 100_000)
 Rate = _count(0, 2**53)
 
 OnOff = Literal["auto", "on", "off"]
-Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+Algorithms = Annotated[list[_Algorithm] | None, _validator(_list_not_null)]
+"""None only where nothing is written: an empty value must not mean every algorithm."""

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from usherd.config.fields import (
-    Algorithm,
+    Algorithms,
     AllOrTexts,
     ClaimPathText,
     ClaimPathTexts,
@@ -99,7 +99,7 @@ class Issuer(Section):
     issuer: Iss = Field(description="The exact value of `iss`.")
     audiences: list[Text] = Field(description="At least one of these must be in `aud`. Never empty.")
     keys: Keys = Field(description="Where its public keys come from.")
-    algorithms: list[Algorithm] | None = Field(
+    algorithms: Algorithms = Field(
         default=None, description="Signature algorithms that it may use; all of RS, PS, ES and EdDSA unless given."
     )
     leeway: Leeway = Field(default=30.0, description="Clock difference that is forgiven.")

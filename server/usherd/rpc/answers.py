@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
-
 from usherd.domain import MAX_DEPENDENCIES, Decision, Dependency, Explanation, Limit, Limits, Principal
 from usherd.errors import Code, Fault, FaultReason, Overloaded
 from usherd.reasons import ANSWERS

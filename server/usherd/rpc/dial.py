@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import grpc
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-
 from usherd import errors
 from usherd.domain import Decision, Question
 from usherd.rpc import replies, service

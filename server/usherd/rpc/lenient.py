@@ -8,8 +8,8 @@ from typing import TypeVar
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import DecodeError, Message
-from usher.v1 import authorization_service_pb2 as api
 
+from usher.v1 import authorization_service_pb2 as api
 from usherd.errors import FaultReason, InvalidRequest
 
 Request = TypeVar("Request", bound=Message)

@@ -8,8 +8,8 @@ import grpc
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
-from usher.v1 import decision_pb2, principal_pb2
 
+from usher.v1 import decision_pb2, principal_pb2
 from usherd import errors
 from usherd.domain import (
     CheckOutcome,

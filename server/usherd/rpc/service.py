@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
-
 from usherd.authorizer import Authorizer
 from usherd.domain import Decision, Question
 from usherd.errors import CallerNotAllowed, FaultReason, InvalidRequest

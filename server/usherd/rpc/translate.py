@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-
 from usherd.domain import Question
 from usherd.errors import FaultReason, InvalidRequest
 

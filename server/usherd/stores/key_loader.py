@@ -59,7 +59,6 @@ class KeySetLoader:
         if discovery.startswith("https:") and not url.startswith("https:"):
             # Even where http on loopback is allowed, a document that was fetched safely never leads there.
             raise LoadFailed(Cause.URL_NOT_ALLOWED)
-        self._http.check(url)
         await self._cache.put(discovery, document, DISCOVERY_TTL)
         return url
 

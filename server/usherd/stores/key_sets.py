@@ -33,9 +33,7 @@ class _GivenKeys:
 
     def __init__(self, issuer: IssuerKeys, source: GivenKeySet | PemFile) -> None:
         self._issuer = issuer
-        rules = RingRules(
-            stale_after=math.inf, denied=issuer.denied, nameless_fits_any=isinstance(source, PemFile)
-        )
+        rules = RingRules(stale_after=math.inf, denied=issuer.denied, nameless_fits_any=isinstance(source, PemFile))
         try:
             self.ring = KeyRing(rules=rules).loaded(load_given(issuer, source).keys, 0.0)
         except LoadFailed as failure:

@@ -36,18 +36,14 @@ class ProviderHttp:
         self._client = client
         self._allow_loopback_http = allow_loopback_http
 
-    def check(self, url: str) -> None:
-        """Raises LoadFailed (URL_NOT_ALLOWED) for a URL that would not be fetched."""
-        if not url_is_allowed(url, allow_loopback_http=self._allow_loopback_http):
-            raise LoadFailed(Cause.URL_NOT_ALLOWED)
-
     async def get(self, url: str, *, timeout: float, known: Document | None = None) -> Document:
         """The document at `url`, all of it within `timeout` seconds. Raises LoadFailed.
 
         `known`, if it has an entity tag, makes the request conditional, and is itself the answer when it still holds
         (RFC 9110, section 15.4.5).
         """
-        self.check(url)
+        if not url_is_allowed(url, allow_loopback_http=self._allow_loopback_http):
+            raise LoadFailed(Cause.URL_NOT_ALLOWED)
         try:
             async with asyncio.timeout(timeout):
                 return await self._get(url, known)

@@ -1,0 +1,74 @@
+"""`usherd config` says what `serve` would, and every key that there is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from commands import usherd
+from config_files import ISSUER
+from keyring import key_pair
+
+
+def test_a_configuration_that_loads_is_exit_code_0(tmp_path: Path) -> None:
+    (tmp_path / "usherd.yaml").write_text(ISSUER)
+
+    shown = usherd("config", "check", tmp_path / "usherd.yaml")
+    told = usherd("config", "check", tmp_path / "usherd.yaml", "--json")
+
+    assert (shown.returncode, told.returncode) == (0, 0)
+    assert "is valid" in shown.stdout
+    assert json.loads(told.stdout)["valid"] is True
+    assert json.loads(told.stdout)["digest"] in shown.stdout
+
+
+def test_a_configuration_that_does_not_load_is_exit_code_2_with_every_mistake(tmp_path: Path) -> None:
+    file = tmp_path / "usherd.yaml"
+    file.write_text(ISSUER + "rolls: []\ncache: {ttl: 1}\n")
+
+    shown = usherd("config", "check", file)
+    told = usherd("config", "check", file, "--json")
+
+    assert (shown.returncode, told.returncode) == (2, 2)
+    assert shown.stdout == ""
+    assert shown.stderr.splitlines()[0] == f"usherd: {file}:6: rolls: unknown key; did you mean roles?"
+    assert [problem["line"] for problem in json.loads(told.stdout)["problems"]] == [6, 7]
+
+
+def test_keys_that_cannot_be_used_are_found_before_the_start(tmp_path: Path) -> None:
+    private = {"keys": [key_pair("RSA").jwk(d="AQAB")]}
+    file = tmp_path / "usherd.yaml"
+    file.write_text(ISSUER.replace("discovery: true", "jwks_file: keys.json"))
+    (tmp_path / "keys.json").write_text(json.dumps(private))
+
+    done = usherd("config", "check", file)
+
+    assert done.returncode == 2
+    assert "issuer idp: keys: no_usable_key" in done.stderr
+
+
+def test_what_is_laxer_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "usherd.yaml"
+    file.write_text(ISSUER + "insecure: {plaintext: true}\n")
+
+    done = usherd("config", "check", file)
+
+    assert done.returncode == 0
+    assert "insecure.plaintext: tokens may cross the network unencrypted" in done.stderr
+
+
+def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path / "usherd.yaml"
+    file.write_text(ISSUER + '"a\\e[2Jb": 1\n')
+
+    done = usherd("config", "check", file)
+
+    assert done.returncode == 2
+    assert "\x1b" not in done.stderr
+
+
+def test_the_schema_is_json() -> None:
+    done = usherd("config", "schema")
+
+    assert done.returncode == 0
+    assert "issuers" in json.loads(done.stdout)["properties"]

@@ -1,0 +1,101 @@
+"""`usherd dev` shows usherd at work, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from commands import PATIENCE, environment, usherd
+from usherd.cli.dev_demo import SCENES
+from usherd.cli.dev_issuer import Signer, StateUnusable, published, recalled, remembered, state_file
+from usherd.cli.dev_people import PEOPLE
+from usherd.reasons import Reason
+
+
+def test_the_demonstration_gets_the_answers_that_it_must() -> None:
+    done = usherd("dev", "demo", "--no-stay")
+
+    assert done.returncode == 0, done.stderr
+    assert f"All {len(SCENES)} answers were as they must be." in done.stdout
+    assert {scene.reason.name for scene in SCENES} - set(done.stdout.split()) == set()
+
+
+def test_the_demonstration_shows_allowances_denials_and_everybody() -> None:
+    asked = {scene.who for scene in SCENES}
+
+    assert asked == {*PEOPLE, ""}
+    assert {scene.reason for scene in SCENES} >= {Reason.ALLOWED, Reason.PUBLIC_ROUTE, Reason.NOT_ENTITLED}
+
+
+def test_an_issuer_runs_until_it_is_told_to_end_and_its_tokens_are_asked_for_by_name(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    env = {"XDG_RUNTIME_DIR": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "usherd", "dev", "--port", "0"],
+        env=environment(env),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as issuer:
+        assert issuer.stdout is not None
+        while "tokens:" not in (line := issuer.stdout.readline()):
+            assert line
+        state = tmp_path / "usherd-dev" / "issuer.json"
+        mode = stat.S_IMODE(state.stat().st_mode)
+        tokens = json.loads(usherd("dev", "token", "alice", "ada", "--json", env=env).stdout)
+        nobody = usherd("dev", "token", "nobody", env=env)
+        issuer.terminate()
+        code = issuer.wait(PATIENCE)
+    after = usherd("dev", "token", "alice", env=env)
+
+    assert (mode, code) == (0o600, 0)
+    assert tokens.keys() == {"alice", "ada"}
+    assert nobody.returncode == 2
+    assert not state.exists()
+    assert after.returncode == 2
+    assert "no issuer runs" in after.stderr
+
+
+def test_a_key_is_never_left_where_others_can_read_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "usherd-dev").mkdir(mode=0o755)
+    (tmp_path / "usherd-dev").chmod(0o755)
+
+    with pytest.raises(StateUnusable, match="nobody else can read"):
+        state_file()
+
+
+def test_a_link_in_the_place_of_the_folder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    (tmp_path / "mine").mkdir(mode=0o700)
+    os.symlink(tmp_path / "mine", tmp_path / "usherd-dev")
+
+    with pytest.raises(StateUnusable):
+        state_file()
+
+
+def test_a_remembered_signer_is_the_same_signer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    signer = Signer.new("http://127.0.0.1:1")
+
+    with remembered(signer):
+        again = recalled()
+    gone = recalled()
+
+    assert again is not None
+    assert again.public_jwk() == signer.public_jwk()
+    assert gone is None
+
+
+def test_a_port_that_is_taken_is_said_plainly() -> None:
+    with published() as signer:
+        done = usherd("dev", "--port", signer.issuer.rpartition(":")[2])
+
+    assert done.returncode == 2
+    assert "Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr

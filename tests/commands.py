@@ -1,0 +1,68 @@
+"""Runs the real command line, as people and scripts do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from usherd.cli.dev_issuer import Signer, published
+from usherd.cli.dev_people import DIRECTORY_TEXT, config_text
+
+PATIENCE = 60
+
+
+def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
+    """This process's environment without settings of usherd's own, changed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("USHERD_")}
+    return kept | dict(changes or {})
+
+
+def usherd(
+    *arguments: object, typed: str = "", env: Mapping[str, str] | None = None, python: tuple[str, ...] = ()
+) -> subprocess.CompletedProcess[str]:
+    """One finished run of `usherd`."""
+    return subprocess.run(
+        [sys.executable, *python, "-m", "usherd", *map(str, arguments)],
+        input=typed,
+        env=environment(env),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+
+
+@contextmanager
+def company(folder: Path, address: str = "127.0.0.1:0") -> Iterator[tuple[Signer, Path]]:
+    """An issuer that runs, and the path of a configuration that knows it."""
+    with published() as signer:
+        (folder / "directory.yaml").write_text(DIRECTORY_TEXT, "utf-8")
+        config = folder / "usherd.yaml"
+        config.write_text(config_text(signer.issuer, address=address), "utf-8")
+        yield signer, config
+
+
+@contextmanager
+def server(config: Path, *, python: tuple[str, ...] = ()) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A server that runs, and its address; killed at the end if it has not ended by then."""
+    with (config.parent / "server.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, *python, "-m", "usherd", "serve", "--config", str(config)],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip().rpartition(" ")[2]
+        assert address, (config.parent / "server.log").read_text()
+        yield process, address
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
