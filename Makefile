@@ -37,7 +37,7 @@ check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say wh
 	$(BIN)/python tools/reasons_page.py --check
 	$(BIN)/python tools/check_links.py
 
-generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (Python; with go and npm also theirs).
+generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (with ARGS=--peers those for Go and TypeScript too).
 	$(BIN)/python tools/generate.py $(ARGS)
 
 bench: $(VENV)/.dev ## Measures usherd on this machine.

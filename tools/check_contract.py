@@ -53,7 +53,7 @@ def check_stubs(*, peers: bool) -> None:
         stubs = PEER_STUBS if peers else (PYTHON_STUBS,)
         stale = [name for each in stubs for name in differences(ROOT / each, Path(folder) / each)]
     if stale:
-        raise SystemExit("not what proto/ says (run make generate):\n" + "\n".join(stale))
+        raise SystemExit("not what proto/ says (run make generate ARGS=--peers):\n" + "\n".join(stale))
 
 
 def check_runtimes() -> None:

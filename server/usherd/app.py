@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import secrets
 import signal
 import time
@@ -16,10 +17,11 @@ import structlog
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import KeySettings, ServerSettings, Settings
+from usherd.ports import NewId
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, serving
+from usherd.rpc.server import Listen, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
@@ -70,7 +72,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             directory=directory,
             clock=time.time,
             stopwatch=time.monotonic,
-            new_id=new_id,
+            new_id=id_maker(),
         )
         yield House(authorizer=authorizer, verifier=verifier, keys=keys)
 
@@ -112,9 +114,10 @@ def tell_keys(keys: KeySets, settings: Settings, readiness: Readiness) -> None:
         readiness.issuer(issuer.name, usable=keys.usable_for(issuer.name) > 0)
 
 
-def new_id() -> str:
-    """26 characters that nobody can guess: 128 random bits in base32."""
-    return base64.b32encode(secrets.token_bytes(16))[:26].decode().lower()
+def id_maker() -> NewId:
+    """Makes ids of 26 characters: 10 random ones for this life of the process, and a count. They are no secrets."""
+    life = base64.b32encode(secrets.token_bytes(7))[:10].decode().lower()
+    return map(f"{life}{{:016x}}".format, itertools.count(1)).__next__
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -14,9 +14,11 @@ from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
 from usherd.identify.resolve import wanted
 from usherd.judge import Genuine, Judge
+from usherd.permit.asked import Asked
 from usherd.policy import Policy
 from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Revocations, Stopwatch
 from usherd.reasons import Reason
+from usherd.verdicts import Verdicts
 
 MAX_TURN_SECONDS = 0.002
 """A long list of questions lets others go on after this long."""
@@ -66,7 +68,9 @@ class Authorizer:
         new_id: NewId,
         revocations: Revocations | None = None,
         hook: Hook | None = None,
+        remember: int = 32_768,
     ) -> None:
+        """`remember` is how many verdicts are kept at most (about 3 KB each); 0 judges each question anew."""
         self._policy = policy
         self._keys = keys
         self._directory = directory
@@ -74,6 +78,7 @@ class Authorizer:
         self._stopwatch = stopwatch
         self._new_id = new_id
         self._judge = Judge(policy)
+        self._verdicts = Verdicts(self._judge, remember)
         self._holders = Holders(
             verifier=verifier,
             profiler=Profiler(policy),
@@ -106,7 +111,7 @@ class Authorizer:
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             facts = await self._directory.facts((wanted(holder.profile, question),))
-            verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
+            verdict = self._verdict(holder, question, asked, facts, explain=explain)
             return self._decision(verdict, holder, facts)
         except Fault:
             raise
@@ -188,6 +193,11 @@ class Authorizer:
             await turn.maybe_yield()
         return ModelsPage(tuple(found), "", None, revision)
 
+    def _verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
+        if explain:
+            return self._judge.verdict(holder, question, asked, facts, explain=True)
+        return self._verdicts.of(holder, question, asked, facts)
+
     async def _reach(self, at_least: tuple[str, int] | None, patience: float) -> None:
         if at_least is None:
             return
@@ -209,7 +219,7 @@ class Authorizer:
                 return holder
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
-            verdict = self._judge.verdict(holder, question, asked, facts, explain=explain)
+            verdict = self._verdict(holder, question, asked, facts, explain=explain)
             return self._decision(verdict, holder, facts)
         except Fault as fault:
             return fault

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +13,14 @@ import pytest
 
 from config_files import ISSUER, settings
 from keyring import key_pair
-from usherd.app import check_given_keys, new_id, opened, tell_keys
+from usherd.app import check, id_maker, opened, tell_keys
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import AUDIENCE, DIRECTORY_TEXT, PEOPLE, config_text, token_of
 from usherd.config.settings import Settings
 from usherd.domain import Question
 from usherd.errors import KeysUnavailable
 from usherd.reasons import Reason
+from usherd.rpc.address import AddressUnusable
 from usherd.rpc.health import Readiness
 from usherd.stores.key_sets import GivenKeysUnusable
 
@@ -76,7 +80,43 @@ def test_given_keys_are_checked_without_a_house(tmp_path: Path) -> None:
     text = ISSUER.replace("discovery: true", "jwks: {keys: []}")
 
     with pytest.raises(GivenKeysUnusable, match="issuer idp: keys: no_usable_key"):
-        check_given_keys(settings(tmp_path, text))
+        check(settings(tmp_path, text))
+
+
+def test_an_address_beyond_this_machine_is_refused_without_tls(tmp_path: Path) -> None:
+    text = ISSUER.replace("discovery: true", "jwks_url: https://idp.example/keys") + "server: {address: 0.0.0.0:1}\n"
+
+    with pytest.raises(AddressUnusable, match="without TLS"):
+        check(settings(tmp_path, text))
+
+
+TWO_SIGNALS = """
+import asyncio, sys
+from usherd.app import stop_signals
+
+async def main():
+    stopped = stop_signals()
+    print("ready", flush=True)
+    await stopped.wait()
+    print("draining", flush=True)
+    await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_first_signal_drains_and_a_second_one_kills(number: signal.Signals) -> None:
+    with subprocess.Popen([sys.executable, "-c", TWO_SIGNALS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = [process.stdout.readline()]
+        process.send_signal(number)
+        said.append(process.stdout.readline())
+        process.send_signal(number)
+        code = process.wait(60)
+
+    assert said == ["ready\n", "draining\n"]
+    assert code == -number
 
 
 RSA_KEYS = {
@@ -98,9 +138,11 @@ async def test_an_rsa_key_that_names_no_algorithm_verifies(tmp_path: Path, line:
     assert key.algorithms == expected
 
 
-def test_ids_are_26_characters_and_differ() -> None:
-    ids = {new_id() for _ in range(1000)}
+def test_ids_are_26_characters_and_differ_within_and_between_lives() -> None:
+    one, other = id_maker(), id_maker()
 
-    assert len(ids) == 1000
+    ids = {make() for make in (one, other) for _ in range(1000)}
+
+    assert len(ids) == 2000
     assert {len(each) for each in ids} == {26}
     assert all(each.isascii() and each.isalnum() for each in ids)

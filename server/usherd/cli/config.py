@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
 from usherd.config.json_schema import json_schema
 from usherd.config.load import load
-from usherd.config.problems import ConfigError
+from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
 
 app = typer.Typer(help="Checks configurations.", no_args_is_help=True, **HELP)
@@ -37,14 +38,9 @@ def check(
     try:
         settings = load(file)
     except ConfigError as error:
-        if as_json:
-            problems = [
-                {"file": each.file, "line": each.line, "key": each.key, "problem": each.text} for each in error.problems
-            ]
-            say_json({"valid": False, "problems": problems})
-            raise typer.Exit(Exit.NO_ANSWER) from None
-        fail(str(error))
-    _check_given_keys(file, settings, as_json=as_json)
+        _refuse(error.problems, as_json=as_json)
+    if text := _unusable(settings):
+        _refuse([Problem(str(file), 0, "", text)], as_json=as_json)
     policy, rows = settings.policy, settings.directory
     if as_json:
         say_json(
@@ -65,18 +61,26 @@ def check(
     say(f"  digest   {policy.digest}")
 
 
-def _check_given_keys(file: Path, settings: Settings, *, as_json: bool) -> None:
-    from usherd.app import check_given_keys
+def _refuse(problems: Sequence[Problem], *, as_json: bool) -> NoReturn:
+    if not as_json:
+        fail("\n".join(map(str, problems)))
+    told = [{"file": each.file, "line": each.line, "key": each.key, "problem": each.text} for each in problems]
+    say_json({"valid": False, "problems": told})
+    raise typer.Exit(Exit.NO_ANSWER)
+
+
+def _unusable(settings: Settings) -> str | None:
+    """What is wrong beyond the file itself: keys that it gives, the address."""
+    # Only now: the house takes longer to import than a file that does not load takes to refuse.
+    from usherd import app as house
+    from usherd.rpc.address import AddressUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
 
     try:
-        check_given_keys(settings)
-    except GivenKeysUnusable as error:
-        if as_json:
-            problem = {"file": str(file), "line": 0, "key": "issuers", "problem": str(error)}
-            say_json({"valid": False, "problems": [problem]})
-            raise typer.Exit(Exit.NO_ANSWER) from None
-        fail(f"{file}: {error}")
+        house.check(settings)
+    except (GivenKeysUnusable, AddressUnusable) as error:
+        return str(error)
+    return None
 
 
 @app.command("schema", epilog=_SCHEMA_EXAMPLES)

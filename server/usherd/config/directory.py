@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 
 from usherd.config.problems import KeyPath
 from usherd.config.rules import Found, issuer_of, known, models_of, twice
@@ -15,13 +15,11 @@ from usherd.facts import EndUser, Membership, Organization, Rows, Team, User
 def check(directory: DirectoryFile, file: File) -> Found:
     """Everything that is wrong with a directory under a configuration."""
     issuers = [issuer.name for issuer in file.issuers]
-    users = [row.id for row in directory.users]
-    teams = [row.id for row in directory.teams]
-    organizations = [row.id for row in directory.organizations]
-    yield from twice(("organizations",), organizations, "id", "the id")
-    yield from twice(("teams",), teams, "id", "the id")
-    yield from twice(("users",), users, "id", "the id")
-    yield from twice(("end_users",), [row.id for row in directory.end_users], "id", "the id")
+    for key in ("organizations", "teams", "users", "end_users"):
+        yield from twice((key,), [row.id for row in getattr(directory, key)], "id", "the id")
+    users = {row.id for row in directory.users}
+    teams = {row.id for row in directory.teams}
+    organizations = {row.id for row in directory.organizations}
     access_groups = {group for model in file.models for group in model.groups}
     for path, models in _model_lists(directory):
         yield from models_of((*path, "models"), models, access_groups)
@@ -40,8 +38,8 @@ def check(directory: DirectoryFile, file: File) -> Found:
 
 def check_names(directory: DirectoryFile | None, file: File) -> Found:
     """Names in the configuration that the directory does not have."""
-    teams = [] if directory is None else [row.id for row in directory.teams]
-    organizations = [] if directory is None else [row.id for row in directory.organizations]
+    teams = set() if directory is None else {row.id for row in directory.teams}
+    organizations = set() if directory is None else {row.id for row in directory.organizations}
     if file.teams.default is not None:
         yield from known(("teams", "default"), file.teams.default, teams, "team of the directory")
     for place, name in enumerate(file.teams.priority):
@@ -60,7 +58,7 @@ def _model_lists(directory: DirectoryFile) -> Iterator[tuple[KeyPath, list[str]]
             yield (key, index), row.models or []
 
 
-def _team(path: KeyPath, team: TeamRow, users: Iterable[str], organizations: Iterable[str]) -> Found:
+def _team(path: KeyPath, team: TeamRow, users: Collection[str], organizations: Collection[str]) -> Found:
     if team.organization is not None:
         yield from known((*path, "organization"), team.organization, organizations, "organization of this directory")
     yield from twice((*path, "members"), [member.user for member in team.members], "user", "the user")

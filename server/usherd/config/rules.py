@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from usherd.config.patterns import LISTED_WORDS
@@ -42,11 +42,10 @@ def twice(path: KeyPath, names: Sequence[str], key: str, what: str) -> Found:
         first.setdefault(name, index)
 
 
-def known(path: KeyPath, name: str, names: Iterable[str], what: str) -> Found:
-    """A name that nothing has."""
-    names = sorted(names)
+def known(path: KeyPath, name: str, names: Collection[str], what: str) -> Found:
+    """A name that nothing has. A large collection of names should be a set."""
     if name not in names:
-        few = f"; expected {one_of(names)}" if 0 < len(names) <= 5 else ""
+        few = f"; expected {one_of(sorted(names))}" if 0 < len(names) <= 5 else ""
         yield path, f"{quoted(name)} is no {what}{did_you_mean(name, names) or few}"
 
 
@@ -62,7 +61,7 @@ def routes_of(path: KeyPath, entries: Sequence[str], groups: RouteGroups) -> Fou
         yield from _tried((*path, index), lambda entry=entry: groups.expand([entry]))  # type: ignore[misc]
 
 
-def models_of(path: KeyPath, entries: Sequence[str], access_groups: Iterable[str]) -> Found:
+def models_of(path: KeyPath, entries: Sequence[str], access_groups: Collection[str]) -> Found:
     """Entries that name an access group which no model is in."""
     for index, entry in enumerate(entries):
         if entry.startswith(GROUP_PREFIX):
@@ -72,13 +71,12 @@ def models_of(path: KeyPath, entries: Sequence[str], access_groups: Iterable[str
             yield (*path, index), "'no-default-models' means none; expected it alone"
 
 
-def issuer_of(path: KeyPath, name: str | None, issuers: Iterable[str]) -> Found:
+def issuer_of(path: KeyPath, name: str | None, issuers: Collection[str]) -> Found:
     """A missing or unknown issuer."""
-    issuers = sorted(issuers)
     if name is not None:
         yield from known((*path, "issuer"), name, issuers, "issuer")
     elif len(issuers) > 1:
-        yield path, f"issuer is missing; with more than one issuer, expected one of {one_of(issuers)}"
+        yield path, f"issuer is missing; with more than one issuer, expected one of {one_of(sorted(issuers))}"
 
 
 def readable(path: KeyPath, file: Path) -> Found:
@@ -106,7 +104,7 @@ def _grants(file: File) -> Iterator[tuple[KeyPath, Grant]]:
         yield ("roles", index, "deny"), role.deny
 
 
-def _roles(file: File, issuers: Iterable[str]) -> Found:
+def _roles(file: File, issuers: Collection[str]) -> Found:
     yield from twice(("roles",), [role.name for role in file.roles], "name", "the name")
     for index, role in enumerate(file.roles):
         path: KeyPath = ("roles", index)
@@ -130,7 +128,7 @@ def _may_grant_role(path: KeyPath, role: Role, file: File) -> Found:
             )
 
 
-def _admin(file: File, issuers: Iterable[str]) -> Found:
+def _admin(file: File, issuers: Collection[str]) -> Found:
     only = file.issuers[0].name if len(file.issuers) == 1 else ""
     yield from twice(("admin",), [rule.issuer or only for rule in file.admin], "issuer", "the issuer")
     for index, rule in enumerate(file.admin):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from usherd.config.problems import KeyPath, Unusable, one_of
@@ -28,7 +28,7 @@ def check(file: File, folder: Path) -> Found:
         yield from _keys((*path, "keys"), issuer, folder, loopback_http=file.insecure.loopback_http)
 
 
-def _issuer(path: KeyPath, issuer: Issuer, roles: Iterable[str]) -> Found:
+def _issuer(path: KeyPath, issuer: Issuer, roles: Collection[str]) -> Found:
     yield from filled(
         (*path, "audiences"), issuer.audiences, "expected at least one: tokens for others would be taken, too"
     )

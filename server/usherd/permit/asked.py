@@ -25,6 +25,11 @@ class Asked:
     model_fault: Reason | None
     """MODEL_INVALID or MODEL_REQUIRED."""
 
+    @property
+    def well_formed(self) -> bool:
+        """Whether route, method and models are within their bounds, and so worth remembering."""
+        return self.route_fault is None and self.model_fault is not Reason.MODEL_INVALID
+
 
 def asked_by(question: Question, needs_model: RouteSet, model_in_route: ModelInRoute) -> Asked:
     """Reads a question. The model in the URL comes first: it is the one that will be called."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER, Question
 from usherd.identity import Identity
 from usherd.permit.asked import Asked, asked_by
 from usherd.permit.case import Case, Outcome
 from usherd.permit.checks import CHECKS
+from usherd.permit.route_form import MAX_ROUTE_BYTES
 from usherd.permit.rulebook import CompiledGrant, Rulebook
 from usherd.permit.team_choice import choose_team
 from usherd.policy import Policy
@@ -20,10 +22,17 @@ class Permit:
 
     def __init__(self, policy: Policy) -> None:
         self.rules = Rulebook(policy)
+        self._asked: Memo[tuple[str, str, str | None, tuple[str, ...]], Asked] = Memo(4096)
 
     def asked(self, question: Question) -> Asked:
         """What the question asks for, in canonical form."""
-        return asked_by(question, self.rules.needs_model, self.rules.model_in_route)
+        key = (question.method, question.route, question.model, question.fallback_models)
+        asked = self._asked.get(key)
+        if asked is None:
+            asked = asked_by(question, self.rules.needs_model, self.rules.model_in_route)
+            if asked.well_formed and len(question.route) <= MAX_ROUTE_BYTES:
+                self._asked.put(key, asked)
+        return asked
 
     def is_public(self, asked: Asked) -> bool:
         """Whether the policy allows the route to anyone, without a look at the token."""

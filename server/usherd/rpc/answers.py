@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import cast
 
@@ -10,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
-from usherd.domain import MAX_DEPENDENCIES, Decision, Dependency, Explanation, Limit, Limits, Principal
+from usherd.domain import MAX_DEPENDENCIES, Decision, Dependency, Explanation, Limit, Limits, Principal, Verdict
 from usherd.errors import Code, Fault, FaultReason, Overloaded
 from usherd.reasons import ANSWERS
 from usherd.rpc.faults import duration
@@ -75,8 +76,33 @@ def models_response(
     return response.SerializeToString(deterministic=True)
 
 
+_REMEMBERED = 32_768
+"""Verdicts whose bytes are kept, about 1 KB each: as many as the authorizer keeps verdicts unless told otherwise."""
+
+_verdicts: OrderedDict[int, tuple[Verdict, bytes]] = OrderedDict()
+
+
 def _bytes(decision: Decision) -> bytes:
-    return decision_message(decision).SerializeToString(deterministic=True)
+    """The bytes of the Decision: those of the verdict, which stay, and after them those of this answer."""
+    answer = decision_pb2.Decision(
+        decision_id=decision.decision_id,
+        revision=decision.revision,
+        valid_until=_timestamp(decision.valid_until),
+        cacheable=decision.cacheable,
+    )
+    return _verdict_bytes(decision.verdict) + answer.SerializeToString(deterministic=True)
+
+
+def _verdict_bytes(verdict: Verdict) -> bytes:
+    # By identity, which costs nothing to compare; the entry holds the verdict, so that no other can get its identity.
+    known = _verdicts.get(id(verdict))
+    if known is not None and known[0] is verdict:
+        return known[1]
+    data = verdict_message(verdict).SerializeToString(deterministic=True)
+    _verdicts[id(verdict)] = (verdict, data)
+    if len(_verdicts) > _REMEMBERED:
+        _verdicts.popitem(last=False)
+    return data
 
 
 def _field(tag: bytes, body: bytes) -> bytes:
@@ -91,8 +117,17 @@ def _field(tag: bytes, body: bytes) -> bytes:
 
 
 def decision_message(decision: Decision) -> decision_pb2.Decision:
-    """The contract's Decision. Numbers of enums are the domain's (a test compares them all)."""
-    verdict = decision.verdict
+    """The contract's Decision."""
+    message = verdict_message(decision.verdict)
+    message.decision_id = decision.decision_id
+    message.revision = decision.revision
+    message.valid_until.CopyFrom(_timestamp(decision.valid_until))
+    message.cacheable = decision.cacheable
+    return message
+
+
+def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
+    """The contract's Decision with the verdict alone. Numbers of enums are the domain's (a test compares them all)."""
     answer = ANSWERS[verdict.reason]
     return decision_pb2.Decision(
         effect=cast(decision_pb2.Effect, verdict.effect),
@@ -105,10 +140,6 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
         limits=None if verdict.limits is None else _limits(verdict.limits),
         depends_on=[_dependency(each) for each in verdict.depends_on[:MAX_DEPENDENCIES]],
         explanation=None if verdict.explanation is None else _explanation(verdict.explanation),
-        decision_id=decision.decision_id,
-        revision=decision.revision,
-        valid_until=_timestamp(decision.valid_until),
-        cacheable=decision.cacheable,
     )
 
 

@@ -108,6 +108,12 @@ class Serving:
         await stopping
 
 
+def check_listen(listen: Listen) -> None:
+    """Raises AddressUnusable when tokens would cross a network in clear, and for what is no address."""
+    if listen.tls is None and not is_local(listen.address) and not listen.plaintext_allowed:
+        raise AddressUnusable("only a loopback address may be served without TLS")
+
+
 @asynccontextmanager
 async def serving(
     authorizer: Authorizer,
@@ -123,9 +129,8 @@ async def serving(
     `may_explain`: whether callers may ask for explanations. `options` has other values for gRPC options, named
     without the prefix `grpc.`. Raises AddressUnusable, and OSError when a file of `listen.tls` cannot be read.
     """
+    check_listen(listen)
     local = is_local(listen.address)
-    if listen.tls is None and not local and not listen.plaintext_allowed:
-        raise AddressUnusable("only a loopback address may be served without TLS")
     gate = Gate(limits)
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, may_explain=may_explain)
     health = Health(readiness, (service.NAME,), watchers=limits.watchers)

@@ -552,7 +552,7 @@ func (x *BatchCheckResponse) GetResults() []*BatchCheckResponse_Result {
 // Asks for the models that a token may call.
 type ListModelsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The question whose model and fallbacks are left open; they must be empty. Required.
+	// The question. Its model and fallbacks are left open: whatever they say is not looked at. Required.
 	Question *Question `protobuf:"bytes,1,opt,name=question,proto3" json:"question,omitempty"`
 	// Absent: none of the options. `explain` does nothing here.
 	Options *Options `protobuf:"bytes,2,opt,name=options,proto3" json:"options,omitempty"`

@@ -343,7 +343,7 @@ export const BatchCheckResponse_ResultSchema: GenMessage<BatchCheckResponse_Resu
  */
 export type ListModelsRequest = Message<"usher.v1.ListModelsRequest"> & {
   /**
-   * The question whose model and fallbacks are left open; they must be empty. Required.
+   * The question. Its model and fallbacks are left open: whatever they say is not looked at. Required.
    *
    * @generated from field: usher.v1.Question question = 1;
    */

@@ -1,0 +1,67 @@
+"""Remembers verdicts: what was judged once about a holder and a directory is not judged again.
+
+A verdict is a pure function of policy, profile, facts and question, and all of them are in the key: the policy by being
+this object's, profile and facts by identity, the question field by field and compared in full. Time is none of its
+inputs; whatever depends on time, the token's dates, its key, revocation and the hook, was asked before, each time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from usherd.domain import Question, Verdict
+from usherd.judge import Genuine, Judge
+from usherd.permit.asked import Asked
+from usherd.ports import Facts
+
+MAX_FREE_TEXT = 1024
+"""Characters of a question's ids together: longer questions are judged anew, so that memory stays bounded."""
+
+_Key = tuple[Genuine, str, str, str | None, tuple[str, ...], str | None, str | None, str, str]
+
+
+class Verdicts:
+    """The most recently used verdicts, at most `size`; 0 remembers none."""
+
+    def __init__(self, judge: Judge, size: int) -> None:
+        self._judge = judge
+        self._size = size
+        self._known: OrderedDict[_Key, tuple[Facts, Verdict]] = OrderedDict()
+
+    def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
+        """The verdict, as the judge makes it."""
+        key = (
+            holder,
+            question.route,
+            question.method,
+            question.model,
+            question.fallback_models,
+            question.team_id,
+            question.team_alias,
+            question.end_user_id,
+            question.organization_id,
+        )
+        known = self._known.get(key)
+        if known is not None and known[0] is facts:
+            self._known.move_to_end(key)
+            return known[1]
+        verdict = self._judge.verdict(holder, question, asked, facts, explain=False)
+        if self._size > 0 and asked.well_formed and _free_text(question) <= MAX_FREE_TEXT:
+            self._known[key] = (facts, verdict)
+            self._known.move_to_end(key)
+            if len(self._known) > self._size:
+                self._known.popitem(last=False)
+        return verdict
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+def _free_text(question: Question) -> int:
+    return (
+        len(question.route)
+        + len(question.end_user_id)
+        + len(question.organization_id)
+        + len(question.team_id or "")
+        + len(question.team_alias or "")
+    )
