@@ -21,7 +21,7 @@ from bench.report import Figure
 
 MAX_RATIO = 1.25
 """CPU of one Authorize over that of an echo of the same shape."""
-CALLS = 4000
+CALLS = 6000
 AT_ONCE = 32
 _SERVICE = "/usher.v1.AuthorizationService/"
 _TICK = os.sysconf("SC_CLK_TCK")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from usherd.authenticate.verifier import Verifier
 from usherd.decide import allows
@@ -12,8 +12,7 @@ from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict
 from usherd.errors import Fault, InternalFault, RevisionNotReached
 from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
-from usherd.identify.resolve import wanted
-from usherd.judge import Genuine, Judge
+from usherd.judge import Genuine, Judge, wanted
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
 from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Revocations, Stopwatch
@@ -110,7 +109,7 @@ class Authorizer:
             holder = await self._holders.of(question.token, patience)
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
-            facts = await self._directory.facts((wanted(holder.profile, question),))
+            facts = await self._directory.facts((wanted(holder, question),))
             verdict = self._verdict(holder, question, asked, facts, explain=explain)
             return self._decision(verdict, holder, facts)
         except Fault:
@@ -135,7 +134,7 @@ class Authorizer:
             await self._reach(at_least, patience)
             holders = await self._holders.of_all({question.token for question in questions}, patience)
             needs = [
-                wanted(holder.profile, question)
+                wanted(holder, question)
                 for question in questions
                 if isinstance(holder := holders[question.token], Genuine)
             ]
@@ -164,13 +163,11 @@ class Authorizer:
 
         At most `limit` names, those after `after` by code points. The question's own model is left aside.
         """
-        open_question = replace(question, model=None, fallback_models=())
+        open_question = question._replace(model=None, fallback_models=())
         try:
             await self._reach(at_least, patience)
             holder = (await self._holders.of_all({question.token}, patience))[question.token]
-            facts = await self._directory.facts(
-                (wanted(holder.profile, open_question),) if isinstance(holder, Genuine) else ()
-            )
+            facts = await self._directory.facts((wanted(holder, open_question),) if isinstance(holder, Genuine) else ())
         except Fault:
             raise
         except Exception as error:
@@ -184,7 +181,7 @@ class Authorizer:
         for name in self._judge.catalogue.names():
             if name <= after:
                 continue
-            asked = replace(open_question, model=name)
+            asked = open_question._replace(model=name)
             verdict = _decided(self._answer(asked, holder, facts, explain=False)).verdict
             if allows(verdict):
                 if len(found) == limit:

@@ -22,6 +22,7 @@ from usherd.domain import (
     VerifiedToken,
 )
 from usherd.errors import Refusal
+from usherd.identify import resolve
 from usherd.identify.resolve import identify
 from usherd.identity import Profile
 from usherd.permit.asked import Asked
@@ -30,7 +31,7 @@ from usherd.permit.checks import CHECKS
 from usherd.permit.model_check import resolved_model
 from usherd.permit.permit import Permit
 from usherd.policy import Policy
-from usherd.ports import Facts
+from usherd.ports import Facts, Wanted
 from usherd.reading import Reading
 from usherd.reasons import Reason
 
@@ -55,6 +56,15 @@ class Genuine:
     """Name of the issuer whose key verified it; empty for a session, which no public key verifies."""
     profile: Profile
     depends_on: tuple[Dependency, ...]
+    wanted: Wanted
+    """What questions about it may read of the directory, unless they add something of their own."""
+
+
+def wanted(holder: Genuine, question: Question) -> Wanted:
+    """All that may be read of the directory for this question."""
+    if question.team_alias is None and not question.end_user_id:
+        return holder.wanted
+    return resolve.wanted(holder.profile, question)
 
 
 class Judge:
@@ -111,7 +121,7 @@ class Judge:
         if token.key is not None:
             depends_on.append(Dependency(DependencyKind.KEY, f"{token.key.issuer}/{token.key.thumbprint}"))
         key_of = "" if token.key is None else token.key.issuer
-        return Genuine(token.expires_at, key_of, profile, tuple(depends_on))
+        return Genuine(token.expires_at, key_of, profile, tuple(depends_on), resolve.wanted(profile, None))
 
     def verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
         """The verdict. The first denial decides; explaining runs the rest, and changes nothing but the explanation."""

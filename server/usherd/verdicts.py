@@ -17,7 +17,7 @@ from usherd.ports import Facts
 MAX_FREE_TEXT = 1024
 """Characters of a question's ids together: longer questions are judged anew, so that memory stays bounded."""
 
-_Key = tuple[Genuine, str, str, str | None, tuple[str, ...], str | None, str | None, str, str]
+_Key = tuple[Genuine, tuple[object, ...]]
 
 
 class Verdicts:
@@ -30,17 +30,8 @@ class Verdicts:
 
     def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
         """The verdict, as the judge makes it."""
-        key = (
-            holder,
-            question.route,
-            question.method,
-            question.model,
-            question.fallback_models,
-            question.team_id,
-            question.team_alias,
-            question.end_user_id,
-            question.organization_id,
-        )
+        # All of the question but its token, whose holder stands for it.
+        key = (holder, question[1:])
         known = self._known.get(key)
         if known is not None and known[0] is facts:
             self._known.move_to_end(key)

@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -70,7 +69,7 @@ async def test_keys_out_of_reach_are_a_fault_of_their_issuer_only(tmp_path: Path
         question = Question(token=token_of(PEOPLE["alice"], signer), route=CHAT, model="gpt-4o")
         living = await house.authorizer.authorize(question)
         with pytest.raises(KeysUnavailable):
-            await house.authorizer.authorize(replace(question, token=token_of(PEOPLE["alice"], other)))
+            await house.authorizer.authorize(question._replace(token=token_of(PEOPLE["alice"], other)))
 
     assert living.verdict.reason is Reason.ALLOWED
     assert readiness.ready

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import keyring
 import pytest
+
+import keyring
 from shared_data import needs_shared, shared
 from usherd.authenticate.keys import load_key_set
 from usherd.authenticate.verifier import Verifier

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import keyring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import keyring
 from keyring import AUDIENCE, NOW
 from usherd.authenticate.claims import LATEST_DATE, MAX_IDENTIFIER, check_claims
 from usherd.claim_paths import parse

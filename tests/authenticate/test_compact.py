@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import keyring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+import keyring
 from usherd.authenticate.compact import MAX_CLAIMS, MAX_HEADER_MEMBERS, MAX_LIST_LENGTH, check_size, take_apart
 from usherd.errors import Refusal
 from usherd.reasons import Reason

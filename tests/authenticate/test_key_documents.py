@@ -6,13 +6,14 @@ import datetime
 import json
 from typing import Any
 
-import keyring
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
+
+import keyring
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.keys import MAX_DOCUMENT_SIZE, MAX_KEYS, KeySetError, load_key_set, load_pem
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-import keyring
 import pytest
+
+import keyring
 from usherd.authenticate.key_ring import MAX_RETAINED, KeyRing, RingRules
 from usherd.authenticate.keys import load_key_set
 from usherd.domain import VerificationKey

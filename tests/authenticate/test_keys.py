@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import keyring
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+
+import keyring
 from usherd.authenticate import signature
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.keys import KeySet, load_key_set

@@ -8,9 +8,10 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import keyring
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+import keyring
 from shared_data import needs_shared, shared
 from usherd.authenticate.key_ring import REMOVED_GRACE, KeyRing, RingRules
 from usherd.authenticate.keys import load_key_set

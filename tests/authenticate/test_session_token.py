@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import keyring
 import pytest
+
+import keyring
 from keyring import NOW
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import SESSION_ISSUER

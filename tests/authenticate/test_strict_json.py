@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from shared_data import needs_shared, shared
 from usherd.authenticate.strict_json import MAX_DEPTH, MAX_INTEGER_DIGITS, StrictJsonError, load
 

@@ -6,10 +6,11 @@ import asyncio
 import functools
 from typing import Any
 
-import keyring
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import keyring
 from keyring import ISSUER_NAME, NOW, StaticKeys
 from usherd.authenticate.token_cache import TokenCache
 from usherd.authenticate.verifier import Verifier

@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import keyring
 import pytest
+
+import keyring
 from shared_data import needs_shared, shared
 from usherd.authenticate import signature
 from usherd.authenticate.compact import check_size, read_header, split

@@ -8,10 +8,11 @@ import logging
 import string
 from typing import Any
 
-import keyring
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+import keyring
 from keyring import ISSUER, ISSUER_NAME, NOW, StaticKeys
 from usherd.authenticate.verifier import MAX_KEY_PATIENCE, Verifier
 from usherd.domain import VerifiedToken

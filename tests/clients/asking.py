@@ -13,19 +13,21 @@ from usher_client import AsyncClient, Client
 Ask = Callable[..., Awaitable[Any]]
 TOKEN = "canary.token.value"
 ROUTE = "/v1/chat/completions"
+ROOMY = {"deadline": 30.0}
+"""A busy machine must not turn answers into faults."""
 
 
 async def ask_async(target: str, name: str, *arguments: Any, **options: Any) -> Any:
     async with AsyncClient(target) as client:
         if name == "list_models":
-            return [each async for each in client.list_models(*arguments, **options)]
-        return await getattr(client, name)(*arguments, **options)
+            return [each async for each in client.list_models(*arguments, **(ROOMY | options))]
+        return await getattr(client, name)(*arguments, **(ROOMY | options))
 
 
 async def ask_sync(target: str, name: str, *arguments: Any, **options: Any) -> Any:
     def work() -> Any:
         with Client(target) as client:
-            answer = getattr(client, name)(*arguments, **options)
+            answer = getattr(client, name)(*arguments, **(ROOMY | options))
             return list(answer) if name == "list_models" else answer
 
     return await asyncio.to_thread(work)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
 from usherd.domain import PrincipalKind, VerifiedClaims
 from usherd.errors import Refusal
 from usherd.identify.kind import kind_of

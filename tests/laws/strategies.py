@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import strategies as st
+
 from usherd.domain import Limit
 from usherd.facts import EndUser, Organization, Team, User
 from usherd.policy import AdminRule, Grant, MayGrant, Policy, RouteRules, TeamRules

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import usherd
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
+
+import usherd
+from laws.strategies import askings, worlds
 from usherd import judge
 from usherd.domain import CheckOutcome, Decision, Effect
 from usherd.errors import (
@@ -26,8 +28,6 @@ from usherd.errors import (
 from usherd.permit.checks import CHECKS
 from usherd.reasons import Reason
 from worlds import CHAT, World
-
-from laws.strategies import askings, worlds
 
 law = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -111,7 +111,7 @@ def outcome(world: World, question: Any, explain: bool) -> Decision | BaseExcept
         coroutine.send(None)
     except StopIteration as done:
         result: Decision = done.value
-        return replace(result, decision_id="")
+        return result._replace(decision_id="")
     except BaseException as error:
         return error
     raise AssertionError("suspended")
@@ -140,8 +140,8 @@ def test_a_fault_anywhere_is_never_an_answer(
     event(f"{type(result).__name__}")
     if isinstance(result, Decision):
         # It was not reached; or only the explanation, behind a denial, wanted it.
-        assert replace(result, verdict=replace(result.verdict, explanation=None)) == replace(
-            expected, verdict=replace(expected.verdict, explanation=None)
+        assert result._replace(verdict=replace(result.verdict, explanation=None)) == expected._replace(
+            verdict=replace(expected.verdict, explanation=None)
         )
     elif isinstance(error, asyncio.CancelledError):
         assert result is error

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+
 from keyring import NOW
+from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
 from usherd.domain import Dependency, DependencyKind, Effect, Verdict
 from usherd.facts import EndUser, Organization, Team, User
 from usherd.policy import Grant
 from usherd.reasons import Reason
 from usherd.rpc.answers import decision_message
 from worlds import World, finished, issuer, policy
-
-from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
 
 law = settings(
     max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -36,7 +36,7 @@ def allows(verdict: Verdict) -> bool:
 def wire(world: World, question: Any) -> bytes:
     """The verdict's bytes: an answer without what differs from answer to answer."""
     decision = world.answer(question)
-    return decision_message(replace(decision, decision_id="")).SerializeToString(deterministic=True)
+    return decision_message(decision._replace(decision_id="")).SerializeToString(deterministic=True)
 
 
 WORLD = World(teams=(Team(id="a", models=("*",)),))
@@ -206,7 +206,7 @@ def test_adding_a_deny_never_allows(
 @law
 @given(worlds(), askings())
 def test_the_list_of_models_is_what_asking_one_by_one_allows(world: World, asking: dict[str, Any]) -> None:
-    question = replace(world.question(**asking), model=None, fallback_models=())
+    question = world.question(**asking)._replace(model=None, fallback_models=())
     names = world.authorizer._judge.catalogue.names()
 
     listed: list[tuple[str, str]] = []
@@ -218,7 +218,7 @@ def test_the_list_of_models_is_what_asking_one_by_one_allows(world: World, askin
         if not after:
             break
 
-    asked = [(name, world.answer(replace(question, model=name)).verdict) for name in names]
+    asked = [(name, world.answer(question._replace(model=name)).verdict) for name in names]
     assert listed == [(name, verdict.resolved_model or name) for name, verdict in asked if allows(verdict)]
     assert page.denial is None or not any(allows(verdict) for _, verdict in asked)
 

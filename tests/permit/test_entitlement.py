@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+
 from usherd.domain import PrincipalKind
 from usherd.facts import Team, User
 from usherd.policy import MayGrant

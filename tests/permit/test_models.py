@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from usherd.facts import Organization, Team, User
 from usherd.globs import fits
 from usherd.permit.models import Catalogue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from usherd.permit.route_form import canonical_route, well_formed_method
 from usherd.permit.route_match import ModelInRoute, RouteSet
 from usherd.policy import Grant, RouteRules

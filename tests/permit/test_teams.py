@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 
 import pytest
+
 from usherd.domain import Decision, Limit
 from usherd.facts import EndUser, Membership, Organization, Team, User
 from usherd.policy import MayGrant, TeamRules

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tools.rpc_world import ALLOW, decision
 from usher.v1 import authorization_service_pb2 as api
 from usherd.domain import (
@@ -98,7 +99,7 @@ def test_status_and_texts_are_those_of_the_reason(made: Decision) -> None:
 
 
 def test_validity_is_never_rounded_up() -> None:
-    sent = answers.decision_message(replace(decision(), valid_until=1_800_000_000.9999998))
+    sent = answers.decision_message(decision()._replace(valid_until=1_800_000_000.9999998))
 
     assert sent.valid_until.seconds == 1_800_000_000
     assert sent.valid_until.nanos == 999_999_000

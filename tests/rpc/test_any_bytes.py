@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tools.rpc_world import CANARY, QUESTION, Answers, calling, ready, running
 from usher.v1 import authorization_service_pb2 as api
 from usherd.errors import FaultReason, InvalidRequest

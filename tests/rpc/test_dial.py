@@ -7,6 +7,7 @@ import socket
 from dataclasses import replace
 
 import pytest
+
 from tools.rpc_world import ALLOW, CANARY, Answers, decision, running
 from usherd.domain import Effect, Question
 from usherd.errors import Fault, InvalidRequest, KeysUnavailable, OutOfTime

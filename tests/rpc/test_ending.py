@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import grpc
+
 from tools.rpc_world import Answers, call, calling, check_bytes, running
 from usherd.rpc.limits import Limits
 

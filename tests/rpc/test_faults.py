@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+
 from usherd.errors import Code, Fault, FaultReason, InternalFault, InvalidRequest, Unavailable
 from usherd.rpc import replies
 from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, ending

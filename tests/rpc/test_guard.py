@@ -7,6 +7,7 @@ import logging
 
 import grpc
 import pytest
+
 from usherd.errors import Fault, InternalFault, KeysUnavailable
 from usherd.rpc.guard import guarded
 

@@ -9,6 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
+
 from tools.rpc_world import calling, ended, ready, running
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits

@@ -10,6 +10,7 @@ import struct
 
 import grpc
 import pytest
+
 from tools.rpc_world import CANARY, SERVICE, Answers, call, calling, check_bytes, running
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from usherd.errors import Fault, OutOfTime, Overloaded, ShuttingDown
 from usherd.rpc.limits import Gate, Limits, within
 

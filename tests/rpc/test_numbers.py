@@ -6,6 +6,7 @@ from enum import IntEnum
 
 import pytest
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
 from usherd.domain import CheckOutcome, DependencyKind, Effect, PrincipalKind
 from usherd.errors import Code, FaultReason

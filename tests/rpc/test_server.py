@@ -10,6 +10,7 @@ import pytest
 from google.protobuf import descriptor_pb2
 from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2
+
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.health import Health

@@ -6,6 +6,7 @@ import asyncio
 
 import grpc
 import pytest
+
 from tools.rpc_world import (
     QUESTION,
     SERVICE,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import grpc
 import pytest
+
 from tools.certificates import Authority
 from tools.rpc_world import call, check_bytes, running
 from usherd.rpc.address import AddressUnusable

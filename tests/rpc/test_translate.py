@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.internal import api_implementation
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usherd.domain import Question

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grpc
 import pytest
+
 from tools.rpc_world import call, calling, running
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2, reason_pb2

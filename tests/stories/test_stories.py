@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+
 from keyring import NOW, StaticKeys, key_pair, key_set
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer

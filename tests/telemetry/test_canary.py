@@ -17,6 +17,7 @@ TESTS = Path(__file__).resolve().parents[1]
 
 async def _fail_in_every_way() -> None:
     from google.protobuf.message import Message
+
     from tools.rpc_world import CANARY, QUESTION, Answers, call, calling, running
     from usher.v1 import authorization_service_pb2 as api
     from usherd.errors import InternalFault, KeysUnavailable

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usherd.authorizer import ModelsPage

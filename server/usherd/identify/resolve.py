@@ -12,16 +12,16 @@ DIRECTORY_ADMIN_ROLE = "proxy_admin"
 """The directory role that makes an administrator, where the issuer may grant administration."""
 
 
-def wanted(profile: Profile, question: Question) -> Wanted:
-    """All that may be read of the directory for this question."""
-    aliases = tuple(alias for alias in (profile.team_alias, question.team_alias) if alias)
+def wanted(profile: Profile, question: Question | None) -> Wanted:
+    """All that may be read of the directory for this question; without one, for any that adds nothing of its own."""
+    aliases = (profile.team_alias, question.team_alias if question is not None else None)
     return Wanted(
         issuer=profile.issuer,
         user=profile.user or None,
         teams=profile.team_ids,
-        team_aliases=aliases,
+        team_aliases=tuple(alias for alias in aliases if alias),
         organization=profile.organization or None,
-        end_user=profile.end_user or question.end_user_id or None,
+        end_user=profile.end_user or (question.end_user_id if question is not None else None) or None,
     )
 
 

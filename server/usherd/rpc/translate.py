@@ -45,16 +45,17 @@ def question(request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRe
 
 
 def _question(asked: question_pb2.Question, token: str) -> Question:
+    wish = asked.WhichOneof("team_wish")
     return Question(
-        token=token,
-        route=asked.route,
-        method=asked.method,
-        model=asked.model if asked.HasField("model") else None,
-        fallback_models=tuple(asked.fallback_models),
-        team_id=asked.team_id if asked.HasField("team_id") else None,
-        team_alias=asked.team_alias if asked.HasField("team_alias") else None,
-        end_user_id=asked.end_user_id,
-        organization_id=asked.organization_id,
+        token,
+        asked.route,
+        asked.method,
+        asked.model if asked.HasField("model") else None,
+        tuple(asked.fallback_models),
+        asked.team_id if wish == "team_id" else None,
+        asked.team_alias if wish == "team_alias" else None,
+        asked.end_user_id,
+        asked.organization_id,
     )
 
 
