@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
+
 from keyring import key_pair, key_set
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2

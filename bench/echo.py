@@ -17,6 +17,7 @@ if hasattr(os, "SCHED_BATCH"):
 
 import grpc.aio
 import uvloop
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import authorization_service_pb2_grpc as stubs
 

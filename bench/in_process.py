@@ -10,6 +10,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from bench.company import Company
+from bench.report import Figure
 from keyring import StaticKeys, key_pair
 from usher.v1 import authorization_service_pb2 as api
 from usherd.authenticate.verifier import Verifier
@@ -18,9 +21,6 @@ from usherd.config.load import load
 from usherd.rpc import translate
 from usherd.rpc.answers import check_response
 from usherd.stores.memory_directory import MemoryDirectory
-
-from bench.company import Company
-from bench.report import Figure
 
 MAX_WARM = 60.0
 """Microseconds a question whose token was verified before."""

@@ -76,6 +76,18 @@ class Holders:
         except Refusal as refusal:
             return Refused(refusal, check)
 
+    def at_hand(self, text: str) -> Genuine | None:
+        """The holder of a token that is known and still genuine, without waiting; None says nothing: ask `of`.
+
+        Raises Refusal or Fault where `of` would say no or fail, too.
+        """
+        if self._hook is not None:
+            return None
+        token = self._verifier.verify_cached(text)
+        if token is None or (self._revocations is not None and self._revocations.revoked(token)):
+            return None
+        return self._known.get(token)
+
     async def _ask_hook(self, hook: Hook, token: VerifiedToken) -> None:
         try:
             # A copy: what the hook does to lists and objects in it must not reach the remembered token.

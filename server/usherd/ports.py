@@ -93,6 +93,12 @@ class Directory(Protocol):
         Raises DirectoryUnavailable: a row that could not be read is never an absent row.
         """
 
+    def at_hand(self) -> Facts | None:
+        """Facts for any question that can be read now, without waiting; None when there are none: ask `facts`.
+
+        The same object as long as nothing has changed.
+        """
+
     async def reach(self, store: str, revision: int) -> None:
         """Returns when facts are at least of that revision. It may wait for ever: the caller has the deadline.
 

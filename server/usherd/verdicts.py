@@ -28,16 +28,24 @@ class Verdicts:
         self._size = size
         self._known: OrderedDict[_Key, tuple[Facts, Verdict]] = OrderedDict()
 
-    def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
-        """The verdict, as the judge makes it."""
+    def known(self, holder: Genuine, question: Question, facts: Facts) -> Verdict | None:
+        """The verdict, if it is remembered."""
         # All of the question but its token, whose holder stands for it.
         key = (holder, question[1:])
         known = self._known.get(key)
-        if known is not None and known[0] is facts:
-            self._known.move_to_end(key)
-            return known[1]
+        if known is None or known[0] is not facts:
+            return None
+        self._known.move_to_end(key)
+        return known[1]
+
+    def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
+        """The verdict, as the judge makes it."""
+        known = self.known(holder, question, facts)
+        if known is not None:
+            return known
         verdict = self._judge.verdict(holder, question, asked, facts, explain=False)
         if self._size > 0 and asked.well_formed and _free_text(question) <= MAX_FREE_TEXT:
+            key = (holder, question[1:])
             self._known[key] = (facts, verdict)
             self._known.move_to_end(key)
             if len(self._known) > self._size:

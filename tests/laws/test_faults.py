@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import usherd
 from laws.strategies import askings, worlds
 from usherd import judge
-from usherd.domain import CheckOutcome, Decision, Effect
+from usherd.domain import CheckOutcome, Decision, Effect, Question
 from usherd.errors import (
     DirectoryUnavailable,
     Fault,
@@ -149,6 +149,86 @@ def test_a_fault_anywhere_is_never_an_answer(
         assert isinstance(result, Fault)
         assert result is error or isinstance(result, InternalFault)
         assert "canary" not in str(result)
+
+
+def at_hand(world: World, question: Question) -> Decision | BaseException | None:
+    try:
+        return world.authorizer.at_hand(question)
+    except BaseException as error:
+        return error
+
+
+AT_HAND = (
+    "keys.trusts",
+    "keys.usable_for",
+    "revocations.revoked",
+    "clock",
+    "verifier.clock",
+    "new_id",
+    "facts",
+    "verdicts",
+)
+
+
+@law
+@given(worlds(), askings(), st.sampled_from(AT_HAND), st.sampled_from(FAULTS))
+def test_a_fault_on_the_short_way_is_never_an_answer(
+    drawn: World, asking: dict[str, Any], name: str, error: BaseException
+) -> None:
+    world = replace(drawn, revocations=Revocations())
+    question = world.question(**asking)
+    outcome(world, question, explain=False)
+    places = boundaries(world) | {
+        "facts": (world.directory, "at_hand"),
+        "verdicts": (world.authorizer._verdicts, "known"),
+    }
+    owner, attribute = places[name]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(owner, attribute, bomb(error))
+        answer = at_hand(world, question)
+
+    if isinstance(answer, BaseException):
+        # Nothing but what was thrown in comes out; the guard makes a fault of it.
+        assert answer is error
+        assert not isinstance(answer, Fault)
+        return
+    # It was left to the long way, or that place is not on the short one.
+    assert answer is None or name in ("keys.trusts", "keys.usable_for", "revocations.revoked")
+    assert answer is None or answer._replace(decision_id="") == outcome(world, question, explain=False)
+
+
+def test_the_short_way_asks_dates_keys_and_revocation_anew() -> None:
+    revoked = [False]
+
+    class Listed:
+        def revoked(self, _token: Any) -> bool:
+            return revoked[0]
+
+    world = World(revocations=Listed())
+    question = world.question(claims={"roles": "Reader"})
+    world.answer(question)
+    at_hand = world.authorizer.at_hand
+
+    assert at_hand(question) is not None
+    revoked[0] = True
+    assert at_hand(question) is None
+    revoked[0] = False
+    assert at_hand(question) is not None
+    keys, world.keys.sets["idp"] = world.keys.sets["idp"], []
+    assert at_hand(question) is None
+    world.keys.sets["idp"] = keys
+    world.answer(question)
+    world.now += 700
+    assert at_hand(question) is None
+
+
+def test_a_hook_is_never_passed_by() -> None:
+    world = World(hook=always_accepted)
+    question = world.question(claims={"roles": "Reader"})
+    world.answer(question)
+
+    assert world.authorizer.at_hand(question) is None
 
 
 def test_behind_a_denial_a_fault_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:

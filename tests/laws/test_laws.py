@@ -233,6 +233,29 @@ def test_a_batch_answers_what_single_questions_answer(world: World, asking: list
     assert [answer.verdict for answer in together] == [world.answer(question).verdict for question in questions]  # type: ignore[union-attr]
 
 
+@law
+@given(worlds(), askings(), st.sampled_from([None, *CHANGES]))
+def test_an_answer_at_hand_is_the_one_that_asking_gives(world: World, asking: dict[str, Any], change: Any) -> None:
+    question = world.question(**asking)
+    assert world.authorizer.at_hand(question) is None
+    world.answer(question)
+    if change is not None:
+        world.directory.replace(change(world).rows())
+
+    at_hand = world.authorizer.at_hand(question)
+    asked = world.answer(question)
+
+    assert at_hand is None or at_hand._replace(decision_id="") == asked._replace(decision_id="")
+    # What was asked a moment ago is at hand, unless it is a refusal of the token or a public route.
+    assert (world.authorizer.at_hand(question) is None) == (
+        asked.verdict.reason is Reason.PUBLIC_ROUTE or asked.verdict.principal is None or badly_formed(asked.verdict)
+    )
+
+
+def badly_formed(verdict: Verdict) -> bool:
+    return verdict.reason in (Reason.ROUTE_AMBIGUOUS, Reason.METHOD_INVALID, Reason.MODEL_INVALID)
+
+
 TWO = policy(
     issuers=(issuer("idp"), issuer("other")),
     admin=(),

@@ -12,7 +12,8 @@ import typer
 from usherd.cli.console import Exit, fail, say_json, token_from
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
 from usherd.cli.settings import opened_here, settings_of
-from usherd.domain import Decision, Effect, Question
+from usherd.decide import allows
+from usherd.domain import Decision, Question
 from usherd.errors import Fault
 
 EXAMPLES = """\b
@@ -76,7 +77,7 @@ def ask(
         say_json(fault_json(fault)) if as_json else show_fault(fault)
         raise typer.Exit(Exit.NO_ANSWER) from None
     say_json(decision_json(decision)) if as_json else show_decision(decision)
-    raise typer.Exit(Exit.YES if decision.verdict.effect is Effect.ALLOW else Exit.NO)
+    raise typer.Exit(Exit.YES if allows(decision.verdict) else Exit.NO)
 
 
 def typer_gave(server: str | None) -> bool:

@@ -12,7 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from usherd.cli.console import console, escaped, styled
-from usherd.domain import CheckOutcome, Decision, Effect, Explanation, Limit, Limits, Principal
+from usherd.decide import allows
+from usherd.domain import CheckOutcome, Decision, Explanation, Limit, Limits, Principal
 from usherd.errors import Fault, FaultReason
 from usherd.reasons import ANSWERS
 
@@ -103,7 +104,7 @@ def _explanation_json(explanation: Explanation) -> dict[str, Any]:
 def show_decision(decision: Decision) -> None:
     """A decision for people."""
     verdict = decision.verdict
-    allowed = verdict.effect is Effect.ALLOW
+    allowed = allows(verdict)
     answer = ANSWERS[verdict.reason]
     head = Text.assemble(
         styled("ALLOW" if allowed else "DENY", "yes" if allowed else "no"),

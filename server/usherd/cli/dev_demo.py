@@ -19,7 +19,8 @@ from rich.table import Table
 from usherd.cli.console import console, styled
 from usherd.cli.dev_issuer import Signer, published
 from usherd.cli.dev_people import DIRECTORY_TEXT, PEOPLE, config_text, token_of
-from usherd.domain import Decision, Effect, Question
+from usherd.decide import allows
+from usherd.domain import Decision, Question
 from usherd.errors import Fault
 from usherd.reasons import Reason
 
@@ -118,7 +119,7 @@ def show(address: str, signer: Signer) -> bool:
         as_expected = isinstance(answer, Decision) and answer.verdict.reason is scene.reason
         right = right and as_expected
         if isinstance(answer, Decision):
-            allowed = answer.verdict.effect is Effect.ALLOW
+            allowed = allows(answer.verdict)
             effect, reason = styled(answer.verdict.effect.name, "yes" if allowed else "no"), answer.verdict.reason.name
         else:
             effect, reason = styled("NO DECISION", "fault"), answer.reason.name

@@ -87,6 +87,11 @@ class Gate:
         """The weight of the work that is inside."""
         return self._inside
 
+    @property
+    def closed(self) -> bool:
+        """Whether nobody is let in any more."""
+        return self._closed
+
     def weigh(self, questions: int) -> int:
         """The weight of a call with so many questions: never more than fits in."""
         return min(questions, self._capacity)

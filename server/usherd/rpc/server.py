@@ -66,8 +66,9 @@ def methods(served: service.AuthorizationService, health: Health, *, with_reflec
     No handler has a deserialiser: what does not parse would otherwise be answered before the guard sees it.
     """
     handlers: dict[str, Handler] = {}
+    at_hand = served.at_hand()
     for name, serve in (served.handlers() | health.unary()).items():
-        handlers[name] = grpc.unary_unary_rpc_method_handler(guarded(serve))
+        handlers[name] = grpc.unary_unary_rpc_method_handler(guarded(serve, at_hand.get(name)))
     for name, serve in health.streaming().items():
         handlers[name] = grpc.unary_stream_rpc_method_handler(guarded(serve))
     if with_reflection:

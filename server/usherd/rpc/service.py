@@ -55,6 +55,33 @@ class AuthorizationService:
         }
         return {f"/{NAME}/{name}": _bounded(answer, self._limits.deadline) for name, answer in methods.items()}
 
+    def at_hand(self) -> dict[str, Callable[[bytes], bytes | None]]:
+        """For methods that ask one question, by full name: the answer without waiting, or None for the handler's.
+
+        Most questions are asked again and again. Their answers need no deadline and no place in the queue, which
+        cost more than finding them.
+        """
+        return {f"/{NAME}/Authorize": self._authorize_at_hand, f"/{NAME}/Check": self._check_at_hand}
+
+    def _authorize_at_hand(self, data: bytes) -> bytes | None:
+        request = parse_asked(api.AuthorizeRequest, data)
+        translate.check_mode(request)
+        decision = self._decision_at_hand(request)
+        return None if decision is None else answers.authorize_response(decision)
+
+    def _check_at_hand(self, data: bytes) -> bytes | None:
+        decision = self._decision_at_hand(parse_asked(api.CheckRequest, data))
+        return None if decision is None else answers.check_response(decision)
+
+    def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest) -> Decision | None:
+        question, wishes = translate.question(request), translate.wishes(request)
+        if wishes.explain or wishes.at_least is not None or self._gate.closed:
+            return None
+        decision = self._authorizer.at_hand(question)
+        if decision is not None:
+            _note(decision, wishes)
+        return decision
+
     async def authorize(self, data: bytes, seconds: float) -> bytes:
         """The only message of the stream: the decision, and that it is the only one."""
         request = parse_asked(api.AuthorizeRequest, data)

@@ -142,8 +142,10 @@ class KeySets:
 
     def usable_for(self, issuer: str) -> float:
         """As `ports.Keys.usable_for`; of several key sets, of the one that is past its bound next."""
-        now = self._stopwatch()
-        left = [keys.ring.usable_for(now) for keys in self._parts.get(issuer, ())]
+        now, parts = self._stopwatch(), self._parts.get(issuer, ())
+        if len(parts) == 1:
+            return parts[0].ring.usable_for(now)
+        left = [keys.ring.usable_for(now) for keys in parts]
         return min((seconds for seconds in left if seconds > 0), default=0.0)
 
     def status(self) -> tuple[KeySetStatus, ...]:

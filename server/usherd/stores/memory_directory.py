@@ -91,6 +91,10 @@ class MemoryDirectory:
         """All rows, whatever is wanted. It never fails, and never waits."""
         return self._facts
 
+    def at_hand(self) -> MemoryFacts:
+        """All rows, as `facts`."""
+        return self._facts
+
     async def reach(self, store: str, revision: int) -> None:
         """Returns when facts are at least of that revision; until then it waits. Raises Precondition."""
         if store != self._facts.store:
