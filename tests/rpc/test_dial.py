@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from dataclasses import replace
 
 import pytest
 
@@ -64,7 +63,7 @@ async def test_a_server_that_is_not_there_is_unreachable() -> None:
 
 
 @pytest.mark.parametrize(
-    "question", [replace(QUESTION, route="\ud800"), replace(QUESTION, team_alias="both")], ids=["surrogate", "wishes"]
+    "question", [QUESTION._replace(route="\ud800"), QUESTION._replace(team_alias="both")], ids=["surrogate", "wishes"]
 )
 async def test_a_question_that_no_message_carries_is_not_sent(question: Question) -> None:
     answers = Answers()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 
 
-_MOMENT = 0.05
+_MOMENT = 0.2
 """Seconds in which an answer reaches its client, and the client's next call comes back."""
 
 
