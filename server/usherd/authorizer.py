@@ -4,52 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from usherd.authenticate.verifier import Verifier
-from usherd.decide import allows
 from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict
 from usherd.errors import Fault, InternalFault, Refusal, RevisionNotReached
 from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
 from usherd.judge import Genuine, Judge, wanted
+from usherd.listing import ModelsPage, list_models
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
 from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Revocations, Stopwatch
 from usherd.reasons import Reason
+from usherd.turns import Turn
 from usherd.verdicts import Verdicts
-
-MAX_TURN_SECONDS = 0.002
-"""A long list of questions lets others go on after this long."""
-
-DENIED_WHATEVER_THE_MODEL = frozenset(
-    {
-        Reason.NOT_ENTITLED,
-        Reason.TEAM_NOT_ALLOWED,
-        Reason.TEAM_REQUIRED,
-        Reason.END_USER_INVALID,
-        Reason.END_USER_BLOCKED,
-        Reason.USER_BLOCKED,
-        Reason.ROUTE_AMBIGUOUS,
-        Reason.METHOD_INVALID,
-        Reason.ROUTE_DENIED,
-        Reason.ROUTE_NOT_GRANTED,
-    }
-)
-"""Reasons that no model, and so no other choice of team, can change."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelsPage:
-    """A page of models that may be called."""
-
-    models: tuple[tuple[str, str], ...]
-    """(name, resolved model), sorted by name."""
-    last: str
-    """The name to go on after; empty: this was the last page."""
-    denial: Decision | None
-    """Set when the question is denied whatever the model."""
-    revision: str
 
 
 class Authorizer:
@@ -160,7 +128,7 @@ class Authorizer:
             raise
         except Exception as error:
             raise InternalFault from error
-        turn = _Turn(self._stopwatch)
+        turn = Turn(self._stopwatch)
         answers: list[Decision | Fault] = []
         for question in questions:
             answers.append(self._answer(question, holders[question.token], facts, explain=explain))
@@ -189,23 +157,15 @@ class Authorizer:
             raise
         except Exception as error:
             raise InternalFault from error
-        revision = _revision(facts)
-        first = _decided(self._answer(open_question, holder, facts, explain=False))
-        if first.verdict.principal is None or first.verdict.reason in DENIED_WHATEVER_THE_MODEL:
-            return ModelsPage((), "", first, revision)
-        turn = _Turn(self._stopwatch)
-        found: list[tuple[str, str]] = []
-        for name in self._judge.catalogue.names():
-            if name <= after:
-                continue
-            asked = open_question._replace(model=name)
-            verdict = _decided(self._answer(asked, holder, facts, explain=False)).verdict
-            if allows(verdict):
-                if len(found) == limit:
-                    return ModelsPage(tuple(found), found[-1][0], None, revision)
-                found.append((name, verdict.resolved_model or name))
-            await turn.maybe_yield()
-        return ModelsPage(tuple(found), "", None, revision)
+        return await list_models(
+            self._judge.catalogue.names(),
+            lambda asked: self._answer(asked, holder, facts, explain=False),
+            open_question,
+            after=after,
+            limit=limit,
+            revision=_revision(facts),
+            turn=Turn(self._stopwatch),
+        )
 
     def _verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
         if explain:
@@ -264,24 +224,5 @@ class Authorizer:
         )
 
 
-class _Turn:
-    """Lets other work go on when a turn has lasted long enough."""
-
-    def __init__(self, stopwatch: Stopwatch) -> None:
-        self._stopwatch = stopwatch
-        self._since = stopwatch()
-
-    async def maybe_yield(self) -> None:
-        if self._stopwatch() - self._since > MAX_TURN_SECONDS:
-            await asyncio.sleep(0)
-            self._since = self._stopwatch()
-
-
 def _revision(facts: Facts) -> str:
     return f"{facts.store}:{facts.revision}"
-
-
-def _decided(answer: Decision | Fault) -> Decision:
-    if isinstance(answer, Fault):
-        raise answer
-    return answer

@@ -12,9 +12,9 @@ from google.rpc.status_pb2 import Status
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-from usherd.authorizer import ModelsPage
 from usherd.domain import Decision, Dependency, DependencyKind, Effect, Principal, PrincipalKind, Question, Verdict
 from usherd.errors import Fault
+from usherd.listing import ModelsPage
 from usherd.reasons import Reason
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits

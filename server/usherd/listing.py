@@ -1,0 +1,75 @@
+"""Lists the models that may be called, by asking for each: a list can then not differ from what is enforced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from usherd.decide import allows
+from usherd.domain import Decision, Question
+from usherd.errors import Fault
+from usherd.reasons import Reason
+from usherd.turns import Turn
+
+DENIED_WHATEVER_THE_MODEL = frozenset(
+    {
+        Reason.NOT_ENTITLED,
+        Reason.TEAM_NOT_ALLOWED,
+        Reason.TEAM_REQUIRED,
+        Reason.END_USER_INVALID,
+        Reason.END_USER_BLOCKED,
+        Reason.USER_BLOCKED,
+        Reason.ROUTE_AMBIGUOUS,
+        Reason.METHOD_INVALID,
+        Reason.ROUTE_DENIED,
+        Reason.ROUTE_NOT_GRANTED,
+    }
+)
+"""Reasons that no model, and so no other choice of team, can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsPage:
+    """A page of models that may be called."""
+
+    models: tuple[tuple[str, str], ...]
+    """(name, resolved model), sorted by name."""
+    last: str
+    """The name to go on after; empty: this was the last page."""
+    denial: Decision | None
+    """Set when the question is denied whatever the model."""
+    revision: str
+
+
+async def list_models(
+    names: Sequence[str],
+    ask: Callable[[Question], Decision | Fault],
+    question: Question,
+    *,
+    after: str,
+    limit: int,
+    revision: str,
+    turn: Turn,
+) -> ModelsPage:
+    """The first `limit` of the sorted names after `after` with which `ask` allows the question. Raises Fault."""
+    without_model = _decided(ask(question))
+    verdict = without_model.verdict
+    if verdict.principal is None or verdict.reason in DENIED_WHATEVER_THE_MODEL:
+        return ModelsPage((), "", without_model, revision)
+    found: list[tuple[str, str]] = []
+    for name in names:
+        if name <= after:
+            continue
+        verdict = _decided(ask(question._replace(model=name))).verdict
+        if allows(verdict):
+            if len(found) == limit:
+                return ModelsPage(tuple(found), found[-1][0], None, revision)
+            found.append((name, verdict.resolved_model or name))
+        await turn.maybe_yield()
+    return ModelsPage(tuple(found), "", None, revision)
+
+
+def _decided(answer: Decision | Fault) -> Decision:
+    if isinstance(answer, Fault):
+        raise answer
+    return answer
