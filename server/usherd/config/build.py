@@ -179,7 +179,8 @@ def _routes(file: File, groups: RouteGroups) -> RouteRules:
     return RouteRules(
         public=groups.expand(file.routes.public),
         allowed=None if file.routes.allowed is None else groups.expand(file.routes.allowed),
-        admin_only=groups.expand(file.routes.admin_only),
+        # Routes that the reference keeps for the master key are for administrators only, whatever else is listed.
+        admin_only=groups.expand([*file.routes.admin_only, "master_key_only_routes"]),
         model_required=needed,
         model_templates=templates,
     )

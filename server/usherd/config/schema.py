@@ -103,7 +103,9 @@ class Routes(Section):
     groups: dict[Name, list[Text]] = Field(default_factory=dict, description="Groups of your own.")
     public: list[Text] = Field(default_factory=list, description="Allowed without looking at the token.")
     allowed: list[Text] | None = Field(default=None, description="If given, nothing else is allowed to anyone.")
-    admin_only: list[Text] = Field(default_factory=list, description="Allowed to administrators only.")
+    admin_only: list[Text] = Field(
+        default_factory=list, description="Allowed to administrators only, besides master_key_only_routes."
+    )
 
 
 class Model(Section):
