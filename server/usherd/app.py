@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gc
 import itertools
 import secrets
 import signal
@@ -142,6 +143,13 @@ def stop_signals() -> asyncio.Event:
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop)
     return stopped
+
+
+def _spare_the_collector() -> None:
+    """Keeps the garbage collector off what stays for ever, and looks less often: about 5 % of the CPU of a call."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _listen(server: ServerSettings) -> Listen:
