@@ -26,17 +26,20 @@ class Verdicts:
     def __init__(self, judge: Judge, size: int) -> None:
         self._judge = judge
         self._size = size
-        self._known: OrderedDict[_Key, tuple[Facts, Verdict]] = OrderedDict()
+        self._known: OrderedDict[_Key, Verdict] = OrderedDict()
+        self._facts: Facts | None = None
+        """What all of them were judged by. One object: remembered verdicts must not keep old directories alive."""
 
     def known(self, holder: Genuine, question: Question, facts: Facts) -> Verdict | None:
         """The verdict, if it is remembered."""
+        if facts is not self._facts:
+            return None
         # All of the question but its token, whose holder stands for it.
         key = (holder, question[1:])
-        known = self._known.get(key)
-        if known is None or known[0] is not facts:
-            return None
-        self._known.move_to_end(key)
-        return known[1]
+        verdict = self._known.get(key)
+        if verdict is not None:
+            self._known.move_to_end(key)
+        return verdict
 
     def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
         """The verdict, as the judge makes it."""
@@ -45,12 +48,17 @@ class Verdicts:
             return known
         verdict = self._judge.verdict(holder, question, asked, facts, explain=False)
         if self._size > 0 and asked.well_formed and _free_text(question) <= MAX_FREE_TEXT:
-            key = (holder, question[1:])
-            self._known[key] = (facts, verdict)
-            self._known.move_to_end(key)
-            if len(self._known) > self._size:
-                self._known.popitem(last=False)
+            self._remember((holder, question[1:]), verdict, facts)
         return verdict
+
+    def _remember(self, key: _Key, verdict: Verdict, facts: Facts) -> None:
+        if facts is not self._facts:
+            self._known.clear()
+            self._facts = facts
+        self._known[key] = verdict
+        self._known.move_to_end(key)
+        if len(self._known) > self._size:
+            self._known.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._known)

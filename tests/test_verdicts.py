@@ -1,0 +1,72 @@
+"""Remembered verdicts: bounded, and only for the facts that they were judged by."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+
+import pytest
+
+from usherd.facts import Team
+from worlds import World
+
+READER = {"roles": "Reader"}
+
+
+def remembered(world: World) -> int:
+    return len(world.authorizer._verdicts)
+
+
+def test_another_directory_makes_all_of_them_forgotten() -> None:
+    world = World(teams=(Team(id="red", models=("*",)),))
+    question = world.question(claims={"groups": ["red"]})
+    before = world.answer(question).verdict.reason.name
+
+    world.teams = (Team(id="red", models=("o1",)),)
+    world.directory.replace(world.rows())
+    after = world.answer(question).verdict.reason.name
+
+    assert (before, after, remembered(world)) == ("ALLOWED", "MODEL_NOT_GRANTED", 1)
+
+
+async def test_they_keep_no_old_directory_alive() -> None:
+    world = World(teams=(Team(id="red", models=("*",)),))
+    world.answer(world.question(claims={"groups": ["red"]}))
+    first = world.directory.at_hand()
+
+    world.directory.replace(world.rows())
+    world.answer(world.question(claims={"groups": ["red"]}))
+
+    assert world.authorizer._verdicts._facts is world.directory.at_hand()
+    assert not [each for each in gc.get_referrers(first) if each is not locals() and not inspect.isframe(each)]
+
+
+@pytest.mark.parametrize("size", [0, 1, 3])
+def test_there_are_no_more_of_them_than_there_may_be(size: int) -> None:
+    world = World()
+    world.authorizer._verdicts._size = size
+
+    for subject in range(5):
+        world.ask(claims={**READER, "sub": f"s{subject}"})
+
+    assert remembered(world) == size
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"route": "/v1/%2e"}, {"model": "*"}, {"method": "get"}, {"end_user_id": "x" * 2000}, {"team_id": "x" * 2000}],
+)
+def test_what_is_out_of_bounds_is_not_remembered(asked: dict[str, str]) -> None:
+    world = World()
+
+    world.ask(claims=READER, **asked)
+
+    assert remembered(world) == 0
+
+
+def test_an_explained_answer_is_judged_anew() -> None:
+    world = World()
+
+    world.ask(claims=READER, explain=True)
+
+    assert remembered(world) == 0
