@@ -171,7 +171,7 @@ def key_set(*pairs: KeyPair) -> dict[str, Any]:
 
 
 def session_token(payload: object, secret: bytes, header: object = None) -> str:
-    """A token of the seed's form: HS256 over the master key."""
+    """A token of LiteLLM's form: HS256 over the master key."""
     header = {"alg": "HS256", "typ": "JWT"} if header is None else header
     return compact(header, payload, lambda data: hmac.new(secret, data, hashlib.sha256).digest())
 

@@ -82,3 +82,25 @@ def test_a_refusal_depends_on_the_issuer_whose_rules_refused() -> None:
     assert depends_on(iss="https://stranger.example") == [("POLICY", "policy-digest")]
     world.keys.sets["idp"] = []
     assert depends_on() == [("KEY", "idp/"), ("ISSUER", "idp"), ("POLICY", "policy-digest")]
+
+
+def test_a_genuine_token_that_is_refused_later_is_what_the_answer_depends_on() -> None:
+    decision = World().ask(claims={"groups": 5})
+
+    assert decision.verdict.reason.name == "CLAIM_INVALID"
+    assert [each.kind.name for each in decision.verdict.depends_on] == ["TOKEN", "KEY", "ISSUER", "POLICY"]
+
+
+def test_checks_that_nothing_was_set_up_for_are_not_told_as_passed() -> None:
+    async def hook(_claims: object) -> bool:
+        return True
+
+    def outcomes(world: World) -> dict[str, str]:
+        explanation = world.ask(claims=READER, explain=True).verdict.explanation
+        assert explanation is not None
+        return {each.check: each.outcome.name for each in explanation.checks}
+
+    bare, hooked = outcomes(World()), outcomes(World(hook=hook))
+
+    assert (bare["token"], bare["revocation"], bare["hook"]) == ("PASSED", "NOT_APPLICABLE", "NOT_APPLICABLE")
+    assert (hooked["revocation"], hooked["hook"]) == ("NOT_APPLICABLE", "PASSED")

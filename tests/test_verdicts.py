@@ -70,3 +70,11 @@ def test_an_explained_answer_is_judged_anew() -> None:
     world.ask(claims=READER, explain=True)
 
     assert remembered(world) == 0
+
+
+def test_a_verdict_that_depends_on_more_than_answers_list_is_not_remembered() -> None:
+    world = World()
+
+    world.ask(claims={**READER, "groups": [f"t{number}" for number in range(100)]})
+
+    assert remembered(world) == 0

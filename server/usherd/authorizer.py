@@ -44,7 +44,8 @@ class Authorizer:
         self._clock = clock
         self._stopwatch = stopwatch
         self._new_id = new_id
-        self._judge = Judge(policy)
+        optional = {"revocation": revocations is not None, "hook": hook is not None}
+        self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
         self._verdicts = Verdicts(self._judge, remember)
         self._holders = Holders(
             verifier=verifier,
@@ -203,7 +204,9 @@ class Authorizer:
             return internal
 
     def _refusal(self, refused: Refused, *, explain: bool) -> Decision:
-        return self._decision(self._judge.refused(refused.refusal, refused.check, explain=explain), None, None)
+        return self._decision(
+            self._judge.refused(refused.refusal, refused.check, refused.token, explain=explain), None, None
+        )
 
     def _decision(self, verdict: Verdict, holder: Genuine | None, facts: Facts | None) -> Decision:
         now = self._clock()

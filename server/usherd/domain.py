@@ -102,7 +102,7 @@ class VerifiedToken:
     token_id: str
     """A keyed digest of header and payload: never of the signature, which has more than one valid form."""
     key: VerificationKey | None
-    """The key that verified it; None for a session of the seed's form, which no public key verifies."""
+    """The key that verified it; None for a session of LiteLLM's form, which no public key verifies."""
     expires_at: float
     """The claim `exp`, seconds since the epoch, without leeway."""
     not_before: float

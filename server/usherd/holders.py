@@ -21,6 +21,8 @@ class Refused:
 
     refusal: Refusal
     check: str
+    token: VerifiedToken | None
+    """The token, when it was genuine and something later refused it."""
 
 
 class Holders:
@@ -58,7 +60,7 @@ class Holders:
 
     async def of(self, text: str, patience: float) -> Genuine | Refused:
         """Whose token it is. Revocation and hook are asked each time, whatever is cached."""
-        check = "token"
+        check, token = "token", None
         try:
             token = await self._verifier.verify(text, patience=patience)
             check = "revocation"
@@ -74,7 +76,7 @@ class Holders:
                 self._known[token] = holder
             return holder
         except Refusal as refusal:
-            return Refused(refusal, check)
+            return Refused(refusal, check, token)
 
     def at_hand(self, text: str) -> Genuine | None:
         """The holder of a token that is known and still genuine, without waiting; None says nothing: ask `of`.

@@ -25,6 +25,7 @@ from usherd.errors import Refusal
 from usherd.identify import resolve
 from usherd.identify.resolve import identify
 from usherd.identity import Profile
+from usherd.ids import well_formed_id
 from usherd.permit.asked import Asked
 from usherd.permit.case import Case, Denied, NotApplicable
 from usherd.permit.checks import CHECKS
@@ -70,7 +71,9 @@ def wanted(holder: Genuine, question: Question) -> Wanted:
 class Judge:
     """Makes verdicts under one policy."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, optional: frozenset[str] = frozenset()) -> None:
+        """`optional` are the names of those among `revocation` and `hook` that are set up."""
+        self._optional = optional
         self._permit = Permit(policy)
         self.catalogue = self._permit.rules.catalogue
         self._policy_dependency = Dependency(DependencyKind.POLICY, policy.digest)
@@ -98,28 +101,24 @@ class Judge:
             explanation=explanation,
         )
 
-    def refused(self, refusal: Refusal, check: str, *, explain: bool) -> Verdict:
-        """DENY for a token that is not genuine, or that says something it must not."""
+    def refused(self, refusal: Refusal, check: str, token: VerifiedToken | None, *, explain: bool) -> Verdict:
+        """DENY for a token that is not genuine; or for a genuine `token`, which a later check refuses."""
         depends_on = [self._policy_dependency]
-        if refusal.issuer:
+        if token is not None:
+            depends_on = self._depends_on(token)
+        elif refusal.issuer:
             depends_on.append(self._issuer_dependency(refusal.issuer))
             if refusal.reason is Reason.UNKNOWN_KEY:
                 depends_on.append(Dependency(DependencyKind.KEY, f"{refusal.issuer}/", absent=True))
         explanation = None
         if explain:
             result = CheckResult(check, CheckOutcome.DENIED, refusal.reason, refusal.note)
-            explanation = Explanation(checks=(*_passed_before(check), result))
+            explanation = Explanation(checks=(*self._before(check), result))
         return deny(refusal.reason, depends_on=depends_on, explanation=explanation)
 
     def genuine(self, token: VerifiedToken, profile: Profile) -> Genuine:
         """A token with everything that its being genuine depends on."""
-        depends_on = [
-            Dependency(DependencyKind.TOKEN, token.token_id),
-            self._issuer_dependency(token.issuer),
-            self._policy_dependency,
-        ]
-        if token.key is not None:
-            depends_on.append(Dependency(DependencyKind.KEY, f"{token.key.issuer}/{token.key.thumbprint}"))
+        depends_on = self._depends_on(token)
         key_of = "" if token.key is None else token.key.issuer
         return Genuine(token.expires_at, key_of, profile, tuple(depends_on), resolve.wanted(profile, None))
 
@@ -130,7 +129,7 @@ class Judge:
         case = self._permit.case(question, asked, identity, reading)
         passed = list(TOKEN_PASSED)
         denied: Denied | None = None
-        results: list[CheckResult] = [_result(step.check, None) for step in passed] if explain else []
+        results: list[CheckResult] = list(self._before(None)) if explain else []
         for name, check in CHECKS:
             outcome = check(case)
             if explain:
@@ -169,12 +168,25 @@ class Judge:
             team_candidates=case.identity.team_ids,
         )
 
+    def _depends_on(self, token: VerifiedToken) -> list[Dependency]:
+        found = [
+            Dependency(DependencyKind.TOKEN, token.token_id),
+            self._issuer_dependency(token.issuer),
+            self._policy_dependency,
+        ]
+        if token.key is not None:
+            found.append(Dependency(DependencyKind.KEY, f"{token.key.issuer}/{token.key.thumbprint}"))
+        return found
+
+    def _before(self, check: str | None) -> Iterable[CheckResult]:
+        """How the checks before the directory's went, up to one: those that nothing was set up for did not happen."""
+        names = TOKEN_CHECKS if check is None else TOKEN_CHECKS[: TOKEN_CHECKS.index(check)]
+        for name in names:
+            made = name not in ("revocation", "hook") or name in self._optional
+            yield CheckResult(name, CheckOutcome.PASSED if made else CheckOutcome.NOT_APPLICABLE)
+
     def _issuer_dependency(self, issuer: str) -> Dependency:
         return Dependency(DependencyKind.ISSUER, issuer, self._issuer_digests[issuer])
-
-
-def _passed_before(check: str) -> Iterable[CheckResult]:
-    return (CheckResult(name, CheckOutcome.PASSED) for name in TOKEN_CHECKS[: TOKEN_CHECKS.index(check)])
 
 
 def _result(name: str, outcome: Denied | NotApplicable | None) -> CheckResult:
@@ -198,7 +210,7 @@ def _principal(case: Case) -> Principal:
         team_id="" if team is None else team.id,
         team_alias="" if team is None else team.alias,
         organization_id=case.organization_id,
-        end_user_id=identity.end_user_id,
+        end_user_id=identity.end_user_id if well_formed_id(identity.end_user_id) else "",
         scopes=profile.scopes,
         roles=profile.role_names,
         claims=profile.claims,

@@ -21,7 +21,7 @@ ALL: None = None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
-    """When a token of one issuer is genuine (design: `token.*`; RFC 8725)."""
+    """When a token of one issuer is genuine (RFC 8725)."""
 
     issuer: str
     """The exact value of `iss`."""
@@ -157,7 +157,7 @@ class CatalogueModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionRules:
-    """The seed's user-interface sessions: HS256 over the master key. Only under `insecure.session_master_key`."""
+    """LiteLLM's user-interface sessions: HS256 over the master key. Only under `insecure.session_master_key`."""
 
     secret: bytes = field(repr=False)
     max_lifetime: float = 86400.0

@@ -15,7 +15,8 @@ class Reading:
     """One question's view of the facts. Every look-up, found or not, becomes a dependency.
 
     Ids are those that were asked for, with the issuer's name in front where the issuer scopes them: a row that
-    appears, changes or goes is found again by the same look-up.
+    appears, changes or goes is found again by the same look-up. No issuer's name has a colon, so that `id:` and
+    `alias:` begin no other id.
     """
 
     __slots__ = ("_facts", "_seen")
@@ -41,7 +42,7 @@ class Reading:
         found = self._facts.teams_by_alias(issuer, alias)
         team = found[0] if len(found) == 1 else None
         # The look-up is a dependency of its own: a second team of the alias makes it ambiguous.
-        return self._note(DependencyKind.TEAM, f"{issuer}/alias:{alias}", team)
+        return self._note(DependencyKind.TEAM, f"alias:{issuer}/{alias}", team)
 
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from usherd.domain import Question, Verdict
+from usherd.domain import MAX_DEPENDENCIES, Question, Verdict
 from usherd.judge import Genuine, Judge
 from usherd.permit.asked import Asked
 from usherd.ports import Facts
 
 MAX_FREE_TEXT = 1024
-"""Characters of a question's ids together: longer questions are judged anew, so that memory stays bounded."""
+"""Characters of a question's ids together: longer questions are judged anew, so that memory stays bounded.
+
+So are those whose verdict depends on more than an answer lists: a token can name hundreds of teams."""
 
 _Key = tuple[Genuine, tuple[object, ...]]
 
@@ -47,7 +49,8 @@ class Verdicts:
         if known is not None:
             return known
         verdict = self._judge.verdict(holder, question, asked, facts, explain=False)
-        if self._size > 0 and asked.well_formed and _free_text(question) <= MAX_FREE_TEXT:
+        small = len(verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question) <= MAX_FREE_TEXT
+        if self._size > 0 and asked.well_formed and small:
             self._remember((holder, question[1:]), verdict, facts)
         return verdict
 

@@ -1,4 +1,4 @@
-"""Sessions of the user interface in the seed's form: what the seed does is done, except where it is unsafe."""
+"""Sessions of the user interface in LiteLLM's form: what LiteLLM does is done, except where it is unsafe."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEED = {
     "aud": "litellm-ui",
     "exp": int(NOW) + 86400,
 }
-"""The claims that the seed mints, 24 hours long."""
+"""The claims that LiteLLM mints, 24 hours long."""
 
 
 def seed(**changes: Any) -> dict[str, Any]:
@@ -63,7 +63,7 @@ async def test_a_session_of_the_seed_gives_its_claims() -> None:
 
 
 async def test_an_expired_session_is_expired() -> None:
-    # The seed has no leeway for sessions: it ends at the very second.
+    # LiteLLM has no leeway for sessions: it ends at the very second.
     assert await reason_of(session(), now=NOW + 86399.9) is None
     assert await reason_of(session(), now=NOW + 86400) == Reason.TOKEN_EXPIRED
 
@@ -81,7 +81,7 @@ async def test_a_session_under_another_secret_is_invalid(secret: bytes) -> None:
         {"iss": "litellm-proxy "},
         {"iss": ["litellm-proxy"]},
         {"aud": "other"},
-        # The seed compares with a string: a list is not recognised, even of that one audience.
+        # LiteLLM compares with a string: a list is not recognised, even of that one audience.
         {"aud": ["litellm-ui"]},
         {"aud": ...},
     ],
@@ -122,7 +122,7 @@ async def test_a_session_is_no_other_kind_of_token(header_type: str) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        # The seed takes a session without end for ever; here it must say when it ends.
+        # LiteLLM takes a session without end for ever; here it must say when it ends.
         {"exp": ...},
         {"exp": None},
         {"exp": str(SEED["exp"])},

@@ -106,7 +106,7 @@ def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
             found.add((DependencyKind.TEAM, f"idp/{team}"))
     for alias in {*old.aliases, *new.aliases}:
         if list(map(bare, old.teams_by_alias("idp", alias))) != list(map(bare, new.teams_by_alias("idp", alias))):
-            found.add((DependencyKind.TEAM, f"idp/alias:{alias}"))
+            found.add((DependencyKind.TEAM, f"alias:idp/{alias}"))
     for user in {*old.users, *new.users}:
         if bare(old.user("idp", user)) != bare(new.user("idp", user)):
             found.add((DependencyKind.USER, f"idp/{user}"))
@@ -155,7 +155,7 @@ class Spy:
         return self._facts.team(issuer, team_id)
 
     def teams_by_alias(self, issuer: str, alias: str) -> Any:
-        self.asked.add((DependencyKind.TEAM, f"{issuer}/alias:{alias}"))
+        self.asked.add((DependencyKind.TEAM, f"alias:{issuer}/{alias}"))
         return self._facts.teams_by_alias(issuer, alias)
 
     def organization(self, organization_id: str) -> Organization | None:

@@ -1,4 +1,4 @@
-"""The seed's issue: being genuine is not being entitled."""
+"""Being genuine is not being entitled."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from keyring import session_token
 from usherd.domain import PrincipalKind
 from usherd.facts import Team, User
-from usherd.policy import MayGrant
+from usherd.policy import MayGrant, RouteRules, SessionRules
 from worlds import CHAT, World, issuer, policy, role
 
 SERVICE = {"sub": "app-object", "oid": "app-object", "appid": "app", "azp": "app"}
@@ -145,3 +146,58 @@ def test_a_public_route_is_open_to_anyone_and_looks_at_no_token() -> None:
 @pytest.mark.parametrize("route", ["/health/liveliness/x", "//health/liveliness", "/health/./liveliness", CHAT])
 def test_no_other_route_is_open_without_a_token(route: str) -> None:
     assert World().reason(token="", route=route) == "TOKEN_MISSING"
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1])
+def test_an_unverified_address_makes_nobody_somebody(verified: object) -> None:
+    by_email = policy(issuers=(replace(issuer(), claims=replace(issuer().claims, user=("email",))),), roles=())
+    by_role = policy(roles=(role(claim="email", value="*@corp.example"),))
+    claims = {"sub": "mallory", "email": "boss@corp.example", "email_verified": verified}
+    boss = User(id="boss@corp.example", models=("*",))
+
+    assert World(policy=by_email, users=(boss,)).reason(claims=claims) == "CLAIM_INVALID"
+    assert World(policy=by_role).reason(claims=claims) == "CLAIM_INVALID"
+    assert World(policy=by_email, users=(boss,)).reason(claims={**claims, "email_verified": True}) == "ALLOWED"
+    # Where nothing reads the address, it says nothing.
+    assert World().reason(claims={**claims, "roles": "Reader"}) == "ALLOWED"
+
+
+@pytest.mark.parametrize("word", ["org", "customer", "team", "sub"])
+def test_no_word_that_is_read_may_be_left_out_of_a_token(word: str) -> None:
+    claims = {"roles": "Reader", "_claim_names": {word: "src1"}}
+
+    assert World().reason(claims=claims) == "GROUPS_OVERAGE"
+
+
+@pytest.mark.parametrize(("pattern", "held"), [("true", True), ("*", False), ("t*", False), ("false", False)])
+def test_a_boolean_claim_is_compared_as_it_is_written(pattern: str, held: bool) -> None:
+    world = World(policy=policy(roles=(role(claim="premium", value=pattern),)))
+
+    assert (world.reason(claims={"premium": True}) == "ALLOWED") is held
+    assert (world.reason(claims={"premium": False}) == "ALLOWED") is (pattern == "false")
+
+
+def test_a_route_for_administrators_is_not_public() -> None:
+    rules = RouteRules(public=("/health/*",), admin_only=("/health/secret",))
+    world = World(policy=policy(routes=rules))
+
+    assert world.reason(token="", route="/health/live", model=None) == "PUBLIC_ROUTE"
+    assert world.reason(token="", route="/health/secret", model=None) == "TOKEN_MISSING"
+
+
+def test_the_session_and_not_the_directory_makes_an_administrator_of_a_session() -> None:
+    secret = b"a master key of at least 32 bytes, for tests"
+    world = World(
+        policy=policy(session=SessionRules(secret=secret, digest="d"), session_admin_routes=("/key/generate",)),
+        users=(User(id="u1", models=("*",), role="proxy_admin"),),
+    )
+
+    def reason(user_role: str, user_id: str = "u1") -> str:
+        claims = {"iss": "litellm-proxy", "aud": "litellm-ui", "user_id": user_id, "user_role": user_role}
+        token = session_token({**claims, "exp": int(world.now) + 600, "scope": ["litellm_proxy_admin"]}, secret)
+        return world.reason(token=token, route="/key/generate", model=None)
+
+    assert reason("proxy_admin") == "ALLOWED"
+    assert reason("proxy_admin_viewer") == "ROUTE_DENIED"
+    assert reason("internal_user") == "ROUTE_DENIED"
+    assert reason("internal_user", "stranger") == "NOT_ENTITLED"

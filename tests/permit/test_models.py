@@ -213,3 +213,34 @@ def test_a_teams_own_alias_means_its_model_for_that_team_only() -> None:
     assert (decision.verdict.reason.name, decision.verdict.resolved_model) == ("ALLOWED", "gpt-4o")
     assert world.reason(claims={"groups": ["red"]}, model="sneaky") == "MODEL_NOT_GRANTED"
     assert world.reason(claims={"groups": ["blue"]}, model="ours") == "MODEL_NOT_GRANTED"
+
+
+@pytest.mark.parametrize(
+    ("entry", "model"),
+    [
+        ("openai/gpt-4o", "gpt-4o"),
+        ("gpt-4o", "openai/gpt-4o"),
+        ("access-group/fast", "openai/gpt-4o"),
+        ("openai/gpt-4o", "default"),
+        ("fast", "fast"),
+        ("fast", "gpt-4o"),
+        ("def*", "ours"),
+        ("unheard-of", "unheard-of"),
+    ],
+)
+def test_a_denied_model_has_no_other_name(entry: str, model: str) -> None:
+    everything = role(grants=Grant(routes=(CHAT,), models=("*",)))
+    denying = role("no", value="No", grants=Grant(), deny=Grant(models=(entry,)))
+    team = Team(id="red", models=("*",), model_aliases={"ours": "default"})
+    claims = {"roles": ["Reader", "No"], "groups": ["red"]}
+
+    assert World(policy=policy(roles=(everything, denying)), teams=(team,)).reason(claims=claims, model=model) == (
+        "MODEL_DENIED"
+    )
+
+
+def test_a_grant_of_a_bare_name_does_not_cover_it_with_a_provider_nor_the_other_way_round() -> None:
+    granting = role(grants=Grant(routes=(CHAT,), models=("openai/gpt-4o",)))
+
+    assert World().reason(claims=READER, model="openai/gpt-4o") == "MODEL_NOT_GRANTED"
+    assert World(policy=policy(roles=(granting,))).reason(claims=READER, model="gpt-4o") == "MODEL_NOT_GRANTED"

@@ -126,6 +126,13 @@ def test_an_absent_method_matches_a_denial_and_not_a_grant() -> None:
     assert (routes.grants("GET", "/v1/files/x"), routes.denies("GET", "/v1/files/x")) == (False, False)
 
 
+def test_what_denies_get_denies_head() -> None:
+    routes = RouteSet(["GET /key/list"])
+
+    assert (routes.denies("HEAD", "/key/list"), routes.grants("HEAD", "/key/list")) == (True, False)
+    assert not RouteSet(["POST /key/list"]).denies("HEAD", "/key/list")
+
+
 @pytest.mark.parametrize("method", ["get", "GET ", "G\nET", "X" * 17, "GÉT"])
 def test_a_method_is_a_short_upper_case_word(method: str) -> None:
     assert not well_formed_method(method)

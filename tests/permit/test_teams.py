@@ -184,3 +184,43 @@ def test_limits_of_team_user_and_member_are_reported_and_spend_is_not() -> None:
     assert limits.team == Limit(tpm=1000, models=("gpt-4o",))
     assert limits.user == Limit(rpm=3, models=("gpt-4o",))
     assert limits.member == Limit(max_budget_micro_usd=5)
+
+
+def test_the_organization_that_a_request_acts_on_must_exist_and_not_be_blocked() -> None:
+    world = World(
+        users=(User(id="alice", models=("*",), organizations=("acme", "gone", "shut")),),
+        organizations=(Organization(id="acme"), Organization(id="shut", blocked=True)),
+    )
+
+    def reason(asked: str, **claims: object) -> str:
+        return world.reason(claims=claims, organization_id=asked)
+
+    assert [reason(asked) for asked in ("acme", "gone", "shut", "other")] == [
+        "ALLOWED",
+        "ORGANIZATION_MISMATCH",
+        "ORGANIZATION_BLOCKED",
+        "ORGANIZATION_MISMATCH",
+    ]
+    assert [reason(asked, scope="admin") for asked in ("acme", "shut", "x\x00")] == [
+        "ALLOWED",
+        "ORGANIZATION_BLOCKED",
+        "ORGANIZATION_MISMATCH",
+    ]
+
+
+def test_an_id_that_nobody_can_have_is_not_repeated_in_the_answer() -> None:
+    for asked in ({"end_user_id": "x" * 5000}, {"team_alias": "x" * 5000}):
+        decision = World().ask(claims={"roles": "Reader"}, **asked)
+
+        assert decision.verdict.reason.name in ("END_USER_INVALID", "TEAM_NOT_ALLOWED")
+        assert "x" * 300 not in repr(decision.verdict)
+
+
+def test_a_team_whose_id_looks_like_an_alias_is_a_dependency_of_its_own() -> None:
+    teams = (Team(id="alias:R", models=("*",)), Team(id="r", alias="R", models=("*",)))
+    world = World(teams=teams)
+
+    decision = world.ask(claims={"groups": ["alias:R"], "team_alias": "R"})
+
+    named = [each.id for each in decision.verdict.depends_on if each.kind.name == "TEAM"]
+    assert named == ["alias:idp/R", "idp/alias:R"]

@@ -20,9 +20,11 @@ def kind_of(claims: VerifiedClaims, issuer: IssuerPolicy, client: str, scopes: t
         met = all(_holds(read(claims, path), patterns) for path, patterns in issuer.service_when)
         return PrincipalKind.SERVICE if met else PrincipalKind.USER
     subject = claims.get("sub")
-    if claims.get("idtyp") == "app" or claims.get("gty") == "client-credentials":
+    if "idtyp" in claims:
+        return PrincipalKind.SERVICE if claims["idtyp"] == "app" else PrincipalKind.USER
+    if claims.get("gty") == "client-credentials":
         return PrincipalKind.SERVICE
-    if claims.get("idtyp") == "user" or not client:
+    if not client:
         return PrincipalKind.USER
     if subject in (client, f"{client}@clients"):
         return PrincipalKind.SERVICE

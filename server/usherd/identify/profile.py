@@ -32,7 +32,11 @@ class Profiler:
             return _session_profile(token)
         issuer = self._issuers[token.issuer]
         claims = token.claims
-        refuse_overage(claims, self._read_by_rules[issuer.name])
+        read_by_rules = self._read_by_rules[issuer.name]
+        refuse_overage(claims, read_by_rules)
+        if claims.get("email_verified", True) is not True and issuer.claims.email in read_by_rules:
+            # An address that anyone can claim must not make anyone somebody.
+            raise Refusal(Reason.CLAIM_INVALID)
         words = issuer.claims
         scopes = tuple(sorted({scope for path in words.scopes for scope in spaced(claims, path)}))
         client = first(claims, words.client)
@@ -75,7 +79,9 @@ class Profiler:
 
 def _paths_of_rules(policy: Policy, issuer: IssuerPolicy) -> tuple[ClaimPath, ...]:
     words = issuer.claims
-    paths: list[ClaimPath] = [path for path in (words.team, words.team_alias, words.teams) if path is not None]
+    single = (words.user, words.team, words.team_alias, words.teams, words.organization, words.end_user)
+    paths: list[ClaimPath] = [path for path in single if path is not None]
+    paths += [path for path, _ in issuer.service_when or ()]
     paths += [path for role in policy.roles if role.issuer == issuer.name for _, path, _ in role.when]
     paths += words.scopes
     return tuple(dict.fromkeys(paths))
@@ -98,7 +104,7 @@ _SESSION_ADMIN_ROLE = "proxy_admin"
 def _session_profile(token: VerifiedToken) -> Profile:
     """A session of the user interface: its own claims count, rules about an identity provider do not.
 
-    Only `user_role` makes an administrator. The scope inside such a token does not: the seed gives it to
+    Only `user_role` makes an administrator. The scope inside such a token does not: LiteLLM gives it to
     administrators who may only look, too.
     """
     claims = token.claims
@@ -117,7 +123,7 @@ def _session_profile(token: VerifiedToken) -> Profile:
         roles=(),
         role_names=(),
         admin=one(claims, ("user_role",)) == _SESSION_ADMIN_ROLE,
-        may_be_admin=True,
+        may_be_admin=False,
         team_ids=(),
         team_alias="",
         teams_allowed=None,

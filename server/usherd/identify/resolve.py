@@ -5,6 +5,7 @@ from __future__ import annotations
 from usherd.domain import SESSION_ISSUER, Question
 from usherd.facts import User
 from usherd.identity import Identity, Profile
+from usherd.ids import well_formed_id
 from usherd.ports import Wanted
 from usherd.reading import Reading
 
@@ -38,7 +39,8 @@ def identify(profile: Profile, question: Question, reading: Reading) -> Identity
         team_ids=team_ids,
         wish_refused=wish_refused,
         end_user_id=end_user_id,
-        end_user=reading.end_user(end_user_id) if end_user_id else None,
+        # An id that nobody can have is neither looked up nor repeated in the answer.
+        end_user=reading.end_user(end_user_id) if well_formed_id(end_user_id) else None,
     )
 
 
@@ -60,7 +62,8 @@ def _teams_to_try(profile: Profile, question: Question, reading: Reading) -> tup
             team_ids = (*team_ids, named.id)
     wish = question.team_id
     if question.team_alias is not None:
-        wished = reading.team_by_alias(profile.issuer, question.team_alias)
+        known = well_formed_id(question.team_alias)
+        wished = reading.team_by_alias(profile.issuer, question.team_alias) if known else None
         wish = "" if wished is None else wished.id
     if wish is None:
         return team_ids, refused

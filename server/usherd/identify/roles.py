@@ -36,6 +36,7 @@ def _met(
     _, path, patterns = condition
     value = read(claims, path)
     if isinstance(value, bool):
-        return fits_any("true" if value else "false", patterns)
+        # Written out or not at all: `*` means any text, and `false` is none.
+        return ("true" if value else "false") in patterns
     values = spaced(claims, path) if path in issuer.claims.scopes else many(claims, path)
     return any(fits_any(item, patterns) for item in values)

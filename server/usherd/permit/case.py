@@ -8,7 +8,7 @@ from usherd.domain import Question
 from usherd.facts import Organization, Team
 from usherd.identity import Identity
 from usherd.permit.asked import Asked
-from usherd.permit.rulebook import CompiledGrant, CompiledRole, Rulebook
+from usherd.permit.rulebook import CompiledRole, Rulebook
 from usherd.reading import Reading
 from usherd.reasons import Reason
 
@@ -54,8 +54,6 @@ class Case:
     identity: Identity
     reading: Reading
     roles: tuple[CompiledRole, ...]
-    grants: tuple[CompiledGrant, ...]
-    """Grants that are held whatever the team: by roles, as administrator, as a user without team."""
     choice: TeamChoice
     organization_id: str
     """The chosen team's organization, or else the token's. Empty: none."""

@@ -7,7 +7,7 @@ from usherd.reasons import Reason
 
 
 def entitlement(case: Case) -> Outcome:
-    """Denies a holder without admin scope, named role, existing team or known user (design: `access.unentitled`)."""
+    """Denies a holder without admin scope, named role, existing team or known user."""
     if case.roles or case.identity.is_admin or case.choice.claimed or case.identity.user is not None:
         return None
     return Denied(

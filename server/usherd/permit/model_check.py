@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
-from usherd.permit.models import KnownModel, ModelSet
+from usherd.permit.models import ModelSet
 from usherd.reasons import Reason
 
 _NO_ALIASES: dict[str, str] = {}
@@ -35,8 +35,8 @@ def models(case: Case) -> Outcome:
     catalogue, aliases = case.rules.catalogue, team_aliases(case)
     resolved = [catalogue.resolve(name, aliases) for name in asked.models]
     for role in case.roles:
-        for name, model in zip(asked.models, resolved, strict=True):
-            if role.denied_models.covers(model) or role.denied_models.covers(KnownModel(name)):
+        for name in asked.models:
+            if any(map(role.denied_models.covers, catalogue.names_on_the_way(name, aliases))):
                 return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
     if case.choice.shortfall is not None:
         return Denied(Reason.MODEL_NOT_GRANTED, "No grant that covers the route covers every model asked for.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from usherd.bounded import Memo
 from usherd.globs import fits_any
@@ -46,11 +46,14 @@ class Catalogue:
     def __init__(self, models: Iterable[CatalogueModel]) -> None:
         self._models: dict[str, KnownModel] = {}
         self._aliases: dict[str, str] = {}
+        self._by_provider_name: dict[str, str] = {}
         groups: set[str] = set()
         for model in models:
             provider_name = f"{model.provider}/{model.name}" if model.provider else ""
             self._models[model.name] = KnownModel(model.name, frozenset(model.groups), provider_name)
             self._aliases.update(dict.fromkeys(model.aliases, model.name))
+            if provider_name:
+                self._by_provider_name[provider_name] = model.name
             groups.update(model.groups)
         self._groups = frozenset(groups)
         self._lists: Memo[tuple[str, ...], ModelSet] = Memo(4096)
@@ -61,11 +64,21 @@ class Catalogue:
 
     def resolve(self, model: str, team_aliases: Mapping[str, str]) -> KnownModel:
         """The model that a name means: a team's own alias first, then the catalogue's, each followed once."""
-        model = team_aliases.get(model, model)
-        # A model of the catalogue is never shadowed by an alias of the same name.
-        if model not in self._models:
-            model = self._aliases.get(model, model)
+        model = self._meant(team_aliases.get(model, model))
         return self._models.get(model) or KnownModel(model)
+
+    def names_on_the_way(self, model: str, team_aliases: Mapping[str, str]) -> tuple[KnownModel, ...]:
+        """Everything that a denial may mean: the name asked, what a team's alias makes of it, and the model itself.
+
+        Here, and for no grant, `provider/name` is another name of the catalogue's model.
+        """
+        between = team_aliases.get(model, model)
+        resolved = self.resolve(self._by_provider_name.get(between, between), {})
+        return KnownModel(model), KnownModel(between), resolved
+
+    def _meant(self, model: str) -> str:
+        # A model of the catalogue is never shadowed by an alias of the same name.
+        return model if model in self._models else self._aliases.get(model, model)
 
     def listed(self, entries: tuple[str, ...]) -> ModelSet:
         """What a list of models covers. The same list gives the same object."""
@@ -74,6 +87,12 @@ class Catalogue:
             known = self._compile(entries)
             self._lists.put(entries, known)
         return known
+
+    def denied(self, entries: tuple[str, ...]) -> ModelSet:
+        """What a deny list covers: what the list means, and each entry to the letter."""
+        listed = self._compile(entries)
+        models = (self._by_provider_name.get(entry, entry) for entry in entries)
+        return replace(listed, names=listed.names.union(entries, models))
 
     def _compile(self, entries: tuple[str, ...]) -> ModelSet:
         names: set[str] = set()
@@ -94,7 +113,7 @@ class Catalogue:
                 groups.add(entry)
             else:
                 # A list that names an alias means its model: the alias itself is never what is called.
-                names.add(entry if entry in self._models else self._aliases.get(entry, entry))
+                names.add(self._meant(entry))
         return ModelSet(frozenset(names), frozenset(groups), tuple(patterns), everything)
 
 

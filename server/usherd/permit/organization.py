@@ -8,7 +8,7 @@ from usherd.reasons import Reason
 
 
 def organization(case: Case) -> Outcome:
-    """Denies an unknown organization, one that the issuer may not grant, and one that is not the chosen team's."""
+    """Denies an unknown or blocked one, one that the issuer may not grant, and one that is not the chosen team's."""
     profile, choice = case.identity.profile, case.choice
     claimed, asked = profile.organization, case.question.organization_id
     if not case.organization_id and not asked:
@@ -20,10 +20,18 @@ def organization(case: Case) -> Outcome:
         return _mismatch("The token's organization is not that of the chosen team.")
     if case.organization_id and case.organization is None:
         return _mismatch("The directory does not know the organization.")
-    if asked and not case.identity.is_admin and asked != case.organization_id:
-        user = case.identity.user
-        if not well_formed_id(asked) or user is None or asked not in user.organizations:
-            return _mismatch("The request acts on an organization that is not the holder's.")
+    if not asked or asked == case.organization_id:
+        return None
+    user = case.identity.user
+    if not well_formed_id(asked):
+        return _mismatch("The question's organization_id is not 1 to 256 printable characters.")
+    if not case.identity.is_admin and (user is None or asked not in user.organizations):
+        return _mismatch("The request acts on an organization that is not the holder's.")
+    acted_on = case.reading.organization(asked)
+    if acted_on is None:
+        return _mismatch("The directory does not know the organization that the request acts on.")
+    if acted_on.blocked:
+        return Denied(Reason.ORGANIZATION_BLOCKED, "The directory blocks the organization that the request acts on.")
     return None
 
 

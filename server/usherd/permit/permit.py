@@ -1,15 +1,12 @@
-"""Makes the case of one question, and runs the checks over it."""
+"""Makes the case of one question, which the checks then look at."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
 
 from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER, Question
 from usherd.identity import Identity
 from usherd.permit.asked import Asked, asked_by
-from usherd.permit.case import Case, Outcome
-from usherd.permit.checks import CHECKS
+from usherd.permit.case import Case
 from usherd.permit.route_form import MAX_ROUTE_BYTES
 from usherd.permit.rulebook import CompiledGrant, Rulebook
 from usherd.permit.team_choice import choose_team
@@ -40,6 +37,8 @@ class Permit:
             return False
         if self.rules.allowed is not None and not self.rules.allowed.grants(asked.method, asked.route):
             return False
+        if self.rules.admin_only.denies(asked.method, asked.route):
+            return False
         return self.rules.public.grants(asked.method, asked.route)
 
     def case(self, question: Question, asked: Asked, identity: Identity, reading: Reading) -> Case:
@@ -56,9 +55,4 @@ class Permit:
         if choice.claimed and choice.team is not None and choice.team.organization:
             organization_id = choice.team.organization
         organization = reading.organization(organization_id) if organization_id else None
-        return Case(rules, question, asked, identity, reading, roles, held, choice, organization_id, organization)
-
-    def outcomes(self, case: Case) -> Iterator[tuple[str, Outcome]]:
-        """Each check's name and outcome, in order; a check runs only when the iterator is asked for it."""
-        for name, check in CHECKS:
-            yield name, check(case)
+        return Case(rules, question, asked, identity, reading, roles, choice, organization_id, organization)

@@ -56,7 +56,7 @@ class RouteSet:
         return self._matches(method, route, absent_matches=False)
 
     def denies(self, method: str, route: str) -> bool:
-        """Whether a denial of this set hits the route. An absent method matches every pattern: it may be that one."""
+        """Whether a denial of this set hits the route. An absent method may be any, and HEAD is a GET in disguise."""
         return self._matches(method, route, absent_matches=True)
 
     def _matches(self, method: str, route: str, *, absent_matches: bool) -> bool:
@@ -69,7 +69,10 @@ class RouteSet:
 
     def _search(self, method: str, route: str, *, absent_matches: bool) -> bool:
         def method_fits(wanted: str) -> bool:
-            return wanted in ("", method) or (absent_matches and not method)
+            if wanted in ("", method):
+                return True
+            # Routers answer HEAD with the handler of GET: what denies the one denies the other.
+            return absent_matches and (not method or (wanted == "GET" and method == "HEAD"))
 
         if any(method_fits(wanted) for wanted in self._literal.get(route, ())):
             return True

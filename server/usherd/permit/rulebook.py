@@ -49,7 +49,7 @@ class Rulebook:
                 role.name,
                 self._grant(role.grants),
                 RouteSet(role.deny.routes),
-                self.catalogue.listed(role.deny.models),
+                self.catalogue.denied(role.deny.models),
             )
             for role in policy.roles
         )
