@@ -26,7 +26,7 @@ SABOTAGES = [
     ("grpc-door", "server/usherd/stores/documents.py", "from grpc import aio"),
     ("grpc-door", "server/usherd/permit/case.py", "from usher.v1 import reason_pb2"),
     ("grpc-door", "server/usherd/telemetry/__init__.py", "from google.rpc import code_pb2"),
-    ("grpc-door", "server/usherd/decide.py", "import grpc_status"),
+    ("grpc-door", "server/usherd/decide.py", "import grpc_reflection"),
     ("crypto-door", "server/usherd/stores/documents.py", "from jwcrypto import jwt"),
     ("crypto-door", "server/usherd/permit/case.py", "import cryptography.x509"),
     ("stores-door", "server/usherd/authenticate/compact.py", "import httpx"),

@@ -1,4 +1,4 @@
-"""Verifies sessions of the user interface in the seed's form: HS256 over the gateway's master key.
+"""Verifies sessions of the user interface in LiteLLM's form: HS256 over the gateway's master key.
 
 A token that says it is one is never tried against an identity provider, whatever becomes of it here.
 """
@@ -69,7 +69,7 @@ class SessionVerifier:
             expires, not_before = None, 0.0
         if expires is None:
             raise Refusal(Reason.SESSION_INVALID, "the session's dates are missing or invalid")
-        # The seed's sessions say when they end, and not when they began.
+        # LiteLLM's sessions say when they end, and not when they began.
         valid_from = max(not_before, expires - self._rules.max_lifetime - CLOCK_DIFFERENCE)
         if now >= expires:
             raise Refusal(Reason.TOKEN_EXPIRED)

@@ -86,7 +86,7 @@ const (
 	DependencyKind_DEPENDENCY_KIND_UNSPECIFIED DependencyKind = 0
 	// The token, by a keyed digest of its signed part.
 	DependencyKind_DEPENDENCY_KIND_TOKEN DependencyKind = 1
-	// The key that verified the token, "issuer/thumbprint" (RFC 7638).
+	// The key that verified the token, "issuer/thumbprint" (RFC 7638). Absent, "issuer/": the issuer has no such key.
 	DependencyKind_DEPENDENCY_KIND_KEY DependencyKind = 2
 	// The configuration of the token's issuer.
 	DependencyKind_DEPENDENCY_KIND_ISSUER DependencyKind = 3
@@ -245,7 +245,8 @@ type Decision struct {
 	DecisionId string `protobuf:"bytes,20,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
 	// The revision of the directory that was read; opaque, at most 64 bytes. Pass it as `at_least_as_fresh`.
 	Revision string `protobuf:"bytes,21,opt,name=revision,proto3" json:"revision,omitempty"`
-	// Until when the answer may be kept, if cacheable: the earliest of token expiry, rule expiry and cache bound.
+	// Until when the answer may be kept, if cacheable: the earliest of token expiry, the end of trust
+	// in its key, and the cache bound.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// Whether a client may keep the answer until `valid_until`. False: ask again for each request.
 	Cacheable     bool `protobuf:"varint,23,opt,name=cacheable,proto3" json:"cacheable,omitempty"`

@@ -99,7 +99,7 @@ type Principal struct {
 	DirectoryRole string `protobuf:"bytes,5,opt,name=directory_role,json=directoryRole,proto3" json:"directory_role,omitempty"`
 	// Whether the holder is an administrator under the policy.
 	IsAdmin bool `protobuf:"varint,6,opt,name=is_admin,json=isAdmin,proto3" json:"is_admin,omitempty"`
-	// The user's id in the directory, or the subject where the directory does not know the user.
+	// The user's id in the directory, or the value of the user claim where the directory does not know the user.
 	UserId string `protobuf:"bytes,7,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The user's e-mail address, as the token or else the directory gives it. Never a reason to trust anyone.
 	Email string `protobuf:"bytes,8,opt,name=email,proto3" json:"email,omitempty"`

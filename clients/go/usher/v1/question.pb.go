@@ -26,8 +26,8 @@ const (
 // One question: may the holder of this token call this route with this model?
 //
 // Every field except the token's absence on a public route is judged, never repaired. Whatever the end user
-// controls here can only be denied; it is never answered with a gRPC error. All strings are UTF-8; lengths are
-// counted in bytes of UTF-8.
+// controls here can only be denied; it is never answered with a gRPC error. All strings are UTF-8. A
+// length in characters also means at most twice as many bytes.
 type Question struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The bare compact JWS, without a scheme ("Bearer ") in front of it. At most `token.max_size` (8 KiB unless
@@ -54,10 +54,10 @@ type Question struct {
 	//	*Question_TeamId
 	//	*Question_TeamAlias
 	TeamWish isQuestion_TeamWish `protobuf_oneof:"team_wish"`
-	// The end user (customer) on whose behalf the request is made, at most 256 bytes. A token that names one wins
+	// The end user (customer) on whose behalf the request is made, at most 256 characters. A token that names one wins
 	// over this field. Empty: none.
 	EndUserId string `protobuf:"bytes,8,opt,name=end_user_id,json=endUserId,proto3" json:"end_user_id,omitempty"`
-	// The organization that the request acts on, at most 256 bytes. Empty: none.
+	// The organization that the request acts on, at most 256 characters. Empty: none.
 	OrganizationId string `protobuf:"bytes,9,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -172,12 +172,12 @@ type isQuestion_TeamWish interface {
 }
 
 type Question_TeamId struct {
-	// The wished team by its id, at most 256 bytes.
+	// The wished team by its id, at most 256 characters.
 	TeamId string `protobuf:"bytes,6,opt,name=team_id,json=teamId,proto3,oneof"`
 }
 
 type Question_TeamAlias struct {
-	// The wished team by its alias, at most 256 bytes. An alias of several teams is refused.
+	// The wished team by its alias, at most 256 characters. An alias of several teams is refused.
 	TeamAlias string `protobuf:"bytes,7,opt,name=team_alias,json=teamAlias,proto3,oneof"`
 }
 

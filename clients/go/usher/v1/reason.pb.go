@@ -72,8 +72,7 @@ const (
 	// The token is from the future: `nbf` or `iat` lies ahead by more than the leeway. Caller: check the clocks, then
 	// try again. HTTP 401.
 	Reason_REASON_TOKEN_NOT_YET_VALID Reason = 22
-	// The token lives longer than `token.max_lifetime`, or does not say how long. Caller: ask the issuer for shorter
-	// lives. HTTP 401.
+	// The token lives longer than `token.max_lifetime`. Caller: ask the issuer for shorter lives. HTTP 401.
 	Reason_REASON_TOKEN_LIFETIME_TOO_LONG Reason = 23
 	// A claim has a type or value that it must not have, or a required one is missing. Caller: ask the issuer to mend
 	// the claim. HTTP 401.

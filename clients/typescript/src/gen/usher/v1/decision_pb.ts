@@ -113,7 +113,8 @@ export type Decision = Message<"usher.v1.Decision"> & {
   revision: string;
 
   /**
-   * Until when the answer may be kept, if cacheable: the earliest of token expiry, rule expiry and cache bound.
+   * Until when the answer may be kept, if cacheable: the earliest of token expiry, the end of trust
+   * in its key, and the cache bound.
    *
    * @generated from field: google.protobuf.Timestamp valid_until = 22;
    */
@@ -392,7 +393,7 @@ export enum DependencyKind {
   TOKEN = 1,
 
   /**
-   * The key that verified the token, "issuer/thumbprint" (RFC 7638).
+   * The key that verified the token, "issuer/thumbprint" (RFC 7638). Absent, "issuer/": the issuer has no such key.
    *
    * @generated from enum value: DEPENDENCY_KIND_KEY = 2;
    */

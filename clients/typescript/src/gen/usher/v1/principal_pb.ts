@@ -63,7 +63,7 @@ export type Principal = Message<"usher.v1.Principal"> & {
   isAdmin: boolean;
 
   /**
-   * The user's id in the directory, or the subject where the directory does not know the user.
+   * The user's id in the directory, or the value of the user claim where the directory does not know the user.
    *
    * @generated from field: string user_id = 7;
    */

@@ -18,8 +18,8 @@ export const file_usher_v1_question: GenFile = /*@__PURE__*/
  * One question: may the holder of this token call this route with this model?
  *
  * Every field except the token's absence on a public route is judged, never repaired. Whatever the end user
- * controls here can only be denied; it is never answered with a gRPC error. All strings are UTF-8; lengths are
- * counted in bytes of UTF-8.
+ * controls here can only be denied; it is never answered with a gRPC error. All strings are UTF-8. A
+ * length in characters also means at most twice as many bytes.
  *
  * @generated from message usher.v1.Question
  */
@@ -73,7 +73,7 @@ export type Question = Message<"usher.v1.Question"> & {
    */
   teamWish: {
     /**
-     * The wished team by its id, at most 256 bytes.
+     * The wished team by its id, at most 256 characters.
      *
      * @generated from field: string team_id = 6;
      */
@@ -81,7 +81,7 @@ export type Question = Message<"usher.v1.Question"> & {
     case: "teamId";
   } | {
     /**
-     * The wished team by its alias, at most 256 bytes. An alias of several teams is refused.
+     * The wished team by its alias, at most 256 characters. An alias of several teams is refused.
      *
      * @generated from field: string team_alias = 7;
      */
@@ -90,7 +90,7 @@ export type Question = Message<"usher.v1.Question"> & {
   } | { case: undefined; value?: undefined };
 
   /**
-   * The end user (customer) on whose behalf the request is made, at most 256 bytes. A token that names one wins
+   * The end user (customer) on whose behalf the request is made, at most 256 characters. A token that names one wins
    * over this field. Empty: none.
    *
    * @generated from field: string end_user_id = 8;
@@ -98,7 +98,7 @@ export type Question = Message<"usher.v1.Question"> & {
   endUserId: string;
 
   /**
-   * The organization that the request acts on, at most 256 bytes. Empty: none.
+   * The organization that the request acts on, at most 256 characters. Empty: none.
    *
    * @generated from field: string organization_id = 9;
    */

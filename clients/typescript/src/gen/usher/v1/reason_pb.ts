@@ -145,8 +145,7 @@ export enum Reason {
   TOKEN_NOT_YET_VALID = 22,
 
   /**
-   * The token lives longer than `token.max_lifetime`, or does not say how long. Caller: ask the issuer for shorter
-   * lives. HTTP 401.
+   * The token lives longer than `token.max_lifetime`. Caller: ask the issuer for shorter lives. HTTP 401.
    *
    * @generated from enum value: REASON_TOKEN_LIFETIME_TOO_LONG = 23;
    */
