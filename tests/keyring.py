@@ -208,6 +208,8 @@ class StaticKeys:
         """Names of issuers whose keys are out of reach."""
         self.refreshes: list[tuple[str, str | None, float]] = []
         """(issuer, kid, patience) of each forced refresh."""
+        self.lasting: dict[str, float] = {}
+        """Seconds that a key stays trusted for, by its thumbprint; others do for ever."""
 
     @classmethod
     def of(cls, **pairs: Sequence[KeyPair]) -> StaticKeys:
@@ -234,5 +236,5 @@ class StaticKeys:
             (known.kid, known.thumbprint) == (key.kid, key.thumbprint) for known in self.sets.get(key.issuer, ())
         )
 
-    def usable_for(self, issuer: str) -> float:
-        return math.inf
+    def usable_for(self, key: VerificationKey) -> float:
+        return self.lasting.get(key.thumbprint, math.inf)

@@ -67,6 +67,18 @@ def test_an_answer_is_kept_no_longer_than_the_token_lives_and_never_longer_than_
     assert (decision.valid_until - world.now, decision.cacheable) == (kept, kept > 0)
 
 
+@pytest.mark.parametrize(("left", "kept"), [(7.0, 7.0), (0.0, 0.0)])
+def test_an_answer_is_kept_no_longer_than_the_key_is_trusted(left: float, kept: float) -> None:
+    world = World()
+    (key,) = world.keys.sets["idp"]
+    world.keys.lasting[key.thumbprint] = left
+
+    decision = world.ask(claims=READER)
+
+    assert decision.verdict.reason.name == "ALLOWED"
+    assert (decision.valid_until - world.now, decision.cacheable) == (kept, kept > 0)
+
+
 def test_refusals_of_the_token_are_not_to_be_kept() -> None:
     assert not World().ask(token="x").cacheable
     assert World().ask(claims={}).cacheable

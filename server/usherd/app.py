@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import KeySettings, ServerSettings, Settings
@@ -35,6 +36,9 @@ from usherd.stores.refreshed_keys import KeyEvent
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
+
+_ALARMING = tuple(cause for cause in Dropped if cause.alarming)
+"""Why keys are dropped that tell of a published secret, or of an issuer that contradicts itself."""
 
 _log = structlog.stdlib.get_logger("usherd.app")
 
@@ -81,10 +85,14 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
 async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda address: None) -> None:
     """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
 
-    `on_ready` hears the address, with the port that was really taken. Raises AddressUnusable, GivenKeysUnusable.
+    `on_ready` hears the address, with the port that was really taken. Raises AddressUnusable, TlsUnusable,
+    GivenKeysUnusable.
     """
     for warning in settings.policy.warnings:
         _log.warning("insecure_setting", setting=warning)
+    # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
+    check_listen(_listen(settings.server))
+    stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(opened(settings))
@@ -100,7 +108,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
                 may_explain=_may_explain(settings.server),
             )
         )
-        stopped = stop_signals()
+        _spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
@@ -112,7 +120,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
 def tell_keys(keys: KeySets, settings: Settings, readiness: Readiness) -> None:
     """Reports which issuers' keys can be used now."""
     for issuer in settings.policy.issuers:
-        readiness.issuer(issuer.name, usable=keys.usable_for(issuer.name) > 0)
+        readiness.issuer(issuer.name, usable=keys.usable(issuer.name))
 
 
 def id_maker() -> NewId:
@@ -200,14 +208,16 @@ def _source(keys: KeySettings) -> KeySource:
 
 
 def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
-    tell = _log.warning if event is KeyEvent.FAILED else _log.info
+    alarming = event is KeyEvent.FAILED or any(fields.get(f"dropped_{cause.value}") for cause in _ALARMING)
+    tell = _log.warning if alarming else _log.info
     tell(event.value, **fields)
 
 
 def check(settings: Settings) -> None:
-    """What `serve` would refuse before it asks anybody: keys that are given in full, and an address that needs TLS.
+    """What `serve` would refuse before it asks anybody: keys that are given in full, an address that needs TLS, and
+    the files of TLS.
 
-    Raises GivenKeysUnusable, AddressUnusable.
+    Raises GivenKeysUnusable, AddressUnusable, TlsUnusable.
     """
     check_listen(_listen(settings.server))
     for issuer in map(_issuer_keys, settings.keys):

@@ -37,7 +37,7 @@ class Authorizer:
         hook: Hook | None = None,
         remember: int = 32_768,
     ) -> None:
-        """`remember` is how many verdicts are kept at most (about 3 KB each); 0 judges each question anew."""
+        """`remember` is how many verdicts are kept at most (1 to 3 KB each); 0 judges each question anew."""
         self._policy = policy
         self._keys = keys
         self._directory = directory
@@ -213,8 +213,8 @@ class Authorizer:
         keep = 0.0
         if holder is not None:
             keep = min(self._policy.keep_answers_for, holder.expires_at - now)
-            if holder.key_of:
-                keep = min(keep, self._keys.usable_for(holder.key_of))
+            if holder.key is not None:
+                keep = min(keep, self._keys.usable_for(holder.key))
         elif verdict.reason is Reason.PUBLIC_ROUTE:
             keep = self._policy.keep_answers_for
         keep = max(0.0, keep)

@@ -19,6 +19,7 @@ from usherd.domain import (
     PrincipalKind,
     Question,
     Verdict,
+    VerificationKey,
     VerifiedToken,
 )
 from usherd.errors import Refusal
@@ -53,8 +54,8 @@ class Genuine:
     """
 
     expires_at: float
-    key_of: str
-    """Name of the issuer whose key verified it; empty for a session, which no public key verifies."""
+    key: VerificationKey | None
+    """The key that verified it; None for a session, which no public key verifies."""
     profile: Profile
     depends_on: tuple[Dependency, ...]
     wanted: Wanted
@@ -119,8 +120,7 @@ class Judge:
     def genuine(self, token: VerifiedToken, profile: Profile) -> Genuine:
         """A token with everything that its being genuine depends on."""
         depends_on = self._depends_on(token)
-        key_of = "" if token.key is None else token.key.issuer
-        return Genuine(token.expires_at, key_of, profile, tuple(depends_on), resolve.wanted(profile, None))
+        return Genuine(token.expires_at, token.key, profile, tuple(depends_on), resolve.wanted(profile, None))
 
     def verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
         """The verdict. The first denial decides; explaining runs the rest, and changes nothing but the explanation."""

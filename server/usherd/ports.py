@@ -32,14 +32,19 @@ class Keys(Protocol):
     async def find_fresh(self, issuer: str, kid: str | None, patience: float) -> VerificationKey | None:
         """As `find`, after a forced refresh that is waited for at most `patience` seconds.
 
-        At most one refresh per issuer and cooldown is forced, whoever asks. Raises KeysUnavailable as `find`.
+        At most one refresh per issuer and cooldown is forced, whoever asks, and only so many callers wait for it: the
+        rest get what `find` gives at once. Raises KeysUnavailable as `find`.
         """
 
     def trusts(self, key: VerificationKey) -> bool:
-        """Whether that very key (issuer, kid, thumbprint) would still be found now. Raises KeysUnavailable."""
+        """Whether that very key (issuer, kid, thumbprint, algorithms) would still be found. Raises KeysUnavailable."""
 
-    def usable_for(self, issuer: str) -> float:
-        """Seconds until the issuer's set is past its stale bound; infinite for keys that are given in full."""
+    def usable_for(self, key: VerificationKey) -> float:
+        """Seconds until that very key is trusted no more if nothing is fetched meanwhile; 0 when it is not now.
+
+        They end with the stale bound of the issuer's set, and for a key that is no longer published with its grace.
+        Infinite for keys that are given in full.
+        """
 
 
 @dataclass(frozen=True, slots=True)

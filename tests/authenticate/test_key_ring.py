@@ -77,7 +77,8 @@ def test_a_set_without_a_usable_key_changes_nothing() -> None:
     ring = KeyRing(rules=RULES).loaded([A], 0)
 
     assert ring.loaded([], 50 * HOUR) is ring
-    assert ring.loaded([key("a", "one"), key("a", "two")], 50 * HOUR) is ring
+    assert ring.loaded([], 50 * HOUR, frozenset({"b"})).find("a", 51 * HOUR) is A
+    assert ring.loaded([key("b", "one"), key("b", "two")], 50 * HOUR).usable_for(51 * HOUR) == 49 * HOUR
 
 
 def test_stale_keys_are_unavailable_and_not_unknown() -> None:
@@ -113,6 +114,70 @@ def test_a_withdrawn_key_goes_at_once() -> None:
     assert ring.loaded([A], 1, frozenset({"b"})).find("b", 2) is None
     assert ring.loaded([A, B, key("b", "other")], 1).find("b", 2) is None
     assert ring.loaded([A, B], 1, frozenset({"c"})).find("b", 2) is B
+
+
+@pytest.mark.parametrize("doubled", [[], [key("a", "one"), key("a", "two")]])
+def test_a_withdrawn_key_goes_at_once_even_if_no_usable_one_is_left(doubled: list[VerificationKey]) -> None:
+    withdrawn = frozenset[str]() if doubled else frozenset({"a"})
+
+    ring = KeyRing(rules=RULES).loaded([A], 0).loaded(doubled, HOUR, withdrawn)
+
+    assert (ring.find("a", 2 * HOUR), ring.find(None, 2 * HOUR), ring.keys(2 * HOUR)) == (None, None, ())
+    assert not ring.trusts(A, 2 * HOUR)
+    with pytest.raises(KeysUnavailable):
+        ring.find("a", 100 * HOUR)
+
+
+def test_what_a_set_without_usable_keys_does_not_withdraw_stays_and_grows_stale() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([], HOUR, frozenset({"a"}))
+
+    assert (ring.find("a", 2 * HOUR), ring.find("b", 2 * HOUR)) == (None, B)
+    assert ring.usable_for(2 * HOUR) == 98 * HOUR
+
+
+def test_a_withdrawal_is_remembered_as_long_as_a_removed_key_until_the_id_is_published_again() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([A], HOUR, frozenset({"b"}))
+    silent = ring.loaded([A], 2 * HOUR)
+
+    assert ring.withdraws("b", 1000 * HOUR)
+    assert not ring.withdraws("a", 2 * HOUR)
+    assert silent.withdraws("b", 74 * HOUR - 1)
+    assert not silent.withdraws("b", 74 * HOUR)
+    assert not silent.loaded([A, B], 3 * HOUR).withdraws("b", 3 * HOUR)
+
+
+def test_remembered_withdrawals_are_bounded() -> None:
+    ring = KeyRing(rules=RULES)
+
+    for number in range(3 * MAX_RETAINED):
+        ring = ring.loaded([A], number, frozenset({str(number)}))
+
+    last = 3 * MAX_RETAINED
+    assert sum(ring.withdraws(str(number), last) for number in range(last)) == MAX_RETAINED + 1
+    assert ring.withdraws(str(last - 2), last)
+
+
+def test_a_denied_id_does_not_find_a_lone_key_without_an_id() -> None:
+    nameless = key(None, "nameless")
+    rules = dataclasses.replace(RULES, denied=frozenset({"a"}), nameless_fits_any=True)
+
+    ring = KeyRing(rules=rules).loaded([nameless], 0)
+
+    assert (ring.find("a", 1), ring.find("b", 1), ring.find(None, 1)) == (None, nameless, nameless)
+
+
+def test_a_key_is_trusted_until_the_set_is_stale_or_its_grace_ends() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([A], HOUR)
+    slow = dataclasses.replace(RULES, stale_after=10 * HOUR)
+
+    assert ring.trusted_for(A, 2 * HOUR) == 99 * HOUR
+    assert ring.trusted_for(B, 2 * HOUR) == 70 * HOUR
+    assert ring.trusted_for(B, 72 * HOUR) == 0
+    assert ring.trusted_for(A, 101 * HOUR) == 0
+    assert ring.trusted_for(C, 2 * HOUR) == 0
+    assert ring.trusted_for(key("a", "other"), 2 * HOUR) == 0
+    assert KeyRing(rules=slow).loaded([A, B], 0).loaded([A], HOUR).trusted_for(B, 2 * HOUR) == 9 * HOUR
+    assert KeyRing(rules=RULES).trusted_for(A, 0) == 0
 
 
 def test_a_key_whose_private_part_is_published_is_withdrawn() -> None:

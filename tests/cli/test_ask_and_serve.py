@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from commands import PATIENCE, company, server, usherd
+from tools.certificates import Authority
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import PEOPLE, token_of
 
@@ -146,6 +148,40 @@ def test_a_server_beyond_this_machine_without_tls_does_not_start(tmp_path: Path)
 
     assert done.returncode == 2
     assert "server.address: only a loopback address may be served without TLS" in done.stderr
+
+
+def test_a_failed_handshake_writes_nothing_but_json(tmp_path: Path) -> None:
+    cert, key = Authority("ours").issue("localhost")
+    (tmp_path / "cert.pem").write_bytes(cert)
+    (tmp_path / "key.pem").write_bytes(key)
+    with company(tmp_path) as (_, config):
+        text = config.read_text("utf-8")
+        config.write_text(text.replace("server: {", "server: {tls: {cert: cert.pem, key: key.pem}, "), "utf-8")
+        with server(config) as (process, address):
+            host, _, port = address.rpartition(":")
+            with socket.create_connection((host, int(port)), PATIENCE) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                while stranger.recv(1024):
+                    pass
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE)
+
+    log = [json.loads(line) for line in (tmp_path / "server.log").read_text().splitlines()]
+    assert log[-1]["event"] == "stopped"
+
+
+def test_text_that_is_no_unicode_is_denied_by_a_server_as_by_a_configuration(
+    running: tuple[Signer, str, Path],
+) -> None:
+    signer, address, config = running
+    token = token_of(PEOPLE["alice"], signer)
+    questions = (("ask", "-", CHAT, "gpt\udcff"), ("ask", "-", "/v1\udcff", "gpt-4o"), ("ask", "\udcff", CHAT))
+
+    there = [usherd(*question, "--server", address, typed=token) for question in questions]
+    here = [usherd(*question, "--config", config, typed=token) for question in questions]
+
+    assert [done.returncode for done in there + here] == [1] * 6
+    assert [done.stdout.split()[:2] for done in there] == [done.stdout.split()[:2] for done in here]
 
 
 def test_a_dead_issuer_is_a_fault_and_not_a_denial(tmp_path: Path) -> None:

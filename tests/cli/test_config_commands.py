@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from commands import usherd
 from config_files import ISSUER
 from keyring import key_pair
+from tools.certificates import Authority
 
 
 def test_a_configuration_that_loads_is_exit_code_0(tmp_path: Path) -> None:
@@ -45,6 +48,44 @@ def test_keys_that_cannot_be_used_are_found_before_the_start(tmp_path: Path) -> 
 
     assert done.returncode == 2
     assert "issuer idp: keys: no_usable_key" in done.stderr
+
+
+def _with_tls(folder: Path) -> Path:
+    """The path of a configuration with the files of TLS beside it."""
+    authority = Authority("ours")
+    cert, key = authority.issue("localhost")
+    for name, content in {"cert": cert, "key": key, "client_ca": authority.certificate}.items():
+        (folder / f"{name}.pem").write_bytes(content)
+    file = folder / "usherd.yaml"
+    tls = "tls: {cert: cert.pem, key: key.pem, client_ca: client_ca.pem}"
+    file.write_text(ISSUER + f"server: {{address: '127.0.0.1:0', {tls}}}\n")
+    return file
+
+
+def test_files_of_tls_that_fit_are_exit_code_0(tmp_path: Path) -> None:
+    assert usherd("config", "check", _with_tls(tmp_path)).returncode == 0
+
+
+BROKEN = {
+    "key of another certificate": ("key.pem", Authority("other").issue("localhost")[1]),
+    "no certificate": ("cert.pem", b"nonsense"),
+    "no authority": ("client_ca.pem", b"nonsense"),
+    "empty authority": ("client_ca.pem", b""),
+    "blank authority": ("client_ca.pem", b"\n"),
+}
+
+
+@pytest.mark.parametrize(("name", "content"), BROKEN.values(), ids=BROKEN.keys())
+def test_files_of_tls_are_refused_by_check_as_by_serve(tmp_path: Path, name: str, content: bytes) -> None:
+    file = _with_tls(tmp_path)
+    (tmp_path / name).write_bytes(content)
+
+    checked = usherd("config", "check", file)
+    served = usherd("serve", "--config", file)
+
+    assert (checked.returncode, served.returncode) == (2, 2)
+    assert ": server.tls" in served.stderr.splitlines()[-1]
+    assert served.stderr.splitlines()[-1] == checked.stderr.splitlines()[-1]
 
 
 def test_what_is_laxer_is_said(tmp_path: Path) -> None:

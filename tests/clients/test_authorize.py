@@ -300,10 +300,42 @@ async def test_two_team_wishes_are_refused(ask: Ask) -> None:
         await ask("localhost:1", "authorize", TOKEN, ROUTE, team_id="a", team_alias="b")
 
 
+NO_TEXT = [5, 1.5, True, b"gpt-4o", ["gpt-4o"], {"a": 1}]
+
+
 @both_faces
-async def test_a_string_of_fallback_models_is_refused(ask: Ask) -> None:
-    with pytest.raises(TypeError, match="fallback_models"):
-        await ask("localhost:1", "authorize", TOKEN, ROUTE, fallback_models="gpt-4o")
+@pytest.mark.parametrize("value", NO_TEXT, ids=str)
+async def test_what_is_no_text_reaches_the_judge_as_something_to_deny(ask: Ask, value: Any) -> None:
+    fields = ("token", "route", "model", "method", "team_id", "end_user_id", "organization_id")
+    script = Script((event(deny()),))
+    async with serving(script) as target:
+        await ask(target, "authorize", **dict.fromkeys(fields, value), fallback_models=["a", value, None])
+        await ask(target, "authorize", TOKEN, ROUTE, team_alias=value)
+
+    first, second = (api.AuthorizeRequest.FromString(each).question for each in script.requests)
+    assert {getattr(first, field) for field in fields} == {"\x00"}
+    assert list(first.fallback_models) == ["a", "\x00", "\x00"]
+    assert second.team_alias == "\x00"
+
+
+@both_faces
+@pytest.mark.parametrize("field", ["token", "route", "method", "end_user_id", "organization_id"])
+async def test_none_where_text_is_expected_is_something_to_deny(ask: Ask, field: str) -> None:
+    script = Script((event(deny()),))
+    async with serving(script) as target:
+        await ask(target, "authorize", **({"token": TOKEN, "route": ROUTE} | {field: None}))
+
+    assert getattr(api.AuthorizeRequest.FromString(script.requests[0]).question, field) == "\x00"
+
+
+@both_faces
+@pytest.mark.parametrize("value", ["gpt-4o", b"gpt-4o", bytearray(b"a"), None, 5, {"a": "b"}, {"a"}], ids=str)
+async def test_fallback_models_that_are_no_list_are_something_to_deny(ask: Ask, value: Any) -> None:
+    script = Script((event(deny()),))
+    async with serving(script) as target:
+        await ask(target, "authorize", TOKEN, ROUTE, fallback_models=value)
+
+    assert list(api.AuthorizeRequest.FromString(script.requests[0]).question.fallback_models) == ["\x00"]
 
 
 async def test_a_cancelled_task_is_cancelled() -> None:

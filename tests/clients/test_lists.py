@@ -40,6 +40,20 @@ async def test_results_stand_in_the_order_of_the_questions(ask: Ask) -> None:
 
 
 @both_faces
+async def test_what_is_no_text_does_not_cost_a_batch_its_answers(ask: Ask) -> None:
+    odd: Any = 5
+    script = Script(batch(Result(id="0", decision=deny()), Result(id="1", decision=allow())))
+    async with serving(script) as target:
+        results = await ask(
+            target, "batch_check", [Question(route=ROUTE, model=odd, token=odd), Question(route=ROUTE)], token=odd
+        )
+
+    request = api.BatchCheckRequest.FromString(script.requests[0])
+    assert [bool(each) for each in results] == [False, True]
+    assert (request.token, request.items[0].question.token, request.items[0].question.model) == ("\x00",) * 3
+
+
+@both_faces
 @pytest.mark.parametrize(
     ("result", "kind"),
     [

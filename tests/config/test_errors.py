@@ -53,7 +53,8 @@ def test_with_more_than_one_issuer_nothing_is_left_without_one(tmp_path: Path, t
 
 def test_a_role_that_its_issuer_may_not_grant_does_not_load(tmp_path: Path) -> None:
     text = (
-        ISSUER + "    may_grant: {roles: [one]}\nroles:\n  - {name: one, when: {a: b}}\n  - {name: two, when: {a: b}}\n"
+        ISSUER + "    may_grant: {roles: [one]}\nroles:\n"
+        "  - {name: one, when: {a: b}, deny: {models: [x]}}\n  - {name: two, when: {a: b}, deny: {models: [x]}}\n"
     )
 
     assert problems(tmp_path, text) == [
@@ -70,7 +71,8 @@ def test_a_mistake_in_a_directory_is_told(tmp_path: Path, directory: str, expect
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
-    text = ISSUER + "rolls: []\ncache: {time: 1s}\nusers: {routes: [nowhere]}\nroles: [{name: r, when: {}}]\n"
+    role = "{name: r, when: {}, deny: {models: [x]}}"
+    text = ISSUER + f"rolls: []\ncache: {{time: 1s}}\nusers: {{routes: [nowhere]}}\nroles: [{role}]\n"
 
     assert problems(tmp_path, text) == [
         "usherd.yaml:6: rolls: unknown key; did you mean roles?",

@@ -51,7 +51,7 @@ directory: {seed: directory.yaml}
 cache: {tokens: 10, ttl: 5s}
 server:
   {address: "unix:/run/u.sock", reflection: off, explanations: on, limits: {deadline: 1s, concurrency: 5}, drain: 3s}
-telemetry: {log: json}
+telemetry: {log: json, level: debug}
 insecure: {session_master_key: env:KEY, loopback_http: true}
 """
 PEOPLE = """\
@@ -151,6 +151,57 @@ def test_what_is_left_out_is_the_strict_choice(tmp_path: Path) -> None:
     assert policy.warnings == ()
     assert (made.server.address, made.server.tls, made.server.plaintext_allowed) == ("127.0.0.1:50051", None, False)
     assert not made.loopback_http
+
+
+MUTABLE = ("email", "upn", "preferred_username", "unique_name", "ext.email")
+
+
+@pytest.mark.parametrize("claim", MUTABLE)
+def test_a_user_known_by_a_claim_that_can_change_hands_is_warned_of(tmp_path: Path, claim: str) -> None:
+    made = settings(tmp_path, ISSUER + f"    claims: {{user: {claim}}}\n")
+
+    (warning,) = made.policy.warnings
+    assert warning.startswith(f"issuers[0].claims.user: {claim} can change hands")
+
+
+@pytest.mark.parametrize("claim", ["sub", "oid", "null"])
+def test_a_user_known_by_a_lasting_claim_is_not_warned_of(tmp_path: Path, claim: str) -> None:
+    made = settings(tmp_path, ISSUER + f"    claims: {{user: {claim}}}\n")
+
+    assert made.policy.warnings == ()
+
+
+PUBLIC = {
+    "a wildcard": ("'/docs/*'", "has a wildcard"),
+    "a path of any length": ("'GET /docs/{page:path}'", "has a wildcard"),
+    "a group of LLM routes": ("google_routes", "opens the whole of google_routes"),
+    "a group within an own group": ("mine", "opens the whole of anthropic_routes"),
+}
+
+
+@pytest.mark.parametrize(("entry", "says"), PUBLIC.values(), ids=PUBLIC.keys())
+def test_a_public_entry_that_opens_much_is_warned_of(tmp_path: Path, entry: str, says: str) -> None:
+    text = f"routes: {{groups: {{mine: [/x, anthropic_routes]}}, public: [/health, {entry}]}}\n"
+
+    made = settings(tmp_path, ISSUER + text)
+
+    (warning,) = made.policy.warnings
+    assert warning.startswith("routes.public[1]: ")
+    assert says in warning
+
+
+def test_public_routes_of_their_own_are_not_warned_of(tmp_path: Path) -> None:
+    made = settings(tmp_path, ISSUER + "routes: {public: [public_routes, /health, '/docs/{page}']}\n")
+
+    assert made.policy.warnings == ()
+
+
+def test_a_path_into_a_claim_that_is_named_by_a_url_loads(tmp_path: Path) -> None:
+    team = r"'https://x\.example/claims.team'"
+
+    made = settings(tmp_path, ISSUER + f"    claims: {{team: {team}}}\n    forbidden_claims: ['https://x.example/a']\n")
+
+    assert made.policy.issuers[0].claims.team == ("https://x.example/claims", "team")
 
 
 def test_discovery_asks_the_issuer_itself(tmp_path: Path) -> None:

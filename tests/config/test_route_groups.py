@@ -78,6 +78,19 @@ POST /v1/responses
 POST /v1beta/models/gemini-2.5-pro:generateContent
 POST /v2/rerank
 POST /vertex_ai/v1/projects/p/locations/l/publishers/google/models/gemini:rawPredict
+POST /v1/responses/compact
+POST /openai/v1/responses/input_tokens
+POST /utils/token_counter
+POST /interactions
+POST /v1beta/interactions
+- /v1beta/interactions
+POST /openai/completions
+POST /cohere/v2/chat
+PUT /mistral/v1/agents/completions
+PATCH /fal_ai/fal-ai/flux/dev
+- /bedrock/async-invoke
+POST /backend-api/codex/any
+POST /assemblyai/v2/transcript
 """
 NEED_NONE = """
 GET /health
@@ -94,6 +107,15 @@ POST /v1/responses/r1/cancel
 GET /v1/responses/r1/input_items
 POST /v1/threads/t/messages
 POST /v1/vector_stores/v/search
+GET /openai/v1/files
+GET /gemini/v1beta/models
+DELETE /openai/v1/files/f
+HEAD /bedrock/x
+OPTIONS /anthropic/v1/messages/batches
+GET /interactions/i
+POST /v1/files
+POST /langfuse/api/public/ingestion
+POST /milvus/v2/vectordb/entities/search
 """
 
 
@@ -121,6 +143,35 @@ IN_THE_URL = {
     "/azure/openai/deployments/gpt-4/chat/completions": ("gpt-4",),
     "/v1/chat/completions": (),
     "/v1/models": (),
+    "/v1/models/gpt-4": (),
+    "/models/secret:batchGenerateContent": ("secret",),
+    "/models/org/secret:anyVerb": ("org/secret",),
+    "/tunedModels/secret:generateContent": ("secret",),
+    "/gemini/v1beta/models/secret:batchGenerateContent": ("secret",),
+    "/gemini/v1beta/models/secret:asyncBatchEmbedContent": ("secret",),
+    "/gemini/v1beta/models/org/secret:generateAnswer": ("org/secret",),
+    "/gemini/v1beta/models/gpt-4o:x/models/secret:y": ("gpt-4o:x/models/secret", "secret"),
+    "/gemini/v1beta/tunedModels/secret:generateContent": ("secret",),
+    "/bedrock/model/secret/count-tokens": ("secret",),
+    "/bedrock/model/arn:aws:bedrock:r:1:inference-profile/secret/invoke-async": (
+        "arn:aws:bedrock:r:1:inference-profile/secret",
+    ),
+    "/bedrock/v2/model/secret/converse": ("secret",),
+    "/vertex_ai/publishers/google/models/secret:generateContent": ("secret",),
+    "/vertex_ai/v1/publishers/google/models/secret:computeTokens": ("secret",),
+    "/vertex_ai/projects/p/locations/l/publishers/google/models/secret:generateContent": ("secret",),
+    "/vertex-ai/v1/projects/p/locations/l/publishers/google/models/secret:embedContent": ("secret",),
+    "/vertex_ai/v1/projects/p/locations/l/endpoints/secret:predict": ("secret",),
+    "/openai/deployments/secret/responses": ("secret",),
+    "/azure/deployments/secret/images/variations": ("secret",),
+    "/azure/openai/deployments/secret/rerank": ("secret",),
+    "/azure/openai/deployments/org/secret/completions": ("org",),
+    "/azure/openai/deployments/org/secret/chat/completions": ("org/secret", "org"),
+    "/azure_ai/openai/deployments/secret/chat/completions": ("secret",),
+    "/openai_passthrough/deployments/secret/chat/completions": ("secret",),
+    "/openai/openai/deployments/secret/chat/completions": ("secret",),
+    "/openai/deployments/gpt-4o/deployments/secret/chat/completions": ("gpt-4o/deployments/secret", "gpt-4o", "secret"),
+    "/openai/engines/secret/chat/completions": ("secret",),
 }
 
 

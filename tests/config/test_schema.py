@@ -21,7 +21,6 @@ def test_every_key_is_described_and_no_other_is_allowed(directory: bool) -> None
         assert mapping["additionalProperties"] is False, name
         assert mapping["description"], name
         # What has no words of its own has those of the mapping that it refers to.
-        # What has no words of its own has those of the mapping that it refers to.
         undescribed = [key for key, value in mapping["properties"].items() if not {"description", "$ref"} & set(value)]
         assert undescribed == [], name
 
@@ -37,3 +36,16 @@ def test_one_admin_rule_needs_no_list() -> None:
     schema = json_schema()
 
     assert schema["properties"]["admin"]["anyOf"][0] == {"$ref": "#/$defs/Admin"}
+
+
+@pytest.mark.parametrize("directory", [False, True])
+def test_nothing_may_be_null_but_words_that_an_issuer_does_not_have(directory: bool) -> None:
+    schema = json_schema(directory=directory)
+
+    nullable = {
+        name
+        for name, mapping in _mappings(schema)
+        for value in mapping["properties"].values()
+        if {"type": "null"} in value.get("anyOf", [])
+    }
+    assert nullable == (set() if directory else {"Claims"})

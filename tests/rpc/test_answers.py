@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +29,7 @@ from usherd.errors import Fault, KeysUnavailable
 from usherd.reasons import ANSWERS, Reason
 from usherd.rpc import answers, replies
 
+PRINCIPAL = Principal(kind=PrincipalKind.USER, issuer="https://idp.example", subject="u-1")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 COUNT = st.none() | st.integers(0, 2**62)
 MANY = st.lists(TEXT, max_size=3).map(tuple)
@@ -132,6 +135,27 @@ def test_a_batch_too_long_for_clients_ends_in_faults_of_its_last_items() -> None
     assert kinds == sorted(kinds)
     assert 100 < kinds.count("decision") < 1000
     assert sent.results[-1].fault.code == 8
+
+
+@pytest.mark.parametrize(
+    "large",
+    [
+        replace(ALLOW, principal=replace(PRINCIPAL, end_user_id="x" * 100_000)),
+        replace(ALLOW, depends_on=(Dependency(DependencyKind.TEAM, "t", "1"),) * 10_000),
+    ],
+    ids=["text", "dependencies"],
+)
+def test_large_verdicts_are_not_kept(large: Verdict) -> None:
+    tracemalloc.start()
+    try:
+        for number in range(200):
+            # Every verdict has dependencies of its own, as real ones do.
+            answers.check_response(decision(replace(large, depends_on=(*large.depends_on,)), number=number))
+        kept, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert kept < 5_000_000
 
 
 def test_a_decision_that_this_version_cannot_read_is_never_an_allowance() -> None:

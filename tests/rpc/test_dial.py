@@ -62,14 +62,25 @@ async def test_a_server_that_is_not_there_is_unreachable() -> None:
     assert raised.value.__context__ is None
 
 
-@pytest.mark.parametrize(
-    "question", [QUESTION._replace(route="\ud800"), QUESTION._replace(team_alias="both")], ids=["surrogate", "wishes"]
-)
-async def test_a_question_that_no_message_carries_is_not_sent(question: Question) -> None:
+FIELDS = ("token", "route", "method", "model", "fallback_models", "team_id", "end_user_id", "organization_id")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+async def test_text_that_is_no_unicode_is_asked_as_text_that_is_denied(field: str) -> None:
+    broken, refused = ("\ud800", "\x00") if field != "fallback_models" else (("a", "\ud800"), ("a", "\x00"))
     answers = Answers()
     async with running(answers) as server, dial(server.address) as client:
-        with pytest.raises(Fault):
-            await client.check(question)
+        got = await client.check(QUESTION._replace(**{field: broken}))
+
+    assert answers.asked == [QUESTION._replace(**{field: refused})]
+    assert got.verdict.effect is Effect.DENY
+
+
+async def test_a_question_with_two_wishes_for_a_team_is_not_sent() -> None:
+    answers = Answers()
+    async with running(answers) as server, dial(server.address) as client:
+        with pytest.raises(InvalidRequest):
+            await client.check(QUESTION._replace(team_alias="both"))
 
     assert answers.asked == []
 

@@ -9,9 +9,8 @@ import pytest
 
 from tools.certificates import Authority
 from tools.rpc_world import call, check_bytes, running
-from usherd.rpc.address import AddressUnusable
 from usherd.rpc.server import Listen
-from usherd.rpc.tls import Tls
+from usherd.rpc.tls import Tls, TlsUnusable
 
 OK = grpc.StatusCode.OK
 
@@ -72,11 +71,53 @@ async def test_files_that_do_not_belong_together_leave_what_was_in_force(tmp_pat
     assert code is OK
 
 
-async def test_files_that_are_no_certificates_keep_a_server_from_starting(tmp_path: Path) -> None:
-    for name in ("cert.pem", "key.pem"):
-        (tmp_path / name).write_bytes(b"nonsense")
-    tls = Tls(cert=tmp_path / "cert.pem", key=tmp_path / "key.pem")
+NO_AUTHORITY = {
+    "empty": b"",
+    "blank": b"\n",
+    "nonsense": b"nonsense",
+    "an end in the middle": b"-----BEGIN CERTIFICATE-----\nMIIB",
+}
 
-    with pytest.raises(AddressUnusable):
+
+@pytest.mark.parametrize("content", NO_AUTHORITY.values(), ids=NO_AUTHORITY.keys())
+async def test_a_client_authority_without_certificates_leaves_what_was_in_force(tmp_path: Path, content: bytes) -> None:
+    ours, others = Authority("ours"), Authority("others")
+    tls = _files(ours, tmp_path, client_ca=True)
+    credentials = []
+    for authority in (ours, others):
+        cert, key = authority.issue("edge")
+        credentials.append(grpc.ssl_channel_credentials(ours.certificate, key, cert))
+    credentials.append(grpc.ssl_channel_credentials(ours.certificate))
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        (tmp_path / "ca.pem").write_bytes(content)
+        codes = [await _secure(server.address, each) for each in credentials]
+
+    assert codes == [OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
+
+
+@pytest.mark.parametrize("name", ["cert.pem", "key.pem", "ca.pem"])
+@pytest.mark.parametrize("content", [*NO_AUTHORITY.values(), None], ids=[*NO_AUTHORITY.keys(), "none"])
+async def test_files_that_cannot_be_used_keep_a_server_from_starting(
+    tmp_path: Path, name: str, content: bytes | None
+) -> None:
+    tls = _files(Authority("ours"), tmp_path, client_ca=True)
+    if content is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(TlsUnusable, match=r"^server\.tls: ") as raised:
+        async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)):
+            pass
+
+    assert str(tmp_path) not in str(raised.value)
+
+
+async def test_a_key_of_another_certificate_keeps_a_server_from_starting(tmp_path: Path) -> None:
+    authority = Authority("ours")
+    tls = _files(authority, tmp_path)
+    tls.key.write_bytes(authority.issue("localhost")[1])
+
+    with pytest.raises(TlsUnusable):
         async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)):
             pass

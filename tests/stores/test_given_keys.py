@@ -44,7 +44,8 @@ class TestGivenKeys:
             key = keys.find("idp", "a")
             assert key is not None
             assert keys.trusts(key)
-            assert keys.usable_for("idp") == math.inf
+            assert keys.usable_for(key) == math.inf
+            assert keys.usable("idp")
             assert await keys.find_fresh("idp", "unknown", 30) is None
             assert keys.status()[0].keys == 2
 
@@ -67,6 +68,15 @@ class TestGivenKeys:
             # A PEM file has no place for a key id, and issuers' tokens name one all the same.
             assert keys.find("idp", "whatever the token says") is found
             assert keys.trusts(found)
+
+    async def test_a_pem_file_is_not_found_by_a_denied_id(self, run: RunKeySets, tmp_path: Path) -> None:
+        file = tmp_path / "issuer.pem"
+        file.write_bytes(self._pem(RSA))
+
+        async with run(issuer_keys(PemFile(path=file), denied=frozenset({"leaked"}))) as keys:
+            assert keys.find("idp", "leaked") is None
+            assert await keys.find_fresh("idp", "leaked", 30) is None
+            assert keys.find("idp", "another") is not None
 
     async def test_a_key_set_of_one_nameless_key_is_not_found_by_a_name(self, run: RunKeySets) -> None:
         document = {"keys": [RSA.jwk(kid=...)]}

@@ -14,6 +14,7 @@ from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
 from usherd.authenticate.keys import KeySet, load_key_set
 from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.key_sets import MAX_WAITERS
 from usherd.stores.refreshed_keys import KeyEvent, RefreshedKeys
 
 A, B = key_pair("P-256", "a"), key_pair("P-256", "b")
@@ -48,13 +49,13 @@ async def test_ten_thousand_unknown_key_ids_force_one_refresh_per_cooldown(
     assert forced == len(events.of(KeyEvent.FORCED))
 
 
-async def test_fifty_followers_share_the_fetch_of_a_cancelled_leader(server: KeyServer, run: RunKeySets) -> None:
+async def test_thirty_followers_share_the_fetch_of_a_cancelled_leader(server: KeyServer, run: RunKeySets) -> None:
     server.publish(A.jwk())
     async with run(issuer_keys(server.keys_url)) as keys:
         server.publish(A.jwk(), B.jwk())
         server.gate.clear()
         leader = asyncio.create_task(keys.find_fresh("idp", "b", 30))
-        followers = [asyncio.create_task(keys.find_fresh("idp", "b", 30)) for _ in range(50)]
+        followers = [asyncio.create_task(keys.find_fresh("idp", "b", 30)) for _ in range(30)]
         await asyncio.sleep(0.05)
         leader.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -65,6 +66,35 @@ async def test_fifty_followers_share_the_fetch_of_a_cancelled_leader(server: Key
     assert {key.kid for key in found if key is not None} == {"b"}
     assert None not in found
     assert server.count() == 2
+
+
+async def test_junk_key_ids_wait_for_a_slow_provider_only_up_to_a_bound(
+    server: KeyServer, run: RunKeySets, events: Events
+) -> None:
+    server.publish(A.jwk())
+    async with KeyServer() as other:
+        other.publish(A.jwk())
+        async with run(issuer_keys(server.keys_url), issuer_keys(other.keys_url, "other")) as keys:
+            server.gate.clear()
+            junk = [asyncio.create_task(keys.find_fresh("idp", f"junk {number}", 30)) for number in range(100)]
+            await asyncio.sleep(0.05)
+            waiting = [task for task in junk if not task.done()]
+            other.publish(A.jwk(), B.jwk())
+            of_other = await keys.find_fresh("other", "b", 30)
+            waiting[0].cancel()
+            await asyncio.wait(waiting[:1])
+            server.publish(A.jwk(), B.jwk())
+            in_the_free_place = asyncio.create_task(keys.find_fresh("idp", "b", 30))
+            await asyncio.sleep(0)
+            server.gate.set()
+            found = await asyncio.gather(*waiting[1:], in_the_free_place)
+
+    assert len(waiting) == MAX_WAITERS
+    assert {task.result() for task in junk if task not in waiting} == {None}
+    assert of_other is not None
+    assert found[-1] is not None
+    assert found[:-1] == [None] * (MAX_WAITERS - 1)
+    assert len(events.of(KeyEvent.FORCED)) == 2
 
 
 async def test_followers_share_a_failure(server: KeyServer, run: RunKeySets) -> None:

@@ -6,13 +6,11 @@ import pytest
 
 from keyring import key_pair
 from stores.support import Hands, RunKeySets, issuer_keys
-from tools.key_server import Fault, KeyServer
+from tools.key_server import KeyServer
 from usherd.errors import KeysUnavailable
 from usherd.stores.documents import Cause
-from usherd.stores.key_sources import KeySetUrls
 
-A, B, C = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "c")
-OTHER_A = key_pair("Ed25519", "a")
+A, B, OTHER_A = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "a")
 
 
 async def test_a_published_key_is_found_by_its_id(server: KeyServer, run: RunKeySets) -> None:
@@ -49,7 +47,7 @@ async def test_an_unknown_issuer_has_no_keys_and_causes_no_io(server: KeyServer,
                 keys.find(issuer, "a")
             with pytest.raises(KeysUnavailable):
                 await keys.find_fresh(issuer, "a", 30)
-            assert keys.usable_for(issuer) == 0
+            assert not keys.usable(issuer)
 
     assert server.count() == before == 1
 
@@ -86,6 +84,49 @@ async def test_a_removed_key_stops_after_its_grace(server: KeyServer, run: RunKe
     assert kept is not None
 
 
+async def test_a_key_is_usable_no_longer_than_its_set_is_fresh_and_its_grace_lasts(
+    server: KeyServer, run: RunKeySets, stopwatch: Hands
+) -> None:
+    server.publish(A.jwk(), B.jwk())
+    async with run(issuer_keys(server.keys_url, refresh={"removed_grace": 1000.0})) as keys:
+        removed, kept = keys.find("idp", "a"), keys.find("idp", "b")
+        assert removed is not None
+        assert kept is not None
+        server.publish(B.jwk())
+        stopwatch.move(400)
+        await keys.find_fresh("idp", "unknown", 30)
+
+        assert (keys.usable_for(removed), keys.usable_for(kept)) == (600, 4200)
+        stopwatch.move(600)
+        assert (keys.usable_for(removed), keys.usable_for(kept)) == (0, 3600)
+        stopwatch.move(3600)
+        assert keys.usable_for(kept) == 0
+        assert not keys.usable("idp")
+
+
+@pytest.mark.parametrize("change", [{"d": "AAAA"}, {"use": "enc"}], ids=["private part", "for encryption"])
+async def test_a_sole_key_that_is_withdrawn_is_trusted_no_more(
+    change: dict[str, str], server: KeyServer, run: RunKeySets, stopwatch: Hands
+) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        old = keys.find("idp", "a")
+        assert old is not None
+        server.publish(A.jwk(**change))
+        stopwatch.move(40)
+        unknown = await keys.find_fresh("idp", "unknown", 30)
+        (status,) = keys.status()
+
+        assert unknown is None
+        assert (keys.find("idp", "a"), keys.find("idp", None)) == (None, None)
+        assert not keys.trusts(old)
+        assert keys.usable_for(old) == 0
+        assert (status.last_error, status.keys) == (Cause.NO_USABLE_KEY, 0)
+        stopwatch.move(4200)
+        with pytest.raises(KeysUnavailable):
+            keys.find("idp", "a")
+
+
 async def test_a_key_that_another_took_the_id_of_is_trusted_no_more(server: KeyServer, run: RunKeySets) -> None:
     server.publish(A.jwk())
     async with run(issuer_keys(server.keys_url)) as keys:
@@ -111,70 +152,3 @@ async def test_a_denied_key_is_never_found(by: str, server: KeyServer, run: RunK
         assert keys.find("idp", "a") is None
         assert keys.find("idp", "b") is not None
         assert not keys.trusts(key)
-
-
-class TestSeveralUrls:
-    async def test_a_key_of_any_of_them_is_found(self, run: RunKeySets) -> None:
-        async with KeyServer() as first, KeyServer() as second:
-            first.publish(A.jwk(), B.jwk())
-            second.publish(B.jwk(), C.jwk())
-            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
-                found = [keys.find("idp", kid) for kid in ("a", "b", "c")]
-                unknown = keys.find("idp", "d")
-                assert all(key is not None and keys.trusts(key) for key in found)
-
-        assert unknown is None
-
-    async def test_an_id_that_means_two_keys_means_none(self, run: RunKeySets) -> None:
-        async with KeyServer() as first, KeyServer() as second:
-            first.publish(A.jwk(), B.jwk())
-            second.publish(OTHER_A.jwk())
-            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
-                doubled, single = keys.find("idp", "a"), keys.find("idp", "b")
-
-        assert doubled is None
-        assert single is not None
-
-    async def test_a_key_that_another_took_the_id_of_is_trusted_no_more(self, run: RunKeySets) -> None:
-        async with KeyServer() as first, KeyServer() as second:
-            first.publish(A.jwk())
-            second.publish(B.jwk())
-            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
-                old = keys.find("idp", "a")
-                first.publish(OTHER_A.jwk())
-                new = await keys.find_fresh("idp", "a", 30)
-                assert old is not None
-                assert new is not None
-                assert keys.trusts(new)
-                assert not keys.trusts(old)
-
-    async def test_without_an_id_only_a_key_that_is_alone_in_all_of_them_is_found(self, run: RunKeySets) -> None:
-        async with KeyServer() as first, KeyServer() as second:
-            first.publish(A.jwk())
-            second.publish(A.jwk())
-            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
-                alone = keys.find("idp", None)
-                second.publish(B.jwk())
-                one_of_two = await keys.find_fresh("idp", None, 30)
-
-        assert alone is not None
-        assert one_of_two is None
-
-    async def test_one_that_is_down_leaves_the_others_working_and_is_no_denial(
-        self, run: RunKeySets, stopwatch: Hands
-    ) -> None:
-        async with KeyServer() as first, KeyServer() as second:
-            first.publish(A.jwk())
-            second.publish(B.jwk())
-            await first.fail(Fault.DOWN)
-            async with run(issuer_keys(KeySetUrls(urls=(first.keys_url, second.keys_url)))) as keys:
-                found = keys.find("idp", "b")
-                for kid in ("a", None):
-                    with pytest.raises(KeysUnavailable):
-                        keys.find("idp", kid)
-                left = keys.usable_for("idp")
-                causes = [status.last_error for status in keys.status()]
-
-        assert found is not None
-        assert left == 4200
-        assert causes == [Cause.CONNECT, None]

@@ -143,3 +143,10 @@ def test_a_record_that_cannot_be_formatted_tells_nothing(sink: io.StringIO, caps
     logging.getLogger("grpc").handle(logging.LogRecord("grpc", logging.ERROR, "x.py", 1, "%d %d", ("canary",), None))
 
     assert "canary" not in sink.getvalue() + "".join(capsys.readouterr())
+
+
+def test_a_count_of_dropped_keys_is_no_secret(sink: io.StringIO) -> None:
+    structlog.get_logger("usherd.app").warning("key_set_loaded", dropped_private=1, private=2)
+
+    (line,) = _lines(sink)
+    assert (line["dropped_private"], line["private"]) == (1, "[redacted]")

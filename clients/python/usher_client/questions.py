@@ -23,15 +23,15 @@ _NAME: Final = 1024
 _FALLBACKS: Final = 16
 
 _REFUSED: Final = "\x00"
-"""Stands for text that is no Unicode: no field of a question takes it, so that it is denied."""
+"""Stands for what is no text, or no Unicode: no field of a question takes it, so that it is denied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """One question; `proto/usher/v1/question.proto` says what each field means.
 
-    `model` None: the request asks for no model. Raises ValueError for two team wishes, and TypeError for a
-    string where a list is expected.
+    `model` None: the request asks for no model. Values that an end user may have chosen are not checked here: what is
+    no text, or no list of names, is asked as something that the server denies. Raises ValueError for two team wishes.
     """
 
     token: str = field(default="", repr=False)
@@ -48,9 +48,6 @@ class Question:
     def __post_init__(self) -> None:
         if self.team_id is not None and self.team_alias is not None:
             raise ValueError("team_id, team_alias: expected at most one of them")
-        # A string is a sequence of one-letter strings, each of which would be asked for as a model.
-        if isinstance(self.fallback_models, str | bytes):
-            raise TypeError("fallback_models: expected a list of names")
 
 
 def question_message(question: Question) -> question_pb2.Question:
@@ -60,7 +57,7 @@ def question_message(question: Question) -> question_pb2.Question:
         route=_text(question.route, _ROUTE),
         method=_text(question.method, _NAME),
         model=_optional(question.model),
-        fallback_models=[_text(each, _NAME) for each in question.fallback_models[: _FALLBACKS + 1]],
+        fallback_models=[_text(each, _NAME) for each in _names(question.fallback_models)],
         team_id=_optional(question.team_id),
         team_alias=_optional(question.team_alias),
         end_user_id=_text(question.end_user_id, _NAME),
@@ -98,11 +95,21 @@ def checked_deadline(deadline: float) -> float:
     return float(deadline)
 
 
-def _optional(value: str | None) -> str | None:
+def _names(value: object) -> Sequence[object]:
+    # A string is a sequence of one-letter strings, each of which would be asked for as a model.
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        return value[: _FALLBACKS + 1]
+    return (_REFUSED,)
+
+
+def _optional(value: object) -> str | None:
     return None if value is None else _text(value, _NAME)
 
 
-def _text(value: str, limit: int) -> str:
+def _text(value: object, limit: int) -> str:
+    # A gateway may pass on what it found in a JSON body, where a model may be a number as well.
+    if not isinstance(value, str):
+        return _REFUSED
     if value.isascii():
         return value[: limit + 1]
     try:

@@ -6,8 +6,9 @@ trusted for a while after it was last seen; what must go at once is named as den
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from usherd.domain import VerificationKey
@@ -16,7 +17,7 @@ from usherd.errors import KeysUnavailable
 REMOVED_GRACE = 72 * 3600.0
 """Seconds that a key stays trusted after it was last seen, unless configured otherwise."""
 MAX_RETAINED = 100
-"""Keys that are remembered after they were removed; the ones seen longest ago go first."""
+"""Keys that are remembered after they were removed, and ids after they were withdrawn; the oldest go first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +50,8 @@ class KeyRing:
     """When the newest usable set was fetched; None: never."""
     _held: Mapping[str | None, _Held] = field(default_factory=dict, repr=False)
     _only: VerificationKey | None = field(default=None, repr=False)
+    _withdrawn: Mapping[str, float] = field(default_factory=dict, repr=False)
+    """Until when each id is withdrawn; infinite for those that the newest set withdraws."""
 
     def loaded(self, keys: Iterable[VerificationKey], now: float, withdrawn: frozenset[str] = frozenset()) -> KeyRing:
         """The ring after a set with these keys was fetched at `now`.
@@ -56,9 +59,9 @@ class KeyRing:
         `withdrawn` are ids that the set has, but not for a usable key (published with its private part, doubled, no
         longer for signatures): the key that had the id goes at once, because it is not merely absent.
 
-        A set without any usable key changes nothing: a good set is never replaced by an empty one, and grows stale
-        instead. Different keys of one key id are both left out; a key published twice is one. A key that takes
-        over a key id replaces the older one at once.
+        Of a set without any usable key only the withdrawals count: a good set is never replaced by an empty one, and
+        what it does not withdraw grows stale instead. Different keys of one key id are both left out; a key published
+        twice is one. A key that takes over a key id replaces the older one at once.
         """
         distinct: dict[tuple[str | None, str], VerificationKey] = {}
         for key in keys:
@@ -68,7 +71,7 @@ class KeyRing:
         withdrawn |= {kid for kid, count in named.items() if kid is not None and count > 1}
         usable = [key for key in distinct.values() if key.kid is None or named[key.kid] == 1]
         if not usable:
-            return self
+            return self._without(withdrawn, now) if withdrawn else self
         # Keys without an id are found only when they are alone, so that one entry is enough for them.
         held = {key.kid: _Held(self._same(key), now, True) for key in usable}
         # In the order of their last sight, the latest first: what was published until now precedes what was not.
@@ -81,7 +84,13 @@ class KeyRing:
             and now - old.last_seen < self.rules.removed_grace
         ]
         held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
-        return replace(self, fetched_at=now, _held=held, _only=self._same(usable[0]) if len(usable) == 1 else None)
+        return replace(
+            self,
+            fetched_at=now,
+            _held=held,
+            _only=self._same(usable[0]) if len(usable) == 1 else None,
+            _withdrawn=self._withdrawals(withdrawn - held.keys(), held.keys(), now),
+        )
 
     def find(self, kid: str | None, now: float) -> VerificationKey | None:
         """The trusted key of that id; `kid` None: the only key that the newest set has, if it has exactly one.
@@ -92,6 +101,8 @@ class KeyRing:
             raise KeysUnavailable
         if kid is None:
             return self._only
+        if kid in self.rules.denied:
+            return None
         held = self._held.get(kid)
         if held is None and self.rules.nameless_fits_any and self._only is not None and self._only.kid is None:
             return self._only
@@ -102,7 +113,24 @@ class KeyRing:
     def trusts(self, key: VerificationKey, now: float) -> bool:
         """Whether that very key would still be found. Raises KeysUnavailable as `find`."""
         found = self.find(key.kid, now)
-        return found is not None and (found is key or _equal(found, key))
+        return found is not None and same_key(found, key)
+
+    def trusted_for(self, key: VerificationKey, now: float) -> float:
+        """Seconds until that very key is trusted no more if nothing is fetched meanwhile; 0 when it is not now."""
+        left = self.usable_for(now)
+        if left <= 0 or not self.trusts(key, now):
+            return 0.0
+        held = self._held.get(key.kid)
+        if held is None or held.published:
+            return left
+        return min(left, held.last_seen + self.rules.removed_grace - now)
+
+    def withdraws(self, kid: str | None, now: float) -> bool:
+        """Whether the newest set withdraws that id; or an older one did, less than the grace of removed keys ago.
+
+        It counts for all sets of the issuer: another set may hold the key within its grace.
+        """
+        return kid is not None and now < self._withdrawn.get(kid, -math.inf)
 
     def usable_for(self, now: float) -> float:
         """Seconds until the set is past its stale bound; 0 when it is, or was never loaded."""
@@ -115,14 +143,33 @@ class KeyRing:
         grace = self.rules.removed_grace
         return tuple(held.key for held in self._held.values() if held.published or now - held.last_seen < grace)
 
+    def _without(self, withdrawn: frozenset[str], now: float) -> KeyRing:
+        only = self._only
+        return replace(
+            self,
+            _held={kid: held for kid, held in self._held.items() if kid not in withdrawn},
+            _only=None if only is None or only.kid in withdrawn else only,
+            _withdrawn=self._withdrawals(withdrawn, frozenset(), now),
+        )
+
+    def _withdrawals(self, withdrawn: Set[str], published: Set[str | None], now: float) -> Mapping[str, float]:
+        """Those of the newest set, and older ones that it is silent about: the latest come first."""
+        older = [
+            (kid, min(until, now + self.rules.removed_grace))
+            for kid, until in self._withdrawn.items()
+            if kid not in withdrawn and kid not in published and until > now
+        ]
+        return dict.fromkeys(withdrawn, math.inf) | dict(older[:MAX_RETAINED])
+
     def _same(self, key: VerificationKey) -> VerificationKey:
         """The key's object as it was loaded first: tokens that it verified compare with it by identity."""
         held = self._held.get(key.kid)
-        return held.key if held is not None and _equal(held.key, key) else key
+        return held.key if held is not None and same_key(held.key, key) else key
 
     def _denies(self, key: VerificationKey) -> bool:
         return key.kid in self.rules.denied or key.thumbprint in self.rules.denied
 
 
-def _equal(one: VerificationKey, other: VerificationKey) -> bool:
-    return one.thumbprint == other.thumbprint and one.algorithms == other.algorithms
+def same_key(one: VerificationKey, other: VerificationKey) -> bool:
+    """Whether both are one key that may verify the same: a key whose algorithms changed is another."""
+    return one is other or (one.thumbprint == other.thumbprint and one.algorithms == other.algorithms)

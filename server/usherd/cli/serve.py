@@ -28,25 +28,26 @@ def serve(
 ) -> None:
     """Serves until a signal."""
     _take_whole_time_slices()
+    # gRPC's core would write lines of its own, which are no JSON, for each failed handshake.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     settings = settings_of(config)
     # Only now: gRPC starts threads when it is imported, and they keep the way in which they were scheduled.
     from dataclasses import replace
 
     from usherd import app
     from usherd.rpc.address import AddressUnusable
+    from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
     from usherd.telemetry import log
 
-    log.configure(form=settings.log)
+    log.configure(form=settings.log, level=settings.log_level)
     if address is not None:
         settings = replace(settings, server=replace(settings.server, address=address))
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(app.serve(settings, on_ready=lambda where: say(f"usherd serves on {where}")))
-    except (AddressUnusable, GivenKeysUnusable) as error:
+    except (AddressUnusable, TlsUnusable, GivenKeysUnusable) as error:
         fail(f"{config}: {error}")
-    except OSError as error:
-        fail(f"{config}: server.tls: cannot be read: {error.strerror or 'unknown error'}")
 
 
 def _take_whole_time_slices() -> None:

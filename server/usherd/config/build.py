@@ -13,6 +13,7 @@ from usherd.config.rules_issuers import FORBIDDEN_CLAIMS
 from usherd.config.schema import Admin, File, Grant, Role
 from usherd.config.schema_issuers import Claims, Issuer
 from usherd.config.settings import KeySettings, RefreshSettings
+from usherd.config.warnings import warnings
 from usherd.domain import PrincipalKind
 from usherd.policy import (
     AdminRule,
@@ -90,7 +91,7 @@ def policy(file: File, keys: Sequence[KeySettings], master_key: bytes | None) ->
         session_admin_routes=() if session is None else _session_admin_routes(file, groups),
         token_max_size=file.token.max_size,
         keep_answers_for=file.cache.ttl,
-        warnings=_warnings(file),
+        warnings=tuple(warnings(file)),
     )
     return replace(made, digest=digest(made))
 
@@ -194,16 +195,3 @@ def _session(master_key: bytes, file: File) -> SessionRules:
 def _session_admin_routes(file: File, groups: RouteGroups) -> tuple[str, ...]:
     named = [entry for rule in file.admin for entry in rule.routes] or SESSION_ADMIN_ROUTES
     return groups.expand(named)
-
-
-def _warnings(file: File) -> tuple[str, ...]:
-    insecure = file.insecure
-    insecurities = (
-        (
-            insecure.session_master_key is not None,
-            "insecure.session_master_key: sessions are verified with a key that also makes them, and none is revoked",
-        ),
-        (insecure.plaintext, "insecure.plaintext: tokens may cross the network unencrypted"),
-        (insecure.loopback_http, "insecure.loopback_http: keys may be fetched from this machine without TLS"),
-    )
-    return tuple(text for in_force, text in insecurities if in_force)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, WithJsonSchema, field_validator
 from pydantic_core import PydanticCustomError
 
 from usherd import claim_paths
@@ -18,15 +18,33 @@ PLAIN = "plain"
 JsonSchema = dict[str, Any]
 
 
-class Section(BaseModel):
-    """A mapping of the file. Types are taken as they are written, and a key that is not known is refused."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
 def refuse(text: str) -> PydanticCustomError:
     """An error whose text is shown as it is."""
     return PydanticCustomError(PLAIN, "{text}", {"text": text})
+
+
+class Section(BaseModel):
+    """A mapping of the file. Types are taken as they are written, and a key that is not known is refused.
+
+    A key that may be left out must not be left empty: absent is often no restriction, and a list whose last entry
+    was deleted must not become one.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    null_is_none: ClassVar[bool] = False
+    """Whether null may stand for "there is no such thing" in this section."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _not_left_empty(cls, value: Any, info: ValidationInfo) -> Any:
+        key = cls.model_fields[str(info.field_name)]
+        optional = not key.is_required() and key.default is None
+        # Validators of the key's own say what they expect instead.
+        if value is None and optional and not cls.null_is_none and not key.metadata:
+            if any(get_origin(part) is list for part in get_args(key.annotation)):
+                raise refuse("is empty; expected a list: write [] for nothing, leave the key out for no restriction")
+            raise refuse("is empty; expected a value, or no such key")
+        return value
 
 
 def _validator(check: Callable[[Any], object]) -> BeforeValidator:
@@ -63,7 +81,7 @@ def _all_or_list(value: Any) -> object:
 
 
 def _true_or_text(value: Any) -> object:
-    if value is not None and value is not True and not isinstance(value, str):
+    if value is not True and not isinstance(value, str):
         raise Unusable("is neither true nor a URL; expected true for the issuer's own discovery document, or its URL")
     return value
 
@@ -96,7 +114,23 @@ def _iss(value: str) -> None:
 
 
 def _claim_path(value: str) -> None:
-    claim_paths.parse(value)
+    steps = [step for step in claim_paths.parse(value) if isinstance(step, str)]
+    scheme, mark, rest = steps[0].partition("://")
+    if scheme and mark and len(steps) > 1 and _is_cut(rest, steps[1:]):
+        raise Unusable(
+            f"{quoted(value)} is cut at a dot of the URL, so no claim is there; expected \\. for each dot of a name"
+        )
+
+
+def _is_cut(first: str, others: list[str]) -> bool:
+    # `https://x\.y/claims.team` is a member of a claim. A host without a dot, or a slash later on, is a cut URL.
+    return "." not in first.partition("/")[0] or any("/" in step for step in others)
+
+
+def _claim_name(value: str) -> None:
+    _printable(value)
+    if "://" not in value and ("." in value or "[" in value):
+        raise Unusable(f"{quoted(value)} looks like a path; expected the name of a top-level claim")
 
 
 def _duration(least: str, most: str) -> Any:
@@ -131,6 +165,7 @@ Text = Annotated[str, text_that(_printable)]
 Name = Annotated[str, text_that(patterns.check_name)]
 IssuerName = Annotated[str, text_that(_issuer_name)]
 Iss = Annotated[str, text_that(_iss)]
+ClaimName = Annotated[str, text_that(_claim_name)]
 ClaimPathText = Annotated[str, text_that(_claim_path)]
 ModelName = Annotated[str, text_that(patterns.check_model_name)]
 ModelEntry = Annotated[str, text_that(patterns.check_model_entry)]
@@ -140,7 +175,7 @@ AllOrTexts = Annotated[list[Text] | None, _validator(_all_or_list), WithJsonSche
 TrueOrText = Annotated[
     bool | str | None,
     _validator(_true_or_text),
-    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}, {"type": "null"}]}),
+    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]}),
 ]
 SecretReference = Annotated[
     str,
@@ -159,7 +194,7 @@ RemovedGrace = _duration("0s", "30d")
 UnknownKidCooldown = _duration("1s", "1h")
 FetchTimeout = _duration("100ms", "60s")
 Leeway = _duration("0s", "300s")
-MaxLifetime = _duration("1s", "366d")
+MaxLifetime = _duration("1s", "24h")
 KeepAnswersFor = _duration("0s", "1h")
 Deadline = _duration("10ms", "60s")
 Drain = _duration("0s", "10m")

@@ -6,6 +6,7 @@ from typing import Any
 
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
+from usherd.config.schema_issuers import Claims
 
 
 def json_schema(*, directory: bool = False) -> dict[str, Any]:
@@ -17,4 +18,16 @@ def json_schema(*, directory: bool = False) -> dict[str, Any]:
         rules = schema["properties"]["admin"]
         listed = {"type": rules.pop("type"), "items": rules.pop("items")}
         rules["anyOf"] = [listed["items"], listed]
+    for name, mapping in ((kind.__name__, schema), *schema["$defs"].items()):
+        for value in () if name == Claims.__name__ else mapping.get("properties", {}).values():
+            _without_null(value)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _without_null(value: dict[str, Any]) -> None:
+    # A default of null says that the key may be left out, not that it may be left empty.
+    if value.get("default", ...) is None:
+        del value["default"]
+        if "anyOf" in value:
+            options = [option for option in value.pop("anyOf") if option != {"type": "null"}]
+            value.update(options[0] if len(options) == 1 else {"anyOf": options})

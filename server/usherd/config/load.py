@@ -52,6 +52,7 @@ def _settings(document: Document, environment: Mapping[str, str]) -> Settings:
         cached_tokens=file.cache.tokens,
         server=_server(file, document.folder),
         log=file.telemetry.log,
+        log_level=file.telemetry.level,
         loopback_http=file.insecure.loopback_http,
     )
 

@@ -17,6 +17,8 @@ MAX_DEPTH = 8
 MAX_ROUTES = 10_000
 """Routes of one expanded list."""
 VERSIONS = ("latest", "reference")
+WORKING_METHODS = ("POST", "PUT", "PATCH")
+"""The methods of pass-through routes that ask a provider for work; the others read, or delete."""
 
 
 def _data(name: str) -> Any:
@@ -46,11 +48,25 @@ def model_routes() -> tuple[tuple[str, ...], tuple[str, ...]]:
     Needed: wherever the provider's API takes a `model` and work is done with it, in the body or, for realtime, in the
     query. Not needed: reading or cancelling what exists (`/v1/responses/{id}`, runs, files, batches: a batch names
     its models line by line in a file that only the gateway sees), moderations (the API has a default model), search.
-    Pass-through prefixes carry the same APIs further down, so a path that ends like one needs a model, too. A URL
-    that names the model satisfies the need; that model must then be granted, whatever the body says.
+    What a pass-through prefix carries is the provider's to decide and grows without notice, so all that may do work
+    there needs a model: every POST, PUT and PATCH, uploads too.
+
+    Templates read the model before any verb, as verbs are added without notice as well. Prefixes of few segments
+    stand beside `{prefix:path}`, which finds the last place that fits: a URL with two such places names two models.
+    A deployment or engine behind a prefix is one segment; where more is read as well, both readings must be granted.
+    A URL that names the model satisfies the need; that model must then be granted, whatever the body says.
     """
     routes = _data("model_routes.json")
-    return tuple(routes["model_required"]), tuple(routes["model_templates"])
+    # Traces and vectors: no model works behind these prefixes.
+    without = frozenset(routes["pass_through_without_model"])
+    prefixes = {
+        prefix
+        for version in VERSIONS
+        for prefix in built_in(version)["mapped_pass_through_routes"]
+        if prefix not in without
+    }
+    behind = tuple(f"{method} {prefix}/*" for method in WORKING_METHODS for prefix in sorted(prefixes))
+    return (*routes["model_required"], *behind), tuple(routes["model_templates"])
 
 
 class RouteGroups:

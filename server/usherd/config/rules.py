@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from usherd import claim_paths
 from usherd.config.patterns import LISTED_WORDS
 from usherd.config.problems import KeyPath, Unusable, did_you_mean, one_of, quoted
 from usherd.config.route_groups import RouteGroups
@@ -115,7 +116,23 @@ def _roles(file: File, issuers: Collection[str]) -> Found:
         for claim, values in role.when.items():
             yield from filled((*path, "when", claim), values, "expected at least one value or pattern")
         yield from filled((*path, "for"), role.holders, "expected user, service or both")
+        yield from _scopes_of(path, role, file)
+        if not any((role.grants.routes, role.grants.models, role.deny.routes, role.deny.models)):
+            yield path, "grants nothing and denies nothing; expected routes or models in grants or deny"
         yield from _may_grant_role(path, role, file)
+
+
+def _scopes_of(path: KeyPath, role: Role, file: File) -> Found:
+    """Conditions that no scope meets."""
+    for issuer in _owners(role, file):
+        scopes = set(map(claim_paths.parse, issuer.claims.scopes))
+        for claim, values in role.when.items():
+            for place, value in enumerate(values if claim_paths.parse(claim) in scopes else ()):
+                if " " in value:
+                    yield (
+                        (*path, "when", claim, place),
+                        f"{quoted(value)} has a space, which no scope has (RFC 6749, section 3.3); expected one scope",
+                    )
 
 
 def _may_grant_role(path: KeyPath, role: Role, file: File) -> Found:

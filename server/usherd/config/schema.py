@@ -168,6 +168,9 @@ class Telemetry(Section):
     log: Literal["auto", "json", "console"] = Field(
         default="auto", description="The form of the log; auto: console on a terminal, json elsewhere."
     )
+    level: Literal["info", "debug"] = Field(
+        default="info", description="debug adds a line for each decision: its id, effect, reason and request id."
+    )
 
 
 class Insecure(Section):

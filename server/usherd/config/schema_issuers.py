@@ -9,6 +9,7 @@ from pydantic import Field
 from usherd.config.fields import (
     Algorithms,
     AllOrTexts,
+    ClaimName,
     ClaimPathText,
     ClaimPathTexts,
     FetchTimeout,
@@ -74,7 +75,12 @@ class MayGrant(Section):
 
 
 class Claims(Section):
-    """Where the words of this issuer are: claim paths, as `realm_access.roles`, `groups[0]`, `https://x\\.y/team`."""
+    """Where the words of this issuer are: claim paths, as `realm_access.roles`, `groups[0]`, `https://x\\.y/team`.
+
+    Null: it has no such word.
+    """
+
+    null_is_none = True
 
     user: ClaimPathText | None = Field(default="sub", description="The user's id.")
     email: ClaimPathText | None = Field(default="email", description="The user's e-mail address.")
@@ -106,9 +112,9 @@ class Issuer(Section):
     required_claims: dict[ClaimPathText, Texts] = Field(
         default_factory=dict, description="Claims that must be there, with the values that will do."
     )
-    forbidden_claims: list[Text] = Field(
+    forbidden_claims: list[ClaimName] = Field(
         default_factory=list,
-        description="Claims that no access token has, besides nonce, at_hash, c_hash, s_hash and events.",
+        description="Top-level claims that no access token has, besides nonce, at_hash, c_hash, s_hash and events.",
     )
     may_grant: MayGrant = Field(default=MayGrant(), description="What its tokens can ever be worth here.")
     claims: Claims = Field(default=Claims(), description="Where its words are.")

@@ -81,6 +81,8 @@ class Settings:
     server: ServerSettings
     log: Literal["auto", "json", "console"]
     """`auto`: whatever suits the place where the log goes."""
+    log_level: str
+    """`info` or `debug`."""
     loopback_http: bool
 
     @property

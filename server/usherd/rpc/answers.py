@@ -79,6 +79,9 @@ def models_response(
 _REMEMBERED = 32_768
 """Verdicts whose bytes are kept, about 1 KB each: as many as the authorizer keeps verdicts unless told otherwise."""
 
+_LONGEST_REMEMBERED = 4096
+"""Bytes of the longest verdict that is kept: what an end user or a token can make longer must not fill the memory."""
+
 _answer = decision_pb2.Decision()
 # Filled and read within one call, never across an await: making a message anew costs three times as much.
 
@@ -103,9 +106,11 @@ def _verdict_bytes(verdict: Verdict) -> bytes:
     if known is not None and known[0] is verdict:
         return known[1]
     data = verdict_message(verdict).SerializeToString(deterministic=True)
-    _verdicts[id(verdict)] = (verdict, data)
-    if len(_verdicts) > _REMEMBERED:
-        _verdicts.popitem(last=False)
+    # The bytes leave out dependencies beyond the most that are sent, but the entry would hold them all.
+    if len(data) <= _LONGEST_REMEMBERED and len(verdict.depends_on) <= MAX_DEPENDENCIES:
+        _verdicts[id(verdict)] = (verdict, data)
+        if len(_verdicts) > _REMEMBERED:
+            _verdicts.popitem(last=False)
     return data
 
 

@@ -14,6 +14,7 @@ from usherd.domain import Decision, Question
 from usherd.rpc import replies, service
 from usherd.rpc.address import is_local
 from usherd.rpc.answers import MAX_ANSWER
+from usherd.rpc.lenient import REFUSED
 from usherd.rpc.options import MAX_REQUEST
 
 
@@ -38,7 +39,8 @@ class Client:
     ) -> Decision:
         """The server's decision, within `timeout` seconds. Raises the Fault that the server ended the call with.
 
-        A question that no message can carry (lone surrogates, two wishes for a team) is an InvalidRequest.
+        Text that is no Unicode (lone surrogates) is asked as text that the server denies, as it denies the text itself
+        where it can be asked. A question with two wishes for a team is an InvalidRequest.
         """
         options = api.Options(explain=explain, at_least_as_fresh=at_least_as_fresh, request_id=request_id)
         request = api.CheckRequest(question=_question(question), options=options)
@@ -76,20 +78,28 @@ async def dial(
 
 
 def _question(question: Question) -> question_pb2.Question:
-    try:
-        message = question_pb2.Question(
-            token=question.token,
-            route=question.route,
-            method=question.method,
-            model=question.model,
-            fallback_models=question.fallback_models,
-            team_id=question.team_id,
-            team_alias=question.team_alias,
-            end_user_id=question.end_user_id,
-            organization_id=question.organization_id,
-        )
-    except ValueError:
-        message = None
-    if message is None or (question.team_id is not None and question.team_alias is not None):
+    if question.team_id is not None and question.team_alias is not None:
         raise errors.InvalidRequest(errors.FaultReason.REQUEST_UNDECODABLE)
-    return message
+    return question_pb2.Question(
+        token=_text(question.token),
+        route=_text(question.route),
+        method=_text(question.method),
+        model=_optional(question.model),
+        fallback_models=map(_text, question.fallback_models),
+        team_id=_optional(question.team_id),
+        team_alias=_optional(question.team_alias),
+        end_user_id=_text(question.end_user_id),
+        organization_id=_text(question.organization_id),
+    )
+
+
+def _optional(value: str | None) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: str) -> str:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return REFUSED.decode()
+    return value

@@ -11,11 +11,15 @@ from google.protobuf.message import DecodeError, Message
 
 from usher.v1 import authorization_service_pb2 as api
 from usherd.errors import FaultReason, InvalidRequest
+from usherd.rpc.translate import MAX_ITEMS
 
 Request = TypeVar("Request", bound=Message)
 
 REFUSED = b"\x00"
 """Stands for text that is not UTF-8: the core denies it in each field that an end user controls."""
+
+_FALLBACKS_LOOKED_AT = 17
+"""One more than a question may have: those are denied, however many follow and whatever is in them."""
 
 _SINGLE = ("token", "route", "method", "model", "team_id", "team_alias", "end_user_id", "organization_id")
 
@@ -37,7 +41,8 @@ def parse_asked(kind: type[Request], data: bytes) -> Request:
     """As `parse`, for a message with a question in it.
 
     A gateway may pass on a route or a model that is not UTF-8, and its protobuf library may let it. That is the end
-    user's doing, so it must become a denial: such values arrive as text that the core refuses.
+    user's doing, so it must become a denial: such values arrive as text that the core refuses. Fallback models beyond
+    the first too many are left out then. Raises InvalidRequest (REQUEST_UNDECODABLE, ITEM_COUNT).
     """
     try:
         return kind.FromString(data)
@@ -47,13 +52,16 @@ def parse_asked(kind: type[Request], data: bytes) -> Request:
 
 def _mended(kind: type[Message], data: bytes) -> bytes:
     message = parse(_byte_kind(kind), data)
+    # Counted first: each look costs far more than the two bytes of an empty item.
+    if "items" in message.DESCRIPTOR.fields_by_name and len(message.items) > MAX_ITEMS:  # type: ignore[attr-defined]
+        raise InvalidRequest(FaultReason.ITEM_COUNT)
     for owner in _owners(message):
         for name in _SINGLE:
             if name in owner.DESCRIPTOR.fields_by_name and _is_broken(getattr(owner, name)):
                 setattr(owner, name, REFUSED)
         if "fallback_models" in owner.DESCRIPTOR.fields_by_name:
             fallbacks = owner.fallback_models  # type: ignore[attr-defined]
-            fallbacks[:] = [REFUSED if _is_broken(value) else value for value in fallbacks]
+            fallbacks[:] = [REFUSED if _is_broken(value) else value for value in fallbacks[:_FALLBACKS_LOOKED_AT]]
     return message.SerializeToString()
 
 

@@ -18,7 +18,7 @@ from usherd.rpc.guard import guarded
 from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
-from usherd.rpc.tls import Tls, server_credentials
+from usherd.rpc.tls import Tls, check_tls, server_credentials
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
@@ -110,9 +110,14 @@ class Serving:
 
 
 def check_listen(listen: Listen) -> None:
-    """Raises AddressUnusable when tokens would cross a network in clear, and for what is no address."""
+    """Raises AddressUnusable when tokens would cross a network in clear, and for what is no address.
+
+    Raises TlsUnusable for files of `listen.tls` that cannot be used.
+    """
     if listen.tls is None and not is_local(listen.address) and not listen.plaintext_allowed:
         raise AddressUnusable("only a loopback address may be served without TLS")
+    if listen.tls is not None:
+        check_tls(listen.tls)
 
 
 @asynccontextmanager
@@ -128,7 +133,7 @@ async def serving(
     """A server that answers with `authorizer` until the block is left, and then drains.
 
     `may_explain`: whether callers may ask for explanations. `options` has other values for gRPC options, named
-    without the prefix `grpc.`. Raises AddressUnusable, and OSError when a file of `listen.tls` cannot be read.
+    without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
@@ -160,5 +165,5 @@ def _bind(server: grpc.aio.Server, listen: Listen) -> str:
     except RuntimeError:
         port = 0
     if port == 0:
-        raise AddressUnusable("cannot listen: it is taken, not of this machine, or the files of server.tls do not fit")
+        raise AddressUnusable("cannot listen: it is taken, not of this machine, or gRPC refuses server.tls")
     return address if address.startswith(UNIX) else f"{address.rpartition(':')[0]}:{port}"

@@ -45,10 +45,14 @@ class Cause(StrEnum):
 
 
 class LoadFailed(Exception):
-    """A document or its keys could not be had. What was known before stays as it was."""
+    """A document or its keys could not be had. What was known before stays as it was, but for withdrawn keys."""
 
-    def __init__(self, cause: Cause, retry_after: float | None = None) -> None:
+    def __init__(
+        self, cause: Cause, retry_after: float | None = None, *, withdrawn: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__(cause.value)
         self.cause = cause
         self.retry_after = retry_after
         """Seconds that the peer asked to be left alone for; None: it did not."""
+        self.withdrawn = withdrawn
+        """Key ids that a key set without any usable key has for unusable ones. They are never part of the text."""

@@ -31,7 +31,7 @@ class KeySetLoader:
         self._last: tuple[bytes, KeySet] | None = None
 
     async def load(self) -> KeySet:
-        """The keys that are published now; at least one is usable. Raises LoadFailed."""
+        """The keys that are published now; at least one is usable. Raises LoadFailed, which has withdrawn ids."""
         if isinstance(self._source, str):
             return await self._key_set(self._source)
         discovery = self._source.url or discovery_url(self._issuer.issuer)
@@ -135,7 +135,7 @@ def _key_set_of(document: object, issuer: IssuerKeys) -> KeySet:
 
 def _usable(key_set: KeySet) -> KeySet:
     if not key_set.keys:
-        raise LoadFailed(Cause.NO_USABLE_KEY)
+        raise LoadFailed(Cause.NO_USABLE_KEY, withdrawn=key_set.withdrawn)
     return key_set
 
 

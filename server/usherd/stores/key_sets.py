@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
 
-from usherd.authenticate.key_ring import KeyRing, RingRules
+from usherd.authenticate.key_ring import KeyRing, RingRules, same_key
 from usherd.domain import VerificationKey
 from usherd.errors import KeysUnavailable
 from usherd.ports import Stopwatch
@@ -22,6 +23,8 @@ from usherd.stores.refreshed_keys import KeySetStatus, OnEvent, RefreshedKeys
 
 FIRST_LOADS_PATIENCE = 10.0
 """Seconds that the start waits for the first loads of all issuers together."""
+MAX_WAITERS = 32
+"""Callers of one issuer that wait for a forced refresh at the same time: made-up key ids must not hold up the rest."""
 
 
 class GivenKeysUnusable(ValueError):
@@ -72,6 +75,7 @@ class KeySets:
         chance: Callable[[], float] = random.random,
     ) -> None:
         self._stopwatch = stopwatch
+        self._waiting: Counter[str] = Counter()
         self._parts: dict[str, tuple[RefreshedKeys | _GivenKeys, ...]] = {}
         for issuer in issuers:
             if issuer.name in self._parts:
@@ -124,12 +128,19 @@ class KeySets:
         return _find_in_several([keys.ring for keys in parts], kid, self._stopwatch())
 
     async def find_fresh(self, issuer: str, kid: str | None, patience: float) -> VerificationKey | None:
-        """As `ports.Keys.find_fresh`. A caller that gives up, or is cancelled, leaves the refresh to the others."""
+        """As `ports.Keys.find_fresh`. A caller that gives up, or is cancelled, leaves the refresh to the others.
+
+        While `MAX_WAITERS` callers wait for the issuer's keys, a further one is answered at once, as by `find`.
+        """
         forced = [keys.force() for keys in self._parts.get(issuer, ())]
         flights = [flight for flight in forced if flight is not None]
-        if flights and patience > 0:
-            # `wait` neither cancels what it waits for nor raises what that raises.
-            await asyncio.wait(flights, timeout=patience)
+        if flights and patience > 0 and self._waiting[issuer] < MAX_WAITERS:
+            self._waiting[issuer] += 1
+            try:
+                # `wait` neither cancels what it waits for nor raises what that raises.
+                await asyncio.wait(flights, timeout=patience)
+            finally:
+                self._waiting[issuer] -= 1
         return self.find(issuer, kid)
 
     def trusts(self, key: VerificationKey) -> bool:
@@ -138,15 +149,22 @@ class KeySets:
         if parts is not None and len(parts) == 1:
             return parts[0].ring.trusts(key, self._stopwatch())
         found = self.find(key.issuer, key.kid)
-        return found is not None and found.thumbprint == key.thumbprint
+        return found is not None and same_key(found, key)
 
-    def usable_for(self, issuer: str) -> float:
-        """As `ports.Keys.usable_for`; of several key sets, of the one that is past its bound next."""
-        now, parts = self._stopwatch(), self._parts.get(issuer, ())
+    def usable_for(self, key: VerificationKey) -> float:
+        """As `ports.Keys.usable_for`; of several key sets, at most until the next of them is past its bound."""
+        now, parts = self._stopwatch(), self._parts.get(key.issuer, ())
         if len(parts) == 1:
-            return parts[0].ring.usable_for(now)
-        left = [keys.ring.usable_for(now) for keys in parts]
-        return min((seconds for seconds in left if seconds > 0), default=0.0)
+            return parts[0].ring.trusted_for(key, now)
+        rings = [keys.ring for keys in parts if keys.ring.usable_for(now) > 0]
+        if not rings or any(keys.ring.withdraws(key.kid, now) for keys in parts):
+            return 0.0
+        return min(max(ring.trusted_for(key, now) for ring in rings), *(ring.usable_for(now) for ring in rings))
+
+    def usable(self, issuer: str) -> bool:
+        """Whether a key set of the issuer is loaded and not past its stale bound."""
+        now = self._stopwatch()
+        return any(keys.ring.usable_for(now) > 0 for keys in self._parts.get(issuer, ()))
 
     def status(self) -> tuple[KeySetStatus, ...]:
         """How each key set is, for health and logs."""
@@ -162,14 +180,19 @@ async def _live(
 
 
 def _find_in_several(rings: Sequence[KeyRing], kid: str | None, now: float) -> VerificationKey | None:
-    """The one key that this id means in all of them; None when it means none, or two different ones."""
+    """The one key that this id means in all of them; None when it means none, or two, or one of them withdraws it."""
+    if all(ring.usable_for(now) <= 0 for ring in rings):
+        raise KeysUnavailable
+    if any(ring.withdraws(kid, now) for ring in rings):
+        return None
     found: dict[str, VerificationKey] = {}
     out_of_reach = False
     for ring in rings:
         if ring.usable_for(now) <= 0:
             out_of_reach = True
         elif kid is None:
-            found |= {key.thumbprint: key for key in ring.keys(now)}
+            kept = (key for key in ring.keys(now) if not any(each.withdraws(key.kid, now) for each in rings))
+            found |= {key.thumbprint: key for key in kept}
         elif (key := ring.find(kid, now)) is not None:
             found[key.thumbprint] = key
     if out_of_reach and (kid is None or not found):

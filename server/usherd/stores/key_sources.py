@@ -43,7 +43,7 @@ class Discovery:
 class KeySetUrls:
     """Key sets at fixed URLs. Each is fetched, kept and goes stale on its own; a key of any of them is good.
 
-    A key id that means two different keys in two of them means none.
+    A key id that means two different keys in two of them means none, and so does one that any of them withdraws.
     """
 
     urls: tuple[str, ...] = field(repr=False)

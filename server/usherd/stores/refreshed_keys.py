@@ -1,4 +1,4 @@
-"""Keeps one key set fresh: it is fetched by one task at a time, whoever waits for it, and no failure takes it away."""
+"""Keeps one key set fresh: one task at a time fetches it, whoever waits, and only a withdrawal takes keys away."""
 
 from __future__ import annotations
 
@@ -156,6 +156,8 @@ class RefreshedKeys:
             key_set = await self._load()
             self._accept(key_set, started)
         except LoadFailed as failure:
+            # It may say that a key must go, even where it leaves none to use.
+            self.ring = self.ring.loaded((), started, failure.withdrawn)
             self._fail(failure.cause, failure.retry_after, {})
         except Exception as bug:  # nothing may end the refreshing; the class alone is safe to tell
             self._fail(Cause.INTERNAL, None, {"error_class": type(bug).__name__})
@@ -165,10 +167,8 @@ class RefreshedKeys:
 
     def _accept(self, key_set: KeySet, started: float) -> None:
         before, dropped_before = _identities(self.ring, started), self._dropped
-        ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn)
-        if ring is self.ring:
-            raise LoadFailed(Cause.NO_USABLE_KEY)
-        self.ring, self._dropped = ring, key_set.dropped
+        self.ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn)
+        self._dropped = key_set.dropped
         self._failures, self._last_error, self._retry_after = 0, None, 0.0
         after = _identities(self.ring, started)
         if (before, dropped_before) != (after, self._dropped):

@@ -49,7 +49,8 @@ def redact(logger: Any, method: str, event: Event) -> Event:
     for name, value in list(event.items()):
         if name in _KEEP and isinstance(value, str):
             event[name] = _UNSAFE.sub("?", value)[: MAX_TEXT * 4]
-        elif _SECRET_NAME.search(name):
+        elif _SECRET_NAME.search(name) and not (isinstance(value, int) and name.startswith("dropped_")):
+            # Counts of dropped keys say `private` in their names, and nothing else.
             event[name] = REDACTED
         elif value is None or isinstance(value, bool | int | float):
             continue

@@ -1,0 +1,59 @@
+"""Tells what a configuration may do but seldom should: each warning is shown at start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from usherd import claim_paths
+from usherd.config.problems import quoted
+from usherd.config.route_groups import RouteGroups, built_in
+from usherd.config.schema import File
+
+MUTABLE_CLAIMS = frozenset({"email", "upn", "preferred_username", "unique_name"})
+"""Names for people that change, and that many issuers let people choose (OpenID Connect Core 1.0, section 5.7)."""
+LLM_GROUPS = (
+    "openai_routes",
+    "anthropic_routes",
+    "google_routes",
+    "mapped_pass_through_routes",
+    "mcp_inference_routes",
+)
+"""The groups of routes that work with models or tools. `llm_api_routes` has them all."""
+
+
+def warnings(file: File) -> Iterator[str]:
+    """What is laxer than strict, in words for an operator: the key, then what follows from it."""
+    yield from _insecure(file)
+    yield from _users(file)
+    yield from _public(file)
+
+
+def _insecure(file: File) -> Iterator[str]:
+    insecure = file.insecure
+    if insecure.session_master_key is not None:
+        yield "insecure.session_master_key: sessions are verified with a key that also makes them, and none is revoked"
+    if insecure.plaintext:
+        yield "insecure.plaintext: tokens may cross the network unencrypted"
+    if insecure.loopback_http:
+        yield "insecure.loopback_http: keys may be fetched from this machine without TLS"
+
+
+def _users(file: File) -> Iterator[str]:
+    for index, issuer in enumerate(file.issuers):
+        user = issuer.claims.user
+        if user is not None and claim_paths.parse(user)[-1] in MUTABLE_CLAIMS:
+            yield (
+                f"issuers[{index}].claims.user: {user} can change hands and is often not verified, so that one person"
+                " can become another; sub or oid stays"
+            )
+
+
+def _public(file: File) -> Iterator[str]:
+    groups, known = RouteGroups(file.routes.version, file.routes.groups), built_in(file.routes.version)
+    for index, entry in enumerate(file.routes.public):
+        routes = set(groups.expand([entry]))
+        whole = [name for name in LLM_GROUPS if name in known and routes.issuperset(known[name])]
+        if whole:
+            yield f"routes.public[{index}]: opens the whole of {', '.join(whole)} to everybody, without a token"
+        elif any(route.endswith("/*") or ":path}" in route for route in routes):
+            yield f"routes.public[{index}]: {quoted(entry)} has a wildcard; all below it is open to everybody"
