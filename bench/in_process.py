@@ -15,6 +15,7 @@ from bench.company import Company
 from bench.report import Figure
 from keyring import StaticKeys, key_pair
 from usher.v1 import authorization_service_pb2 as api
+from usherd.app import spare_the_collector
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.load import load
@@ -30,16 +31,21 @@ MAX_COLD_OVER_RAW = 250.0
 
 def measure(company: Company, rounds: int) -> list[Figure]:
     """Cold and warm questions, and the raw verification beside them, in turns."""
-    raws, colds, warms = [], [], []
+    spare_the_collector()
+    raws, colds, warms, judged = [], [], [], []
     for _ in range(rounds):
         authorizer = _authorizer(company.config)
         raw = _raw_verification(company)
         cold = _pass(authorizer, company)
         warms.append(min(_pass(authorizer, company) for _ in range(3)))
+        forgetful = _authorizer(company.config, remember=0)
+        _pass(forgetful, company)
+        judged.append(min(_pass(forgetful, company) for _ in range(3)))
         raws.append(raw)
         colds.append(cold)
     return [
         Figure("in process, warm: parse, decide, serialise", "us", tuple(warms), MAX_WARM),
+        Figure("in process, known token, judged anew", "us", tuple(judged), MAX_WARM),
         Figure("in process, cold RS256: the same with a new token", "us", tuple(colds)),
         Figure("raw RS256 verification", "us", tuple(raws)),
         Figure(
@@ -51,7 +57,7 @@ def measure(company: Company, rounds: int) -> list[Figure]:
     ]
 
 
-def _authorizer(config: Path) -> Authorizer:
+def _authorizer(config: Path, remember: int = 32_768) -> Authorizer:
     settings = load(config)
     keys = StaticKeys.of(idp=[key_pair("RSA", "bench")])
     ids = (f"{number:026d}" for number in itertools.count())
@@ -63,11 +69,15 @@ def _authorizer(config: Path) -> Authorizer:
         clock=time.time,
         stopwatch=time.monotonic,
         new_id=lambda: next(ids),
+        remember=remember,
     )
 
 
 async def _answer(authorizer: Authorizer, request: bytes) -> bytes:
     question = translate.question(api.CheckRequest.FromString(request))
+    at_hand = authorizer.at_hand(question)
+    if at_hand is not None:
+        return check_response(at_hand, again=True)
     return check_response(await authorizer.authorize(question))
 
 

@@ -8,7 +8,7 @@ import inspect
 import pytest
 
 from usherd.facts import Team
-from worlds import World
+from worlds import World, finished
 
 READER = {"roles": "Reader"}
 
@@ -76,5 +76,13 @@ def test_a_verdict_that_depends_on_more_than_answers_list_is_not_remembered() ->
     world = World()
 
     world.ask(claims={**READER, "groups": [f"t{number}" for number in range(100)]})
+
+    assert remembered(world) == 0
+
+
+def test_a_list_of_models_pushes_nothing_out() -> None:
+    world = World()
+
+    finished(world.authorizer.models(world.question(claims=READER)))
 
     assert remembered(world) == 0

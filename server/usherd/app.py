@@ -108,7 +108,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
                 may_explain=_may_explain(settings.server),
             )
         )
-        _spare_the_collector()
+        spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
@@ -153,7 +153,7 @@ def stop_signals() -> asyncio.Event:
     return stopped
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Keeps the garbage collector off what stays for ever, and looks less often: about 5 % of the CPU of a call."""
     gc.collect()
     gc.freeze()

@@ -160,7 +160,7 @@ class Authorizer:
             raise InternalFault from error
         return await list_models(
             self._judge.catalogue.names(),
-            lambda asked: self._answer(asked, holder, facts, explain=False),
+            lambda asked: self._answer(asked, holder, facts, explain=False, remember=False),
             open_question,
             after=after,
             limit=limit,
@@ -168,9 +168,12 @@ class Authorizer:
             turn=Turn(self._stopwatch),
         )
 
-    def _verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
-        if explain:
-            return self._judge.verdict(holder, question, asked, facts, explain=True)
+    def _verdict(
+        self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool, remember: bool = True
+    ) -> Verdict:
+        if explain or not remember:
+            # A list asks for a whole catalogue: it must not push out what others ask for again and again.
+            return self._judge.verdict(holder, question, asked, facts, explain=explain)
         return self._verdicts.of(holder, question, asked, facts)
 
     async def _reach(self, at_least: tuple[str, int] | None, patience: float) -> None:
@@ -183,7 +186,13 @@ class Authorizer:
             raise RevisionNotReached from None
 
     def _answer(
-        self, question: Question, holder: Genuine | Refused | Fault, facts: Facts, *, explain: bool
+        self,
+        question: Question,
+        holder: Genuine | Refused | Fault,
+        facts: Facts,
+        *,
+        explain: bool,
+        remember: bool = True,
     ) -> Decision | Fault:
         try:
             asked = self._judge.asked(question)
@@ -194,7 +203,7 @@ class Authorizer:
                 return holder
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
-            verdict = self._verdict(holder, question, asked, facts, explain=explain)
+            verdict = self._verdict(holder, question, asked, facts, explain=explain, remember=remember)
             return self._decision(verdict, holder, facts)
         except Fault as fault:
             return fault

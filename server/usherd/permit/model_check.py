@@ -35,7 +35,7 @@ def models(case: Case) -> Outcome:
     catalogue, aliases = case.rules.catalogue, team_aliases(case)
     resolved = [catalogue.resolve(name, aliases) for name in asked.models]
     for role in case.roles:
-        for name in asked.models:
+        for name in asked.models if role.denied_models else ():
             if any(map(role.denied_models.covers, catalogue.names_on_the_way(name, aliases))):
                 return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
     if case.choice.shortfall is not None:

@@ -126,6 +126,10 @@ class ModelSet:
     patterns: tuple[str, ...]
     everything: bool
 
+    def __bool__(self) -> bool:
+        """Whether it covers anything at all."""
+        return bool(self.everything or self.names or self.groups or self.patterns)
+
     def covers(self, model: KnownModel) -> bool:
         """Whether the model is in the list by name, by access group or by a wildcard."""
         return (

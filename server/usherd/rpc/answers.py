@@ -25,15 +25,15 @@ _DECISION = b"\x0a"
 _TERMS_ONCE = api.AuthorizeResponse(terms=api.StreamTerms(mode=api.MODE_ONCE)).SerializeToString(deterministic=True)
 
 
-def check_response(decision: Decision) -> bytes:
-    """A CheckResponse with that decision."""
-    return _field(_DECISION, _bytes(decision))
+def check_response(decision: Decision, *, again: bool = False) -> bytes:
+    """A CheckResponse with that decision. `again`: its verdict was answered before, so its bytes are worth keeping."""
+    return _field(_DECISION, _bytes(decision, again=again))
 
 
-def authorize_response(decision: Decision) -> bytes:
-    """An AuthorizeResponse with that decision, first and last of its stream."""
+def authorize_response(decision: Decision, *, again: bool = False) -> bytes:
+    """An AuthorizeResponse with that decision, first and last of its stream; `again` as in `check_response`."""
     # Messages that are written one after the other are one message (the wire format's law of concatenation).
-    return _field(_DECISION, _bytes(decision)) + _TERMS_ONCE
+    return _field(_DECISION, _bytes(decision, again=again)) + _TERMS_ONCE
 
 
 def batch_response(ids: Sequence[str], results: Sequence[Decision | Fault]) -> bytes:
@@ -88,7 +88,7 @@ _answer = decision_pb2.Decision()
 _verdicts: OrderedDict[int, tuple[Verdict, bytes]] = OrderedDict()
 
 
-def _bytes(decision: Decision) -> bytes:
+def _bytes(decision: Decision, *, again: bool) -> bytes:
     """The bytes of the Decision: those of the verdict, which stay, and after them those of this answer."""
     answer = _answer
     answer.decision_id = decision.decision_id
@@ -97,7 +97,12 @@ def _bytes(decision: Decision) -> bytes:
     answer.valid_until.seconds = micros // 1_000_000
     answer.valid_until.nanos = micros % 1_000_000 * 1000
     answer.cacheable = decision.cacheable
-    return _verdict_bytes(decision.verdict) + answer.SerializeToString(deterministic=True)
+    verdict = _verdict_bytes(decision.verdict) if again else _serialised(decision.verdict)
+    return verdict + answer.SerializeToString(deterministic=True)
+
+
+def _serialised(verdict: Verdict) -> bytes:
+    return verdict_message(verdict).SerializeToString(deterministic=True)
 
 
 def _verdict_bytes(verdict: Verdict) -> bytes:
@@ -105,7 +110,7 @@ def _verdict_bytes(verdict: Verdict) -> bytes:
     known = _verdicts.get(id(verdict))
     if known is not None and known[0] is verdict:
         return known[1]
-    data = verdict_message(verdict).SerializeToString(deterministic=True)
+    data = _serialised(verdict)
     # The bytes leave out dependencies beyond the most that are sent, but the entry would hold them all.
     if len(data) <= _LONGEST_REMEMBERED and len(verdict.depends_on) <= MAX_DEPENDENCIES:
         _verdicts[id(verdict)] = (verdict, data)
@@ -173,12 +178,11 @@ def _principal(principal: Principal) -> principal_pb2.Principal:
 
 
 def _dependency(dependency: Dependency) -> decision_pb2.Dependency:
-    return decision_pb2.Dependency(
-        kind=cast(decision_pb2.DependencyKind, dependency.kind),
-        id=dependency.id,
-        revision=dependency.revision,
-        absent=dependency.absent,
-    )
+    # There are several in each answer, and each field that is set costs as much as the rest of it.
+    kind = cast(decision_pb2.DependencyKind, dependency.kind)
+    if dependency.absent:
+        return decision_pb2.Dependency(kind=kind, id=dependency.id, revision=dependency.revision, absent=True)
+    return decision_pb2.Dependency(kind=kind, id=dependency.id, revision=dependency.revision)
 
 
 def _limits(limits: Limits) -> decision_pb2.Limits:

@@ -67,11 +67,11 @@ class AuthorizationService:
         request = parse_asked(api.AuthorizeRequest, data)
         translate.check_mode(request)
         decision = self._decision_at_hand(request)
-        return None if decision is None else answers.authorize_response(decision)
+        return None if decision is None else answers.authorize_response(decision, again=True)
 
     def _check_at_hand(self, data: bytes) -> bytes | None:
         decision = self._decision_at_hand(parse_asked(api.CheckRequest, data))
-        return None if decision is None else answers.check_response(decision)
+        return None if decision is None else answers.check_response(decision, again=True)
 
     def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest) -> Decision | None:
         question, wishes = translate.question(request), translate.wishes(request)
