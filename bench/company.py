@@ -21,7 +21,7 @@ _KEY = key_pair("RSA", "bench")
 
 @dataclass(frozen=True)
 class Company:
-    """A configuration on disk, and one request for each token, with the models taking turns."""
+    """A configuration on disk, and requests: first one for each token, in the end one for each token and model."""
 
     config: Path
     tokens: tuple[str, ...]
@@ -67,7 +67,8 @@ def company(folder: Path, port: int) -> Company:
     )
     tokens = tuple(_token(number) for number in range(TOKENS))
     questions = [
-        question_pb2.Question(token=token, route=ROUTE, method="POST", model=models[number % MODELS])
+        question_pb2.Question(token=token, route=ROUTE, method="POST", model=models[(number + turn) % MODELS])
+        for turn in range(MODELS)
         for number, token in enumerate(tokens)
     ]
     return Company(

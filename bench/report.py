@@ -32,7 +32,7 @@ class Figure:
     def line(self) -> str:
         spread = f"{min(self.values):.2f} - {max(self.values):.2f}"
         bound = "" if self.bound is None else f"  at most {self.bound:g}: {'kept' if self.kept else 'BROKEN'}"
-        return f"{self.name:<52}{self.median:>9.2f} {self.unit:<6}({spread}){bound}"
+        return f"{self.name:<56}{self.median:>9.2f} {self.unit:<6}({spread}){bound}"
 
     def as_json(self) -> dict[str, object]:
         return {
