@@ -9,7 +9,7 @@ import pytest
 from keyring import session_token
 from usherd.domain import PrincipalKind
 from usherd.facts import Team, User
-from usherd.policy import MayGrant, RouteRules, SessionRules
+from usherd.policy import ClaimPaths, MayGrant, RouteRules, SessionRules
 from worlds import CHAT, World, issuer, policy, role
 
 SERVICE = {"sub": "app-object", "oid": "app-object", "appid": "app", "azp": "app"}
@@ -155,7 +155,10 @@ def test_an_unverified_address_makes_nobody_somebody(verified: object) -> None:
     claims = {"sub": "mallory", "email": "boss@corp.example", "email_verified": verified}
     boss = User(id="boss@corp.example", models=("*",))
 
+    by_email_alone = policy(issuers=(replace(issuer(), claims=ClaimPaths(user=("email",), email=None)),), roles=())
+
     assert World(policy=by_email, users=(boss,)).reason(claims=claims) == "CLAIM_INVALID"
+    assert World(policy=by_email_alone, users=(boss,)).reason(claims=claims) == "CLAIM_INVALID"
     assert World(policy=by_role).reason(claims=claims) == "CLAIM_INVALID"
     assert World(policy=by_email, users=(boss,)).reason(claims={**claims, "email_verified": True}) == "ALLOWED"
     # Where nothing reads the address, it says nothing.

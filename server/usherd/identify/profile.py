@@ -16,6 +16,10 @@ from usherd.policy import ClaimPath, IssuerPolicy, Policy
 from usherd.reasons import Reason
 
 
+_EMAIL: ClaimPath = ("email",)
+"""What `email_verified` speaks of (OpenID Connect Core, section 5.1), wherever else the policy reads addresses."""
+
+
 class Profiler:
     """Makes profiles under one policy."""
 
@@ -34,7 +38,7 @@ class Profiler:
         claims = token.claims
         read_by_rules = self._read_by_rules[issuer.name]
         refuse_overage(claims, read_by_rules)
-        if claims.get("email_verified", True) is not True and issuer.claims.email in read_by_rules:
+        if claims.get("email_verified", True) is not True and {issuer.claims.email, _EMAIL} & set(read_by_rules):
             # An address that anyone can claim must not make anyone somebody.
             raise Refusal(Reason.CLAIM_INVALID)
         words = issuer.claims
