@@ -15,7 +15,6 @@ from usherd.identity import Profile
 from usherd.policy import ClaimPath, IssuerPolicy, Policy
 from usherd.reasons import Reason
 
-
 _EMAIL: ClaimPath = ("email",)
 """What `email_verified` speaks of (OpenID Connect Core, section 5.1), wherever else the policy reads addresses."""
 
