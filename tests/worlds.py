@@ -24,6 +24,7 @@ from usherd.policy import (
     RouteRules,
     TeamRules,
     TokenRules,
+    UserRules,
 )
 from usherd.ports import Hook, Revocations
 from usherd.stores.memory_directory import MemoryDirectory
@@ -81,7 +82,7 @@ def policy(**changes: Any) -> Policy:
         "issuers": (issuer(),),
         "roles": (role(),),
         "admin": (AdminRule(issuer="idp", scopes=frozenset({"admin"}), routes=("/key/generate", CHAT)),),
-        "user_routes": (CHAT, "/v1/models", "/user/info"),
+        "users": UserRules(routes=(CHAT, "/v1/models", "/user/info")),
         "teams": TeamRules(routes=(CHAT, "/v1/models")),
         "routes": RouteRules(
             public=("/health/liveliness",),

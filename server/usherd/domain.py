@@ -40,6 +40,7 @@ class DependencyKind(IntEnum):
     TEAM = 6
     ORGANIZATION = 7
     END_USER = 8
+    BUDGET = 9
 
 
 class CheckOutcome(IntEnum):
@@ -69,6 +70,8 @@ class Question(NamedTuple):
     """The team wished for, by alias; None: no wish by alias."""
     end_user_id: str = ""
     organization_id: str = ""
+    modifies_guardrails: bool = False
+    """Whether the request changes guardrails."""
 
     def __repr__(self) -> str:
         return f"Question(route={self.route!r}, method={self.method!r}, model={self.model!r}, ...)"
@@ -204,6 +207,8 @@ class Verdict:
 
     effect: Effect
     reason: Reason
+    http_status: int | None = None
+    """The status to answer the end user with; None: the one that goes with the reason."""
     principal: Principal | None = None
     resolved_model: str = ""
     limits: Limits | None = None

@@ -4,8 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum, IntEnum
 
 from usherd.domain import NO_LIMIT, Limit
+
+
+class BudgetKind(IntEnum):
+    """Whose budget it is."""
+
+    GLOBAL = 0
+    ORGANIZATION = 1
+    TEAM = 2
+    USER = 3
+    MEMBER = 4
+    END_USER = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetOwner:
+    """The owner of one budget, by the ids of the directory."""
+
+    kind: BudgetKind
+    id: str = ""
+    """Empty for the global budget; the user's for a member."""
+    team: str = ""
+    """The member's team; empty for all others."""
+
+
+class BudgetState(IntEnum):
+    """Where spend stands against the maximum of the row. Spend itself is not a fact: it changes all the time."""
+
+    WITHIN = 0
+    """Below the maximum, or there is none."""
+    REACHED = 1
+    """Exactly at the maximum."""
+    EXCEEDED = 2
+    """Beyond it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +65,8 @@ class Team:
     blocked: bool = False
     limit: Limit = NO_LIMIT
     members: Mapping[str, Membership] = field(default_factory=dict)
+    guardrails_modifiable: bool = True
+    """Whether requests of the team may change guardrails."""
     model_aliases: Mapping[str, str] = field(default_factory=dict)
     """Names that mean another model for this team only."""
     revision: str = ""
@@ -43,12 +79,16 @@ class User:
     id: str
     identities: tuple[tuple[str, str], ...] = ()
     """(issuer name, subject) pairs. Empty: known by `id` alone, for a single issuer and for sessions."""
+    sso_ids: tuple[str, ...] = ()
+    """Single sign-on ids, which name no issuer: only looked at where `user.sso_match` says so."""
     email: str = field(default="", repr=False)
     role: str = ""
     models: tuple[str, ...] | None = None
     """Without a team a grant (None grants nothing); beside a team a ceiling (None is no ceiling)."""
     teams: tuple[str, ...] = ()
     organizations: tuple[str, ...] = ()
+    administers: tuple[str, ...] = ()
+    """Those of `organizations` in which the user is an `org_admin`."""
     blocked: bool = False
     limit: Limit = NO_LIMIT
     revision: str = ""
@@ -59,6 +99,7 @@ class Organization:
     """A company or department that teams belong to."""
 
     id: str
+    alias: str = ""
     models: tuple[str, ...] | None = None
     """A ceiling: None is no ceiling, empty is nothing."""
     blocked: bool = False
@@ -74,6 +115,25 @@ class EndUser:
     blocked: bool = False
     limit: Limit = NO_LIMIT
     revision: str = ""
+
+
+class WriteKind(Enum):
+    """What a write does. Each is idempotent."""
+
+    CREATE_USER = "create_user"
+    """Creates the user unless there is one of that id."""
+    CREATE_TEAM = "create_team"
+    """Creates the team unless there is one of that id."""
+    UPDATE_USER = "update_user"
+    """Gives the user of that id the row's role and teams."""
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One row that an answer wants to have written: provisioning and sync, never an entitlement."""
+
+    kind: WriteKind
+    row: User | Team
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from usherd.domain import PrincipalKind
+from usherd.options import STRICT, Options
 
 ClaimPath = tuple[str | int, ...]
 """The steps from the claims object to a value: member names, and list indexes from 0."""
@@ -19,20 +20,31 @@ ALL: None = None
 """In `MayGrant`: no restriction, which the configuration writes as `all`."""
 
 
+ANY_ISSUER = "*"
+"""Stands for every value of `iss`, and for none. There can be one issuer of that kind, and no other beside it."""
+
+PROXY_ADMIN, TEAM, INTERNAL_USER = "proxy_admin", "team", "internal_user"
+"""The internal roles: what the reference makes of a token before it looks anything up."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRules:
     """When a token of one issuer is genuine (RFC 8725)."""
 
     issuer: str
-    """The exact value of `iss`."""
-    audiences: frozenset[str]
-    """At least one of them must be in `aud`. Never empty."""
+    """The exact value of `iss`; `ANY_ISSUER` where tokens of any issuer, or of none, are taken."""
+    audiences: frozenset[str] | None
+    """At least one of them must be in `aud`. Never empty; None: not looked at (only where the options allow it)."""
     algorithms: frozenset[str]
     """JWS algorithm names that this issuer may use. Never empty, never `none` or HS*."""
     leeway: float = 30.0
     """Seconds of clock difference that are forgiven, 0 to 300."""
-    max_lifetime: float = 86400.0
-    """The longest `exp - iat` (without `iat`: `exp - now`), in seconds."""
+    max_lifetime: float | None = 86400.0
+    """The longest `exp - iat` (without `iat`: `exp - now`), in seconds; None: any."""
+    require_expiry: bool = True
+    """Whether a token without `exp` is refused."""
+    other_kinds_refused: bool = True
+    """Whether `typ`, and `cnf` without a proof, are looked at. `types` and `forbidden_claims` count only then."""
     types: frozenset[str] = frozenset({"", "jwt", "at+jwt"})
     """Accepted header `typ`, lower case, without `application/`; empty string: absent."""
     required_claims: tuple[tuple[str, ClaimPath, frozenset[str]], ...] = ()
@@ -51,7 +63,14 @@ class ClaimPaths:
     team_alias: ClaimPath | None = None
     teams: ClaimPath | None = None
     organization: ClaimPath | None = None
+    organization_alias: ClaimPath | None = None
     end_user: ClaimPath | None = None
+    roles: ClaimPath | None = None
+    """Roles of the provider, for role mappings and for `users.role_map`."""
+    user_roles: ClaimPath | None = None
+    """Roles of the provider, for `users.allowed_roles`."""
+    object: ClaimPath | None = None
+    """The id of a team or user, whichever the token's internal role says."""
     scopes: tuple[ClaimPath, ...] = (("scope",), ("scp",))
     """Read all and added up; a string here is separated by spaces (RFC 6749, section 3.3)."""
     client: tuple[ClaimPath, ...] = (("azp",), ("appid",), ("client_id",))
@@ -118,6 +137,111 @@ class AdminRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RoleMapping:
+    """One role of the provider that means an internal role."""
+
+    issuer: str
+    """Name of the issuer whose tokens it is for."""
+    role: str
+    """The exact value in `ClaimPaths.roles`."""
+    internal_role: str
+    """`PROXY_ADMIN`, `TEAM` or `INTERNAL_USER`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolePermission:
+    """What holders of an internal role may do at most; and, for those who hold it by a mapping, what it grants."""
+
+    role: str
+    models: tuple[str, ...] | None
+    """None: no restriction. Empty: no model."""
+    routes: tuple[str, ...] | None
+    """None: no restriction. Empty: no route."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InternalRoleRules:
+    """The internal roles: who holds them, and what they permit."""
+
+    enforce: bool = False
+    """Whether a token must hold one, and may do no more than its permissions say."""
+    enforce_id: bool = False
+    """Whether a token must name a user or a team. With `access.enforce_rbac_id: one_switch`, `enforce` says it, too."""
+    mappings: tuple[RoleMapping, ...] = ()
+    permissions: tuple[RolePermission, ...] = ()
+    """At most one for each role counts: the first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeMapping:
+    """What a scope permits."""
+
+    issuer: str
+    scope: str
+    models: tuple[str, ...] = ()
+    routes: tuple[str, ...] | None = None
+    """None: whatever routes are granted otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeRules:
+    """Scopes that permit models and routes: every model asked for must be one of theirs."""
+
+    enforce: bool = False
+    mappings: tuple[ScopeMapping, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvisionRules:
+    """When an unknown user or team is written to the directory, and with what. Being written entitles to nothing."""
+
+    roles: frozenset[str] = frozenset()
+    """One of these named roles, held by the token, is enough."""
+    scopes: frozenset[str] = frozenset()
+    """One of these scopes is enough."""
+    teams: bool = False
+    """An existing team, named by the token, is enough."""
+    email_domains: frozenset[str] = frozenset()
+    """A verified address of one of these domains is enough."""
+    always: bool = False
+    """Nothing of all this is asked for (only where the options allow it)."""
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    """Values of the new row: `models`, `max_budget_micro_usd`, `role`, `teams`."""
+    per_minute: int = 600
+    """Rows written in a minute at most, by one process; beyond it there is no answer (RESOURCE_EXHAUSTED)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRules:
+    """What users may do, and what makes one."""
+
+    routes: tuple[str, ...] = ()
+    """What users of the directory may call with the models of their row."""
+    allowed_roles: frozenset[str] = frozenset()
+    """One of these in `ClaimPaths.user_roles` gives the internal role `INTERNAL_USER`."""
+    email_domains: frozenset[str] = frozenset()
+    """Domains that an address must be of, compared exactly. Empty: any."""
+    role_map: tuple[tuple[str, str], ...] = ()
+    """(pattern for `ClaimPaths.roles`, directory role): the first that fits gives the directory role."""
+    role_routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """What a directory role adds to `routes`, without a model."""
+    provision: ProvisionRules | None = None
+    sync_roles: bool = False
+    """Whether the mapped directory role is written to the user's row when it differs."""
+    sync_teams: bool = False
+    """Whether the token's existing teams are written to the user's row when they differ."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BudgetRules:
+    """Whether exhausted budgets deny. Spend is counted by the store; the boundary is an option."""
+
+    enforce: bool = True
+    global_max_micro_usd: int | None = None
+    """What everyone may spend together in a period; None or 0: no such budget."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeamRules:
     """How a team is chosen, and which routes it opens."""
 
@@ -128,6 +252,13 @@ class TeamRules:
     routes: tuple[str, ...] = ()
     priority: tuple[str, ...] = ()
     """Team ids in the order in which they are tried; all others follow, by id in code-point order."""
+    from_directory: str = "never"
+    """Whether a token without teams acts for the user's teams in the directory: `never`, `single` (if there is just
+    one), `all`."""
+    unknown_falls_back: bool = False
+    """Whether teams that the token names and the directory lacks count as not named, for `from_directory`."""
+    provision: ProvisionRules | None = None
+    """For a single team that the token names and the directory lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +274,12 @@ class RouteRules:
     """Routes that mean nothing without a model."""
     model_templates: tuple[str, ...] = ()
     """Templates with a `{model}` (one segment) or `{model:path}`: the model that the URL names."""
+    llm: tuple[str, ...] = ()
+    """Routes of the language models: what the global budget and a required end user are about."""
+    organization_admin: tuple[str, ...] = ()
+    """Routes for administrators of the organization that the request acts on."""
+    end_user_required: bool = False
+    """Whether requests to `llm` routes must name an end user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +287,7 @@ class CatalogueModel:
     """One model that the gateway offers."""
 
     name: str
+    """A name, or a pattern with `*` for all models that it fits."""
     provider: str = ""
     groups: tuple[str, ...] = ()
     aliases: tuple[str, ...] = ()
@@ -171,10 +309,18 @@ class Policy:
     issuers: tuple[IssuerPolicy, ...]
     roles: tuple[Role, ...] = ()
     admin: tuple[AdminRule, ...] = ()
-    user_routes: tuple[str, ...] = ()
+    internal_roles: InternalRoleRules = InternalRoleRules()
+    scopes: ScopeRules = ScopeRules()
+    users: UserRules = UserRules()
     teams: TeamRules = TeamRules()
     routes: RouteRules = RouteRules()
+    budgets: BudgetRules = BudgetRules()
     models: tuple[CatalogueModel, ...] = ()
+    model_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Names that mean another model, besides the aliases of the catalogue; followed once."""
+    options: Options = STRICT
+    preset: str = "strict"
+    """The table that the options were taken from."""
     session: SessionRules | None = None
     session_admin_routes: tuple[str, ...] = ()
     """What a session of a proxy_admin opens."""

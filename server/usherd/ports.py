@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from usherd.domain import VerificationKey, VerifiedToken
-from usherd.facts import EndUser, Organization, Team, User
+from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User, Write
 
 Clock = Callable[[], float]
 """Seconds since the epoch. Tokens expire by it."""
@@ -53,9 +53,13 @@ class Wanted:
 
     issuer: str
     user: str | None = None
+    """A user id or subject; also a single sign-on id, where the policy looks users up by that."""
+    email: str | None = None
+    """An address, where the policy looks users up by it."""
     teams: tuple[str, ...] = ()
     team_aliases: tuple[str, ...] = ()
     organization: str | None = None
+    organization_alias: str | None = None
     end_user: str | None = None
 
 
@@ -76,6 +80,12 @@ class Facts(Protocol):
     def user_by_id(self, user_id: str) -> User | None:
         """The user with that directory id, for sessions, whose ids the directory gave out itself."""
 
+    def user_by_sso(self, sso_id: str) -> User | None:
+        """The user with that single sign-on id, whichever issuer gave it; of several, the one with the least id."""
+
+    def user_by_email(self, email: str) -> User | None:
+        """The user of that address, compared exactly; of several, the one with the least id by code points."""
+
     def team(self, issuer: str, team_id: str) -> Team | None:
         """The team of that id which tokens of that issuer may claim."""
 
@@ -85,15 +95,25 @@ class Facts(Protocol):
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""
 
+    def organizations_by_alias(self, alias: str) -> Sequence[Organization]:
+        """All organizations of that alias, in no particular order."""
+
     def end_user(self, end_user_id: str) -> EndUser | None:
         """The end user of that id."""
+
+    def budget(self, owner: BudgetOwner) -> BudgetState:
+        """Where the owner's spend stands against the maximum of its row; WITHIN when the row has none.
+
+        The maximum of the global budget is the policy's, and was told to the store.
+        """
 
 
 class Directory(Protocol):
     """Organizations, teams, users, end users."""
 
     async def facts(self, wanted: Sequence[Wanted]) -> Facts:
-        """Rows for all of `wanted`, and the organizations that those rows name, at one revision.
+        """Rows for all of `wanted`, the organizations and teams that those rows name, and the state of the budgets of
+        all these, at one revision.
 
         Raises DirectoryUnavailable: a row that could not be read is never an absent row.
         """
@@ -108,6 +128,16 @@ class Directory(Protocol):
         """Returns when facts are at least of that revision. It may wait for ever: the caller has the deadline.
 
         Raises Precondition when `store` is not this store's id, DirectoryUnavailable when it cannot tell.
+        """
+
+
+class Provisioning(Protocol):
+    """Writes what answers want to have written: new users and teams, and their roles and teams kept in step."""
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Makes all of the writes, in one step; made again, they change nothing.
+
+        Raises DirectoryUnavailable when they could not all be made.
         """
 
 

@@ -48,6 +48,19 @@ class Reason(IntEnum):
     END_USER_BLOCKED = 66
     END_USER_INVALID = 67
     GROUPS_OVERAGE = 68
+    ROLE_REQUIRED = 69
+    IDENTITY_REQUIRED = 70
+    USER_UNKNOWN = 71
+    EMAIL_DOMAIN_NOT_ALLOWED = 72
+    END_USER_REQUIRED = 73
+    GUARDRAILS_NOT_MODIFIABLE = 74
+    ORGANIZATION_ROLE_REQUIRED = 75
+    TEAM_BUDGET_EXHAUSTED = 80
+    USER_BUDGET_EXHAUSTED = 81
+    MEMBER_BUDGET_EXHAUSTED = 82
+    ORGANIZATION_BUDGET_EXHAUSTED = 83
+    END_USER_BUDGET_EXHAUSTED = 84
+    GLOBAL_BUDGET_EXHAUSTED = 85
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,4 +121,17 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.END_USER_BLOCKED: _answer(403, "The end user is blocked."),
     Reason.END_USER_INVALID: _answer(403, "The end user's id is not valid."),
     Reason.GROUPS_OVERAGE: _answer(403, "The token leaves out groups that are needed."),
+    Reason.ROLE_REQUIRED: Answer(403, "A role is required.", 'Bearer error="insufficient_scope"'),
+    Reason.IDENTITY_REQUIRED: _answer(403, "The token must name a user or a team."),
+    Reason.USER_UNKNOWN: _answer(403, "The user is not known."),
+    Reason.EMAIL_DOMAIN_NOT_ALLOWED: _answer(403, "The e-mail address is not of an accepted domain."),
+    Reason.END_USER_REQUIRED: _answer(403, "An end user is required."),
+    Reason.GUARDRAILS_NOT_MODIFIABLE: _answer(403, "The team may not change guardrails."),
+    Reason.ORGANIZATION_ROLE_REQUIRED: _answer(403, "A role in the organization is required."),
+    Reason.TEAM_BUDGET_EXHAUSTED: _answer(429, "The team's budget is exhausted."),
+    Reason.USER_BUDGET_EXHAUSTED: _answer(429, "The user's budget is exhausted."),
+    Reason.MEMBER_BUDGET_EXHAUSTED: _answer(429, "The member's budget is exhausted."),
+    Reason.ORGANIZATION_BUDGET_EXHAUSTED: _answer(429, "The organization's budget is exhausted."),
+    Reason.END_USER_BUDGET_EXHAUSTED: _answer(429, "The end user's budget is exhausted."),
+    Reason.GLOBAL_BUDGET_EXHAUSTED: _answer(429, "The budget is exhausted."),
 }

@@ -94,7 +94,7 @@ def test_every_value_of_a_file_reaches_the_policy(tmp_path: Path) -> None:
     assert (role.deny.routes, role.deny.models) == (("/v1/files/secret",), ("o3",))
     assert policy.admin[0].scopes == {"root"}
     assert "/key/generate" in policy.admin[0].routes
-    assert policy.user_routes == ("/v1/models",)
+    assert policy.users.routes == ("/v1/models",)
     assert policy.teams.routes == ("/v1/embeddings",)
     assert (policy.teams.required, policy.teams.default, policy.teams.priority) == ("claim", "red", ("red",))
     assert policy.routes.public == ("/health",)
@@ -145,7 +145,7 @@ def test_what_is_left_out_is_the_strict_choice(tmp_path: Path) -> None:
         "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA",
     }  # fmt: skip
     assert not made.keys[0].algorithms_given
-    assert (policy.user_routes, policy.roles, policy.admin, policy.routes.public) == ((), (), (), ())
+    assert (policy.users.routes, policy.roles, policy.admin, policy.routes.public) == ((), (), (), ())
     assert policy.session is None
     assert policy.session_admin_routes == ()
     assert policy.warnings == ()

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from usherd.domain import Limit
 from usherd.facts import EndUser, Organization, Team, User
-from usherd.policy import AdminRule, Grant, MayGrant, Policy, RouteRules, TeamRules
+from usherd.policy import AdminRule, Grant, MayGrant, Policy, RouteRules, TeamRules, UserRules
 from worlds import CATALOGUE, CHAT, World, issuer, policy, role
 
 DEPLOYMENT = "/openai/deployments/o1/chat/completions"
@@ -44,7 +44,7 @@ def policies(draw: st.DrawFn) -> Policy:
         issuers=(issuer(may_grant=may),),
         roles=roles,
         admin=(AdminRule(issuer="idp", scopes=frozenset({"admin"}), routes=draw(some(ROUTE_PATTERNS))),),
-        user_routes=draw(wide_routes),
+        users=UserRules(routes=draw(wide_routes)),
         teams=TeamRules(
             required=draw(st.sampled_from(["none", "none", "none", "none", "claim", "any"])),
             default=draw(st.sampled_from([None, "c"])),

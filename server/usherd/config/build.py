@@ -27,6 +27,7 @@ from usherd.policy import (
     SessionRules,
     TeamRules,
     TokenRules,
+    UserRules,
 )
 from usherd.policy import Grant as PolicyGrant
 from usherd.policy import Role as PolicyRole
@@ -70,7 +71,7 @@ def policy(file: File, keys: Sequence[KeySettings], master_key: bytes | None) ->
         issuers=tuple(_issuer(issuer, file, key) for issuer, key in zip(file.issuers, keys, strict=True)),
         roles=tuple(_role(role, _owner(role.issuer, file), groups) for role in file.roles),
         admin=tuple(_admin(rule, _owner(rule.issuer, file), groups) for rule in file.admin),
-        user_routes=groups.expand(file.users.routes),
+        users=UserRules(routes=groups.expand(file.users.routes)),
         teams=TeamRules(
             required=file.teams.required,
             default=file.teams.default,

@@ -57,7 +57,7 @@ class Rulebook:
             rule.issuer: self._grant(Grant(routes=rule.routes, models=_EVERY_MODEL)) for rule in policy.admin
         }
         self.session_admin = self._grant(Grant(routes=policy.session_admin_routes, models=_EVERY_MODEL))
-        self._user_routes = RouteSet(policy.user_routes)
+        self._user_routes = RouteSet(policy.users.routes)
         self._team_routes = RouteSet(policy.teams.routes)
         self.public = RouteSet(policy.routes.public)
         self.allowed = None if policy.routes.allowed is None else RouteSet(policy.routes.allowed)
