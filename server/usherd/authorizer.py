@@ -7,14 +7,15 @@ from collections.abc import Sequence
 
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict
-from usherd.errors import Fault, InternalFault, Refusal, RevisionNotReached
+from usherd.errors import DirectoryUnavailable, Fault, InternalFault, Refusal, RevisionNotReached
+from usherd.facts import Write
 from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
-from usherd.judge import Genuine, Judge, wanted
+from usherd.judge import Genuine, Judge, Judged
 from usherd.listing import ModelsPage, list_models
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
-from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Revocations, Stopwatch
+from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Provisioning, Revocations, Stopwatch
 from usherd.reasons import Reason
 from usherd.turns import Turn
 from usherd.verdicts import Verdicts
@@ -35,15 +36,20 @@ class Authorizer:
         new_id: NewId,
         revocations: Revocations | None = None,
         hook: Hook | None = None,
+        provisioning: Provisioning | None = None,
         remember: int = 32_768,
     ) -> None:
-        """`remember` is how many verdicts are kept at most (1 to 3 KB each); 0 judges each question anew."""
+        """`remember` is how many verdicts are kept at most (1 to 3 KB each); 0 judges each question anew.
+
+        Without `provisioning`, what answers want to have written is left unwritten.
+        """
         self._policy = policy
         self._keys = keys
         self._directory = directory
         self._clock = clock
         self._stopwatch = stopwatch
         self._new_id = new_id
+        self._provisioning = provisioning
         optional = {"revocation": revocations is not None, "hook": hook is not None}
         self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
         self._verdicts = Verdicts(self._judge, remember)
@@ -54,6 +60,7 @@ class Authorizer:
             stopwatch=stopwatch,
             revocations=revocations,
             hook=hook,
+            hook_error_denies=policy.options.hook_on_error == "deny",
         )
 
     async def authorize(
@@ -78,9 +85,11 @@ class Authorizer:
             holder = await self._holders.of(question.token, patience)
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
-            facts = await self._directory.facts((wanted(holder, question),))
-            verdict = self._verdict(holder, question, asked, facts, explain=explain)
-            return self._decision(verdict, holder, facts)
+            facts = await self._directory.facts((self._judge.wanted(holder, question),))
+            judged = self._judged(holder, question, asked, facts, explain=explain)
+            if judged.writes and not explain:
+                await self._write(judged.writes)
+            return self._decision(judged.verdict, holder, facts)
         except Fault:
             raise
         except Exception as error:
@@ -120,7 +129,7 @@ class Authorizer:
             await self._reach(at_least, patience)
             holders = await self._holders.of_all({question.token for question in questions}, patience)
             needs = [
-                wanted(holder, question)
+                self._judge.wanted(holder, question)
                 for question in questions
                 if isinstance(holder := holders[question.token], Genuine)
             ]
@@ -131,9 +140,12 @@ class Authorizer:
             raise InternalFault from error
         turn = Turn(self._stopwatch)
         answers: list[Decision | Fault] = []
+        writes: list[Write] = []
         for question in questions:
-            answers.append(self._answer(question, holders[question.token], facts, explain=explain))
+            answers.append(self._answer(question, holders[question.token], facts, writes, explain=explain))
             await turn.maybe_yield()
+        if writes and not explain:
+            await self._write(writes)
         return answers
 
     async def models(
@@ -153,14 +165,15 @@ class Authorizer:
         try:
             await self._reach(at_least, patience)
             holder = (await self._holders.of_all({question.token}, patience))[question.token]
-            facts = await self._directory.facts((wanted(holder, open_question),) if isinstance(holder, Genuine) else ())
+            needs = (self._judge.wanted(holder, open_question),) if isinstance(holder, Genuine) else ()
+            facts = await self._directory.facts(needs)
         except Fault:
             raise
         except Exception as error:
             raise InternalFault from error
         return await list_models(
             self._judge.catalogue.names(),
-            lambda asked: self._answer(asked, holder, facts, explain=False, remember=False),
+            lambda asked: self._answer(asked, holder, facts, [], explain=False, remember=False),
             open_question,
             after=after,
             limit=limit,
@@ -168,12 +181,23 @@ class Authorizer:
             turn=Turn(self._stopwatch),
         )
 
-    def _verdict(
+    async def _write(self, writes: Sequence[Write]) -> None:
+        """Raises Fault when what an answer wants to have written could not be: then there is no answer."""
+        if self._provisioning is None:
+            return
+        try:
+            await self._provisioning.write(writes)
+        except Fault:
+            raise
+        except Exception as error:
+            raise DirectoryUnavailable from error
+
+    def _judged(
         self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool, remember: bool = True
-    ) -> Verdict:
+    ) -> Judged:
         if explain or not remember:
             # A list asks for a whole catalogue: it must not push out what others ask for again and again.
-            return self._judge.verdict(holder, question, asked, facts, explain=explain)
+            return self._judge.judge(holder, question, asked, facts, explain=explain)
         return self._verdicts.of(holder, question, asked, facts)
 
     async def _reach(self, at_least: tuple[str, int] | None, patience: float) -> None:
@@ -190,6 +214,7 @@ class Authorizer:
         question: Question,
         holder: Genuine | Refused | Fault,
         facts: Facts,
+        writes: list[Write],
         *,
         explain: bool,
         remember: bool = True,
@@ -203,8 +228,9 @@ class Authorizer:
                 return holder
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
-            verdict = self._verdict(holder, question, asked, facts, explain=explain, remember=remember)
-            return self._decision(verdict, holder, facts)
+            judged = self._judged(holder, question, asked, facts, explain=explain, remember=remember)
+            writes += judged.writes
+            return self._decision(judged.verdict, holder, facts)
         except Fault as fault:
             return fault
         except Exception as error:

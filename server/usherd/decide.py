@@ -14,14 +14,14 @@ _ORDER = attrgetter("kind", "id")
 
 
 @dataclass(frozen=True, slots=True)
-class Passed:
+class Made:
     """One check that was made and had nothing against the request. Allowing takes proof that all were made."""
 
     check: str
 
 
 def allow(
-    passed: Sequence[Passed],
+    passed: Sequence[Made],
     required: Sequence[str],
     *,
     reason: Reason,
@@ -57,14 +57,16 @@ def allows(verdict: Verdict) -> bool:
 def deny(
     reason: Reason,
     *,
+    http_status: int | None = None,
     principal: Principal | None = None,
     depends_on: Iterable[Dependency] = (),
     explanation: Explanation | None = None,
 ) -> Verdict:
-    """A denial for the first reason that was found."""
+    """A denial for the first reason that was found. `http_status` None: the one that goes with the reason."""
     return Verdict(
         effect=Effect.DENY,
         reason=reason,
+        http_status=http_status,
         principal=principal,
         depends_on=tuple(sorted(depends_on, key=_ORDER)),
         explanation=explanation,

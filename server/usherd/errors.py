@@ -66,9 +66,13 @@ class FaultReason(IntEnum):
 class Refusal(Exception):
     """The token, or what is asked with it, is refused: an answer, which becomes a DENY with this reason."""
 
-    def __init__(self, reason: Reason, note: str = "", *, issuer: str = "") -> None:
+    def __init__(
+        self, reason: Reason, note: str = "", *, issuer: str = "", reference_status: int | None = None
+    ) -> None:
         super().__init__(reason.name)
         self.reason = reason
+        self.reference_status = reference_status
+        """The HTTP status of the reference, where it is not the one that goes with the reason there."""
         self.issuer = issuer
         """The name of the issuer whose rules refused; empty when no issuer was found yet."""
         self.note = note

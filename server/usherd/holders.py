@@ -37,13 +37,16 @@ class Holders:
         stopwatch: Stopwatch,
         revocations: Revocations | None,
         hook: Hook | None,
+        hook_error_denies: bool = False,
     ) -> None:
+        """`hook_error_denies` makes an error of the hook a refusal; it is a fault otherwise."""
         self._verifier = verifier
         self._profiler = profiler
         self._judge = judge
         self._stopwatch = stopwatch
         self._revocations = revocations
         self._hook = hook
+        self._hook_error_denies = hook_error_denies
         # As long as the verifier remembers a token, what the token says need not be read again.
         self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
 
@@ -96,6 +99,8 @@ class Holders:
             accepted = await hook(deepcopy(dict(token.claims)))
         except Exception as error:
             # The hook is the operator's code: whatever it raises, a refusal among it, is a fault and no answer.
-            raise InternalFault from error
+            if not self._hook_error_denies:
+                raise InternalFault from error
+            raise Refusal(Reason.HOOK_REFUSED, "The hook failed.", reference_status=401) from None
         if accepted is not True:
             raise Refusal(Reason.HOOK_REFUSED)

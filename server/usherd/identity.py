@@ -19,26 +19,48 @@ class Profile:
     subject: str
     client: str
     user: str
-    """The value of the user claim, by which the directory knows the holder. Empty: none."""
+    """What the directory knows the holder by: the user claim, an object id, or an address. Empty: nothing."""
+    names_user: bool = False
+    """Whether the user claim is there at all, if only empty."""
     email: str = field(repr=False)
+    email_accepted: bool = True
+    """Whether the address is of an accepted domain; True without an address, or without such a rule."""
+    email_verified: bool = False
+    """Whether the issuer says that the address is verified."""
     scopes: tuple[str, ...]
     roles: tuple[int, ...]
-    """The roles held, as places in `Policy.roles`, ascending."""
+    """The named roles held, as places in `Policy.roles`, ascending."""
     role_names: tuple[str, ...]
+    mapped_roles: tuple[str, ...] = ()
+    """Internal roles by role mappings, in the order of the configuration."""
+    has_user_role: bool = False
+    """Whether one of the user roles makes an internal user."""
+    directory_role: str = ""
+    """The directory role that `users.role_map` gives. Empty: none."""
     admin: bool
-    """Administrator by scope, or by the session's role. The directory may add its own."""
+    """Administrator by scope, or by the session's role. The directory and mappings may add their own."""
     may_be_admin: bool
     """Whether the issuer may grant administration at all."""
     team_ids: tuple[str, ...]
     """Teams that the token names by id and the issuer may grant, in the order of choice, each once."""
+    single_team: str = ""
+    """The one of them that the single team claim or an object id names. Empty: none."""
+    names_team: bool = False
+    """Whether the single team claim is there at all, if only empty."""
+    names_groups: bool = False
+    """Whether the claim of teams names anything, if only what cannot be read."""
+    team_by_object: bool = False
+    """Whether the single team is an object id."""
     team_alias: str
     """The team that the token names by alias. Empty: none."""
     teams_allowed: frozenset[str] | None
     """Teams that the issuer may grant; None: all."""
     organization: str
     """The organization that the token names. Empty: none."""
-    organization_allowed: bool
-    """Whether the issuer may grant that organization."""
+    organization_alias: str = ""
+    """The organization that the token names by alias, where it names none by id. Empty: none."""
+    organizations_allowed: frozenset[str] | None = None
+    """Organizations that the issuer may grant; None: all."""
     end_user: str
     claims: tuple[tuple[str, str], ...] = field(repr=False)
     """(name, JSON text) of the claims that answers pass on."""
@@ -50,10 +72,22 @@ class Identity:
 
     profile: Profile
     user: User | None
+    directory_role: str = ""
+    """The holder's role in the directory, or the one that the provider's roles map to. Empty: none, or it is not
+    honoured."""
     is_admin: bool
+    at_once: bool = False
+    """An administrator who is answered without being looked up."""
     team_ids: tuple[str, ...]
     """Teams to try, in the order of choice: the wished one first, if the token has it."""
+    taken_as_is: bool = False
+    """Whether the first of them is the team, whatever it may do (`team.choice`)."""
     wish_refused: bool
     """The wished team is not one that the token can act for, or an alias did not name one team."""
     end_user_id: str
     end_user: EndUser | None
+
+    @property
+    def user_id(self) -> str:
+        """The id that the directory looked for: what answers call the user where there is no row to say it."""
+        return self.profile.user

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from usherd.decide import Passed, allow, deny
+from usherd.decide import Made, allow, deny
 from usherd.domain import (
     SESSION_ISSUER,
     CheckOutcome,
@@ -23,27 +24,28 @@ from usherd.domain import (
     VerifiedToken,
 )
 from usherd.errors import Refusal
+from usherd.facts import Write
 from usherd.identify import resolve
 from usherd.identify.resolve import identify
 from usherd.identity import Profile
 from usherd.ids import well_formed_id
 from usherd.permit.asked import Asked
-from usherd.permit.case import Case, Denied, NotApplicable
-from usherd.permit.checks import CHECKS
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
+from usherd.permit.checks import CHECKS, Check
 from usherd.permit.model_check import resolved_model
 from usherd.permit.permit import Permit
 from usherd.policy import Policy
 from usherd.ports import Facts, Wanted
 from usherd.reading import Reading
-from usherd.reasons import Reason
+from usherd.reasons import Reason, reference_status
 
 TOKEN_CHECKS = ("token", "revocation", "hook", "identity")
 """Checks that are made before the directory is read; the authorizer shows that it made them."""
 
-REQUIRED = (*TOKEN_CHECKS, *(name for name, _ in CHECKS))
-_PASSED = {name: Passed(name) for name in REQUIRED}
-TOKEN_PASSED = tuple(_PASSED[name] for name in TOKEN_CHECKS)
-_PUBLIC = (Passed("public"),)
+REQUIRED = (*TOKEN_CHECKS, *(check.name for check in CHECKS))
+_MADE = {name: Made(name) for name in REQUIRED}
+TOKEN_MADE = tuple(_MADE[name] for name in TOKEN_CHECKS)
+_PUBLIC = (Made("public"),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,11 +64,11 @@ class Genuine:
     """What questions about it may read of the directory, unless they add something of their own."""
 
 
-def wanted(holder: Genuine, question: Question) -> Wanted:
-    """All that may be read of the directory for this question."""
-    if question.team_alias is None and not question.end_user_id:
-        return holder.wanted
-    return resolve.wanted(holder.profile, question)
+class Judged(NamedTuple):
+    """A verdict, and what it wants to have written."""
+
+    verdict: Verdict
+    writes: tuple[Write, ...] = ()
 
 
 class Judge:
@@ -75,12 +77,19 @@ class Judge:
     def __init__(self, policy: Policy, optional: frozenset[str] = frozenset()) -> None:
         """`optional` are the names of those among `revocation` and `hook` that are set up."""
         self._optional = optional
+        self._policy = policy
         self._permit = Permit(policy)
         self.catalogue = self._permit.rules.catalogue
         self._policy_dependency = Dependency(DependencyKind.POLICY, policy.digest)
         self._issuer_digests = {issuer.name: issuer.digest for issuer in policy.issuers}
         if policy.session is not None:
             self._issuer_digests[SESSION_ISSUER] = policy.session.digest
+
+    def wanted(self, holder: Genuine, question: Question) -> Wanted:
+        """All that may be read of the directory for this question."""
+        if question.team_alias is None and question.team_id is None and not question.end_user_id:
+            return holder.wanted
+        return resolve.wanted(holder.profile, question, self._policy)
 
     def asked(self, question: Question) -> Asked:
         """The question in canonical form."""
@@ -115,36 +124,49 @@ class Judge:
         if explain:
             result = CheckResult(check, CheckOutcome.DENIED, refusal.reason, refusal.note)
             explanation = Explanation(checks=(*self._before(check), result))
-        return deny(refusal.reason, depends_on=depends_on, explanation=explanation)
+        status = self._status(refusal.reason, refusal.reference_status)
+        return deny(refusal.reason, http_status=status, depends_on=depends_on, explanation=explanation)
 
     def genuine(self, token: VerifiedToken, profile: Profile) -> Genuine:
         """A token with everything that its being genuine depends on."""
         depends_on = self._depends_on(token)
-        return Genuine(token.expires_at, token.key, profile, tuple(depends_on), resolve.wanted(profile, None))
+        return Genuine(
+            token.expires_at, token.key, profile, tuple(depends_on), resolve.wanted(profile, None, self._policy)
+        )
 
-    def verdict(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Verdict:
+    def judge(self, holder: Genuine, question: Question, asked: Asked, facts: Facts, *, explain: bool) -> Judged:
         """The verdict. The first denial decides; explaining runs the rest, and changes nothing but the explanation."""
         reading = Reading(facts)
-        identity = identify(holder.profile, question, reading)
+        identity = identify(holder.profile, question, reading, self._policy)
         case = self._permit.case(question, asked, identity, reading)
-        passed = list(TOKEN_PASSED)
+        made = list(TOKEN_MADE)
         denied: Denied | None = None
+        writes: list[Write] = []
         results: list[CheckResult] = list(self._before(None)) if explain else []
-        for name, check in CHECKS:
-            outcome = check(case)
+        for check in CHECKS:
+            outcome = _run(check, case)
             if explain:
-                results.append(_result(name, outcome))
+                results.append(_result(check.name, outcome))
             if isinstance(outcome, Denied):
                 denied = outcome
                 break
-            passed.append(_PASSED[name])
+            if isinstance(outcome, Passed):
+                writes += outcome.writes
+            made.append(_MADE[check.name])
         # What explaining reads behind the first denial is not what the verdict depends on.
         depends_on = (*holder.depends_on, *reading.dependencies())
         explanation = self._explanation(case, results) if explain else None
         if denied is not None:
-            return deny(denied.reason, principal=_principal(case), depends_on=depends_on, explanation=explanation)
-        return allow(
-            passed,
+            verdict = deny(
+                denied.reason,
+                http_status=self._status(denied.reason, denied.reference_status),
+                principal=_principal(case),
+                depends_on=depends_on,
+                explanation=explanation,
+            )
+            return Judged(verdict, tuple(writes) if self._policy.options.provision == "before" else ())
+        verdict = allow(
+            made,
             REQUIRED,
             reason=Reason.ALLOWED,
             principal=_principal(case),
@@ -153,15 +175,21 @@ class Judge:
             depends_on=depends_on,
             explanation=explanation,
         )
+        return Judged(verdict, tuple(writes))
+
+    def _status(self, reason: Reason, exact: int | None) -> int | None:
+        if self._policy.options.http_status == "usherd":
+            return None
+        return reference_status(reason) if exact is None else exact
 
     def _explanation(self, case: Case, results: list[CheckResult]) -> Explanation:
         done = len(results) - len(TOKEN_CHECKS)
-        for name, check in CHECKS[done:]:
+        for check in CHECKS[done:]:
             try:
-                results.append(_result(name, check(case)))
+                results.append(_result(check.name, _run(check, case)))
             except Exception:
                 # There is a denial already: a check that cannot be made behind it is only noted.
-                results.append(CheckResult(name, CheckOutcome.FAULT))
+                results.append(CheckResult(check.name, CheckOutcome.FAULT))
         return Explanation(
             checks=tuple(results),
             roles_held=case.identity.profile.role_names,
@@ -189,26 +217,32 @@ class Judge:
         return Dependency(DependencyKind.ISSUER, issuer, self._issuer_digests[issuer])
 
 
-def _result(name: str, outcome: Denied | NotApplicable | None) -> CheckResult:
+def _run(check: Check, case: Case) -> Outcome:
+    return check.run(case) if check.at_once or not case.identity.at_once else NOT_APPLICABLE
+
+
+def _result(name: str, outcome: Outcome) -> CheckResult:
     if isinstance(outcome, Denied):
         return CheckResult(name, CheckOutcome.DENIED, outcome.reason, outcome.note)
-    return CheckResult(name, CheckOutcome.PASSED if outcome is None else CheckOutcome.NOT_APPLICABLE)
+    made = outcome is None or isinstance(outcome, Passed)
+    return CheckResult(name, CheckOutcome.PASSED if made else CheckOutcome.NOT_APPLICABLE)
 
 
 def _principal(case: Case) -> Principal:
-    identity, profile = case.identity, case.identity.profile
-    user, team = identity.user, case.choice.team
+    identity, profile, choice = case.identity, case.identity.profile, case.choice
+    row = identity.user or case.new_user
+    by_row = row is not None and case.rules.options.effective_id == "row"
     return Principal(
         kind=profile.kind,
         issuer=profile.iss,
         subject=profile.subject,
         client=profile.client,
-        directory_role="" if user is None else user.role,
+        directory_role=identity.directory_role,
         is_admin=identity.is_admin,
-        user_id=profile.user if user is None else user.id,
-        email=profile.email or ("" if user is None else user.email),
-        team_id="" if team is None else team.id,
-        team_alias="" if team is None else team.alias,
+        user_id=row.id if row is not None and by_row else profile.user,
+        email=profile.email or ("" if row is None else row.email),
+        team_id=choice.team_id,
+        team_alias="" if choice.team is None else choice.team.alias,
         organization_id=case.organization_id,
         end_user_id=identity.end_user_id if well_formed_id(identity.end_user_id) else "",
         scopes=profile.scopes,
@@ -218,7 +252,7 @@ def _principal(case: Case) -> Principal:
 
 
 def _limits(case: Case) -> Limits | None:
-    user, team = case.identity.user, case.choice.team
+    user, team = case.identity.user or case.new_user, case.choice.team
     team_limit = _limit(team.limit, team.models) if team is not None else None
     user_limit = _limit(user.limit, user.models) if user is not None else None
     member_limit = None

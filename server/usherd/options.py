@@ -9,8 +9,8 @@ rules differently, so that either may allow what the other denies.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, cast
 
 OptionValue = str | bool
 
@@ -200,6 +200,12 @@ class Options:
     end_user_blocked: Literal["enforced", "ignored"] = _guard(
         "end_user.blocked", "enforced", "ignored", "Whether a blocked end user is refused."
     )
+    end_user_judged: Literal["either", "token"] = _guard(
+        "end_user.judged",
+        "either",
+        "token",
+        "Whether an end user that only the question names is blocked and held to a budget, too.",
+    )
     end_user_required: Literal["either", "question"] = _reading(
         "end_user.required", "either", "question", "Where a required end user may be named: token or question."
     )
@@ -277,7 +283,7 @@ def _infos() -> Iterator[OptionInfo]:
         yield OptionInfo(
             name=about["name"],
             attribute=each.name,
-            strict=each.default,
+            strict=cast(OptionValue, each.default),
             litellm=about["litellm"],
             guard=about["guard"],
             meaning=about["meaning"],
@@ -289,8 +295,15 @@ OPTIONS: tuple[OptionInfo, ...] = tuple(_infos())
 
 BY_NAME: Mapping[str, OptionInfo] = {info.name: info for info in OPTIONS}
 
+
+def with_values(options: Options, values: Mapping[str, OptionValue]) -> Options:
+    """The options with other values, by name. Raises KeyError for a name that no option has; values are not checked."""
+    changes: dict[str, Any] = {BY_NAME[name].attribute: value for name, value in values.items()}
+    return replace(options, **changes)
+
+
 STRICT = Options()
-LITELLM = Options(**{info.attribute: info.litellm for info in OPTIONS})
+LITELLM = with_values(STRICT, {info.name: info.litellm for info in OPTIONS})
 PRESETS: Mapping[str, Options] = {"strict": STRICT, "litellm": LITELLM}
 """The reference is LiteLLM 1.63.2."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from usherd.domain import Dependency, DependencyKind
-from usherd.facts import EndUser, Organization, Team, User
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.ports import Facts
 
 _Row = TypeVar("_Row", User, Team, Organization, EndUser)
@@ -15,8 +15,8 @@ class Reading:
     """One question's view of the facts. Every look-up, found or not, becomes a dependency.
 
     Ids are those that were asked for, with the issuer's name in front where the issuer scopes them: a row that
-    appears, changes or goes is found again by the same look-up. No issuer's name has a colon, so that `id:` and
-    `alias:` begin no other id.
+    appears, changes or goes is found again by the same look-up. No issuer's name has a colon, so that `id:`, `sso:`,
+    `email:` and `alias:` begin no other id of a user or team; an organization's id that begins so has `id:` before it.
     """
 
     __slots__ = ("_facts", "_seen")
@@ -33,6 +33,14 @@ class Reading:
         """The user with that directory id."""
         return self._note(DependencyKind.USER, f"id:{user_id}", self._facts.user_by_id(user_id))
 
+    def user_by_sso(self, sso_id: str) -> User | None:
+        """The user with that single sign-on id."""
+        return self._note(DependencyKind.USER, f"sso:{sso_id}", self._facts.user_by_sso(sso_id))
+
+    def user_by_email(self, email: str) -> User | None:
+        """The user of that address. Dependencies are not for end users, and so may name it."""
+        return self._note(DependencyKind.USER, f"email:{email}", self._facts.user_by_email(email))
+
     def team(self, issuer: str, team_id: str) -> Team | None:
         """The team of that id that the issuer's tokens may claim."""
         return self._note(DependencyKind.TEAM, f"{issuer}/{team_id}", self._facts.team(issuer, team_id))
@@ -46,7 +54,21 @@ class Reading:
 
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""
-        return self._note(DependencyKind.ORGANIZATION, organization_id, self._facts.organization(organization_id))
+        key = f"id:{organization_id}" if organization_id.startswith(("id:", "alias:")) else organization_id
+        return self._note(DependencyKind.ORGANIZATION, key, self._facts.organization(organization_id))
+
+    def organization_by_alias(self, alias: str) -> Organization | None:
+        """The one organization of that alias; None when there is none or more than one."""
+        found = self._facts.organizations_by_alias(alias)
+        return self._note(DependencyKind.ORGANIZATION, f"alias:{alias}", found[0] if len(found) == 1 else None)
+
+    def budget(self, owner: BudgetOwner) -> BudgetState:
+        """The state of the owner's budget, which is the dependency's revision: spend alone changes nothing."""
+        state = self._facts.budget(owner)
+        key = (DependencyKind.BUDGET, _budget_id(owner))
+        if key not in self._seen:
+            self._seen[key] = Dependency(*key, state.name.lower())
+        return state
 
     def end_user(self, end_user_id: str) -> EndUser | None:
         """The end user of that id."""
@@ -61,3 +83,12 @@ class Reading:
             revision = "" if row is None else row.revision
             self._seen[kind, key] = Dependency(kind, key, revision, row is None)
         return row
+
+
+def _budget_id(owner: BudgetOwner) -> str:
+    if owner.kind is BudgetKind.GLOBAL:
+        return "global"
+    if owner.kind is BudgetKind.MEMBER:
+        # The length in front keeps the team's id and the user's apart, whatever is in them.
+        return f"member:{len(owner.team)}:{owner.team}/{owner.id}"
+    return f"{owner.kind.name.lower()}:{owner.id}"

@@ -135,3 +135,27 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.END_USER_BUDGET_EXHAUSTED: _answer(429, "The end user's budget is exhausted."),
     Reason.GLOBAL_BUDGET_EXHAUSTED: _answer(429, "The budget is exhausted."),
 }
+
+
+REFERENCE_STATUS: dict[Reason, int] = {
+    Reason.HOOK_REFUSED: 403,
+    Reason.NOT_ENTITLED: 403,
+    Reason.ROUTE_DENIED: 403,
+    Reason.ROLE_REQUIRED: 403,
+    Reason.IDENTITY_REQUIRED: 403,
+    Reason.GUARDRAILS_NOT_MODIFIABLE: 403,
+    Reason.EMAIL_DOMAIN_NOT_ALLOWED: 403,
+    Reason.TEAM_BUDGET_EXHAUSTED: 400,
+    Reason.USER_BUDGET_EXHAUSTED: 400,
+    Reason.MEMBER_BUDGET_EXHAUSTED: 400,
+    Reason.ORGANIZATION_BUDGET_EXHAUSTED: 400,
+    Reason.END_USER_BUDGET_EXHAUSTED: 400,
+    Reason.GLOBAL_BUDGET_EXHAUSTED: 400,
+}
+"""The HTTP status that the reference answers with where it is not 401, which it takes for everything that it does not
+refuse on purpose (seed behaviour, 8.4)."""
+
+
+def reference_status(reason: Reason) -> int:
+    """The HTTP status of a denial under `http_status: reference`."""
+    return REFERENCE_STATUS.get(reason, 401)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from usherd.domain import MAX_DEPENDENCIES, Question, Verdict
-from usherd.judge import Genuine, Judge
+from usherd.judge import Genuine, Judge, Judged
 from usherd.permit.asked import Asked
 from usherd.ports import Facts
 
@@ -43,16 +43,17 @@ class Verdicts:
             self._known.move_to_end(key)
         return verdict
 
-    def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Verdict:
-        """The verdict, as the judge makes it."""
+    def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Judged:
+        """The verdict, as the judge makes it. One that wants something written is not remembered: it must be asked
+        again until it is."""
         known = self.known(holder, question, facts)
         if known is not None:
-            return known
-        verdict = self._judge.verdict(holder, question, asked, facts, explain=False)
-        small = len(verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question) <= MAX_FREE_TEXT
-        if self._size > 0 and asked.well_formed and small:
-            self._remember((holder, question[1:]), verdict, facts)
-        return verdict
+            return Judged(known)
+        judged = self._judge.judge(holder, question, asked, facts, explain=False)
+        small = len(judged.verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question) <= MAX_FREE_TEXT
+        if self._size > 0 and asked.well_formed and small and not judged.writes:
+            self._remember((holder, question[1:]), judged.verdict, facts)
+        return judged
 
     def _remember(self, key: _Key, verdict: Verdict, facts: Facts) -> None:
         if facts is not self._facts:

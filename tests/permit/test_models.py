@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from usherd.facts import Organization, Team, User
 from usherd.globs import fits
+from usherd.permit.model_lists import ModelLists
 from usherd.permit.models import Catalogue
 from usherd.policy import CatalogueModel, Grant
 from worlds import CATALOGUE, CHAT, World, policy, role
@@ -113,7 +114,7 @@ def test_an_alias_is_resolved_and_answered() -> None:
 def test_a_list_entry_covers_by_name_group_provider_or_star(entry: str, covered: set[str]) -> None:
     catalogue = Catalogue(CATALOGUE)
 
-    found = {name for name in catalogue.names() if catalogue.listed((entry,)).covers(catalogue.resolve(name, {}))}
+    found = {name for name in catalogue.names() if ModelLists(catalogue).listed((entry,)).covers(catalogue.resolve(name, {}))}
 
     assert found == covered
 
@@ -121,7 +122,7 @@ def test_a_list_entry_covers_by_name_group_provider_or_star(entry: str, covered:
 def test_a_model_wins_over_a_group_of_the_same_name() -> None:
     catalogue = Catalogue([CatalogueModel(name="fast"), CatalogueModel(name="slow", groups=("fast",))])
 
-    covered = catalogue.listed(("fast",))
+    covered = ModelLists(catalogue).listed(("fast",))
 
     assert (covered.covers(catalogue.resolve("fast", {})), covered.covers(catalogue.resolve("slow", {}))) == (
         True,

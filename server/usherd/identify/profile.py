@@ -5,18 +5,17 @@ from __future__ import annotations
 import json
 
 from usherd.claim_paths import ABSENT, read
-from usherd.domain import SESSION_ISSUER, PrincipalKind, VerifiedClaims, VerifiedToken
-from usherd.errors import Refusal
+from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
+from usherd.identify.address import address, refuse_unverified
+from usherd.identify.internal_roles import directory_role, has_user_role, mapped_roles, object_role
 from usherd.identify.kind import kind_of
+from usherd.identify.named_teams import Teams, named_teams
 from usherd.identify.overage import refuse_overage
 from usherd.identify.roles import roles_held
-from usherd.identify.words import first, many, one, spaced
+from usherd.identify.session import session_profile
+from usherd.identify.words import first, is_missing, is_named, one, scopes
 from usherd.identity import Profile
-from usherd.policy import ClaimPath, IssuerPolicy, Policy
-from usherd.reasons import Reason
-
-_EMAIL: ClaimPath = ("email",)
-"""What `email_verified` speaks of (OpenID Connect Core, section 5.1), wherever else the policy reads addresses."""
+from usherd.policy import INTERNAL_USER, PROXY_ADMIN, TEAM, ClaimPath, IssuerPolicy, Policy
 
 
 class Profiler:
@@ -26,64 +25,123 @@ class Profiler:
         self._policy = policy
         self._issuers = {issuer.name: issuer for issuer in policy.issuers}
         self._admin_scopes = {rule.issuer: rule.scopes for rule in policy.admin}
+        self._mappings = {
+            issuer.name: tuple(each for each in policy.internal_roles.mappings if each.issuer == issuer.name)
+            for issuer in policy.issuers
+        }
         self._read_by_rules = {issuer.name: _paths_of_rules(policy, issuer) for issuer in policy.issuers}
         self._priority = {team: place for place, team in enumerate(policy.teams.priority)}
 
     def profile(self, token: VerifiedToken) -> Profile:
         """The profile of a genuine token. Raises Refusal when a claim that is read has a wrong type or is left out."""
-        if token.issuer == SESSION_ISSUER:
-            return _session_profile(token)
-        issuer = self._issuers[token.issuer]
-        claims = token.claims
+        if token.issuer == SESSION_ISSUER and self._policy.options.session_identity == "session":
+            return session_profile(token)
+        issuer = self._issuers[token.issuer] if token.issuer != SESSION_ISSUER else self._policy.issuers[0]
+        policy, options, claims = self._policy, self._policy.options, token.claims
+        words, may = issuer.claims, issuer.may_grant
         read_by_rules = self._read_by_rules[issuer.name]
-        refuse_overage(claims, read_by_rules)
-        if claims.get("email_verified", True) is not True and {issuer.claims.email, _EMAIL} & set(read_by_rules):
-            # An address that anyone can claim must not make anyone somebody.
-            raise Refusal(Reason.CLAIM_INVALID)
-        words = issuer.claims
-        scopes = tuple(sorted({scope for path in words.scopes for scope in spaced(claims, path)}))
+        if options.overage == "deny":
+            refuse_overage(claims, read_by_rules)
+        if options.email_domain == "deny":
+            refuse_unverified(claims, words.email, frozenset(read_by_rules))
+        held_scopes = scopes(claims, words.scopes, options)
         client = first(claims, words.client)
-        kind = kind_of(claims, issuer, client, scopes)
-        held = roles_held(claims, issuer, kind, self._policy.roles)
+        kind = kind_of(claims, issuer, client, held_scopes)
+        held = roles_held(claims, issuer, kind, policy.roles)
+        mapped = mapped_roles(claims, words, self._mappings[issuer.name], options)
+        is_user = has_user_role(claims, words, policy.users, options)
+        admin = may.admin and not self._admin_scopes.get(issuer.name, frozenset()).isdisjoint(held_scopes)
+        where = address(claims, words, policy.users.email_domains, options)
+        user = one(claims, words.user)
+        if not user and options.email_as_id and is_missing(claims, words.user):
+            user = where.email
+        names_user = is_named(claims, words.user)
+        teams = named_teams(claims, issuer, policy, self._priority)
+        by_claims = [
+            role
+            for role, held_by_claim in (
+                (PROXY_ADMIN, admin),
+                (TEAM, teams.names_single),
+                (INTERNAL_USER, names_user),
+                (INTERNAL_USER, is_user),
+            )
+            if held_by_claim
+        ]
+        user, teams = self._with_object(claims, issuer, object_role(policy, by_claims, mapped), user, teams)
         organization = one(claims, words.organization)
-        may = issuer.may_grant
         return Profile(
             kind=kind,
             issuer=issuer.name,
             iss=token.iss,
-            subject=one(claims, ("sub",)),
+            subject=one(claims, ("sub",)) if options.wrong_type == "deny" else _text(claims.get("sub")),
             client=client,
-            user=one(claims, words.user),
-            email=one(claims, words.email),
-            scopes=scopes,
+            user=user,
+            names_user=names_user,
+            email=where.email,
+            email_accepted=where.in_domain,
+            email_verified=where.verified,
+            scopes=held_scopes,
             roles=held,
-            role_names=tuple(sorted(self._policy.roles[place].name for place in held)),
-            admin=may.admin and not self._admin_scopes.get(issuer.name, frozenset()).isdisjoint(scopes),
+            role_names=tuple(sorted(policy.roles[place].name for place in held)),
+            mapped_roles=mapped,
+            has_user_role=is_user,
+            directory_role=directory_role(claims, words, policy.users, options),
+            admin=admin,
             may_be_admin=may.admin,
-            team_ids=self._team_ids(claims, issuer),
+            team_ids=teams.ids,
+            single_team=teams.single,
+            names_team=teams.names_single,
+            names_groups=teams.names_groups,
+            team_by_object=teams.by_object,
             team_alias=one(claims, words.team_alias),
             teams_allowed=may.teams,
             organization=organization,
-            organization_allowed=may.organizations is None or organization in may.organizations,
+            organization_alias="" if organization else one(claims, words.organization_alias),
+            organizations_allowed=may.organizations,
             end_user=one(claims, words.end_user),
             claims=_passed_on(claims, issuer),
         )
 
-    def _team_ids(self, claims: VerifiedClaims, issuer: IssuerPolicy) -> tuple[str, ...]:
-        single = one(claims, issuer.claims.team)
-        named = {*many(claims, issuer.claims.teams), *((single,) if single else ())}
+    def _with_object(
+        self, claims: VerifiedClaims, issuer: IssuerPolicy, role: str, user: str, teams: Teams
+    ) -> tuple[str, Teams]:
+        """User and teams after the object id, which takes the place of the one or the others."""
+        if role not in (TEAM, INTERNAL_USER) or not (found := one(claims, issuer.claims.object)):
+            return user, teams
+        if role == INTERNAL_USER:
+            return found, teams
         allowed = issuer.may_grant.teams
-        if allowed is not None:
-            named &= allowed
-        last = len(self._priority)
-        # Claim order and doubles must not matter, so the order is the policy's, then code points.
-        return tuple(sorted(named, key=lambda team: (self._priority.get(team, last), team)))
+        granted = allowed is None or found in allowed
+        return user, Teams(
+            ids=(found,) if granted else (),
+            single=found if granted else "",
+            names_single=True,
+            names_groups=teams.names_groups,
+            by_object=True,
+        )
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _paths_of_rules(policy: Policy, issuer: IssuerPolicy) -> tuple[ClaimPath, ...]:
     words = issuer.claims
-    single = (words.user, words.team, words.team_alias, words.teams, words.organization, words.end_user)
+    single = (
+        words.user,
+        words.team,
+        words.team_alias,
+        words.teams,
+        words.organization,
+        words.organization_alias,
+        words.end_user,
+        words.roles,
+        words.user_roles,
+        words.object,
+    )
     paths: list[ClaimPath] = [path for path in single if path is not None]
+    if policy.users.email_domains and words.email is not None:
+        paths.append(words.email)
     paths += [path for path, _ in issuer.service_when or ()]
     paths += [path for role in policy.roles if role.issuer == issuer.name for _, path, _ in role.when]
     paths += words.scopes
@@ -98,40 +156,4 @@ def _passed_on(claims: VerifiedClaims, issuer: IssuerPolicy) -> tuple[tuple[str,
             for name, value in found
             if value is not ABSENT
         )
-    )
-
-
-_SESSION_ADMIN_ROLE = "proxy_admin"
-
-
-def _session_profile(token: VerifiedToken) -> Profile:
-    """A session of the user interface: its own claims count, rules about an identity provider do not.
-
-    Only `user_role` makes an administrator. The scope inside such a token does not: LiteLLM gives it to
-    administrators who may only look, too.
-    """
-    claims = token.claims
-    user = one(claims, ("user_id",))
-    if not user:
-        raise Refusal(Reason.SESSION_INVALID)
-    return Profile(
-        kind=PrincipalKind.SESSION,
-        issuer=SESSION_ISSUER,
-        iss=token.iss,
-        subject=user,
-        client="",
-        user=user,
-        email=one(claims, ("user_email",)),
-        scopes=(),
-        roles=(),
-        role_names=(),
-        admin=one(claims, ("user_role",)) == _SESSION_ADMIN_ROLE,
-        may_be_admin=False,
-        team_ids=(),
-        team_alias="",
-        teams_allowed=None,
-        organization="",
-        organization_allowed=True,
-        end_user="",
-        claims=(),
     )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from usherd.domain import Question
-from usherd.permit.models import MAX_FALLBACKS, well_formed_model
-from usherd.permit.route_form import canonical_route, well_formed_method
-from usherd.permit.route_match import ModelInRoute, RouteSet
+from usherd.options import Options
+from usherd.permit.models import MAX_FALLBACKS, bounded_model, well_formed_model
+from usherd.permit.route_form import MAX_ROUTE_BYTES, canonical_route, well_formed_method
+from usherd.permit.route_match import ModelInRoute, Routes
 from usherd.reasons import Reason
 
 
@@ -30,29 +31,43 @@ class Asked:
         """Whether route, method and models are within their bounds, and so worth remembering."""
         return self.route_fault is None and self.model_fault is not Reason.MODEL_INVALID
 
+    @property
+    def named_models(self) -> tuple[str, ...]:
+        """The models that have a name: to the reference, an empty one is a model in some places and none in others."""
+        return tuple(model for model in self.models if model)
 
-def asked_by(question: Question, needs_model: RouteSet, model_in_route: ModelInRoute) -> Asked:
+
+def asked_by(question: Question, needs_model: Routes, model_in_route: ModelInRoute, options: Options) -> Asked:
     """Reads a question. The model in the URL comes first: it is the one that will be called."""
-    route = canonical_route(question.route)
-    route_fault: Reason | None = None
-    if route is None:
-        route_fault = Reason.ROUTE_AMBIGUOUS
-    elif not well_formed_method(question.method):
-        route_fault = Reason.METHOD_INVALID
-    in_route = () if route is None else model_in_route.models(route)
+    route, route_fault = _route(question, options)
+    every = options.model_sources == "every"
+    in_route = model_in_route.models(route) if every and route is not None else ()
     named = () if question.model is None else (question.model,)
-    if in_route == named and not question.fallback_models:
-        models = named
-    else:
-        models = tuple(dict.fromkeys((*in_route, *named, *question.fallback_models)))
+    fallbacks = question.fallback_models if every else ()
+    alone = in_route == named and not fallbacks
+    models = named if alone else tuple(dict.fromkeys((*in_route, *named, *fallbacks)))
     model_fault: Reason | None = None
-    if len(question.fallback_models) > MAX_FALLBACKS or not all(map(well_formed_model, models)):
+    well_formed = well_formed_model if options.model_form == "strict" else bounded_model
+    if len(question.fallback_models) > MAX_FALLBACKS or not all(map(well_formed, models)):
         model_fault = Reason.MODEL_INVALID
-    elif not (in_route or named) and (question.fallback_models or _required(question, route, needs_model)):
+    elif not (in_route or named) and (fallbacks or _required(question, route, needs_model)):
         # Fallbacks without a model to fall back from name no model to call.
         model_fault = Reason.MODEL_REQUIRED
     return Asked(question.method, route, models, route_fault, model_fault)
 
 
-def _required(question: Question, route: str | None, needs_model: RouteSet) -> bool:
+def _route(question: Question, options: Options) -> tuple[str | None, Reason | None]:
+    if options.route_match == "literal":
+        # Compared text by text, so that there is nothing to be ambiguous about; only the length is bounded.
+        route = question.route.split("?", 1)[0]
+        if len(route) > MAX_ROUTE_BYTES or not well_formed_method(question.method):
+            return None, Reason.ROUTE_AMBIGUOUS if len(route) > MAX_ROUTE_BYTES else Reason.METHOD_INVALID
+        return route, None
+    canonical = canonical_route(question.route)
+    if canonical is None:
+        return None, Reason.ROUTE_AMBIGUOUS
+    return canonical, None if well_formed_method(question.method) else Reason.METHOD_INVALID
+
+
+def _required(question: Question, route: str | None, needs_model: Routes) -> bool:
     return route is not None and needs_model.denies(question.method, route)

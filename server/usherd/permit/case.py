@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from usherd.domain import Question
-from usherd.facts import Organization, Team
+from usherd.facts import Organization, Team, User, Write
 from usherd.identity import Identity
 from usherd.permit.asked import Asked
 from usherd.permit.rulebook import CompiledRole, Rulebook
@@ -20,6 +20,8 @@ class Denied:
     reason: Reason
     note: str = ""
     """One sentence for an operator, made of names of the policy."""
+    reference_status: int | None = None
+    """The HTTP status of the reference, where it is not the one that goes with the reason there."""
 
 
 class NotApplicable:
@@ -28,19 +30,33 @@ class NotApplicable:
 
 NOT_APPLICABLE = NotApplicable()
 
-Outcome = Denied | NotApplicable | None
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """A check has nothing against the request, and wants something to be written."""
+
+    writes: tuple[Write, ...]
+
+
+Outcome = Denied | NotApplicable | Passed | None
 """None: the check has nothing against the request."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TeamChoice:
     """The team that the request is judged and billed by, and whether the grants are enough with it."""
 
-    team: Team | None
-    """None: there is none, or not even a default."""
-    claimed: bool
-    """Whether it is one of the token's existing teams. A default team is not, and entitles to nothing."""
-    shortfall: Reason | None
+    team: Team | None = None
+    """None: there is none, or not even a default; or it is not looked up."""
+    team_id: str = ""
+    """The team's id, even of one that the directory lacks. Empty: no team."""
+    claimed: bool = False
+    """Whether it is one of the token's existing teams. A default team is not, unless the options say so."""
+    unknown: bool = False
+    """Whether the team is one that must exist, and does not."""
+    none_qualifies: bool = False
+    """Whether the token names teams of which none may make this request with its model."""
+    shortfall: Reason | None = None
     """ROUTE_NOT_GRANTED or MODEL_NOT_GRANTED; None when some grant covers the route with every model."""
 
 
@@ -54,7 +70,13 @@ class Case:
     identity: Identity
     reading: Reading
     roles: tuple[CompiledRole, ...]
+    internal_roles: tuple[str, ...]
+    """The internal roles that count, in the order of precedence."""
+    scope_entitles: bool
+    """Whether a scope of the token grants something."""
     choice: TeamChoice
     organization_id: str
     """The chosen team's organization, or else the token's. Empty: none."""
     organization: Organization | None
+    new_user: User | None
+    """The row that will be written for a holder whom the directory does not know yet. It entitles to nothing."""

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from usherd.permit.asked import Asked
 from usherd.permit.models import Catalogue
 from usherd.permit.rulebook import CompiledGrant
 from usherd.reasons import Reason
 
 
 def shortfall(
-    asked: Asked, grants: Sequence[CompiledGrant], catalogue: Catalogue, team_aliases: Mapping[str, str]
+    method: str,
+    route: str | None,
+    models: Sequence[str],
+    grants: Sequence[CompiledGrant],
+    catalogue: Catalogue,
+    team_aliases: Mapping[str, str],
 ) -> Reason | None:
     """What the grants lack, the route before the models; None when they are enough.
 
     Grants add up, but one grant's routes never go with another's models.
     """
-    route = asked.route
     if route is None:
         return Reason.ROUTE_NOT_GRANTED
-    on_route = [grant for grant in grants if grant.covers_route(asked.method, route)]
+    on_route = [grant for grant in grants if grant.covers_route(method, route)]
     if not on_route:
         return Reason.ROUTE_NOT_GRANTED
-    for name in asked.models:
-        model = catalogue.resolve(name, team_aliases)
-        if not any(grant.covers_model(model) for grant in on_route):
+    for name in models:
+        if not any(_covers(grant, name, catalogue, team_aliases) for grant in on_route):
             return Reason.MODEL_NOT_GRANTED
     return None
+
+
+def _covers(grant: CompiledGrant, name: str, catalogue: Catalogue, team_aliases: Mapping[str, str]) -> bool:
+    model = catalogue.resolve(name, team_aliases) if grant.aliases_count else catalogue.literal(name)
+    return grant.covers_model(model)

@@ -14,3 +14,16 @@ def end_user(case: Case) -> Outcome:
     if not well_formed_id(case.identity.end_user_id):
         return Denied(Reason.END_USER_INVALID, "The question's end_user_id is not 1 to 256 printable characters.")
     return None
+
+
+def end_user_required(case: Case) -> Outcome:
+    """Denies a request to the language models that names no end user, where the policy requires one."""
+    rules, asked = case.rules, case.asked
+    if not rules.policy.routes.end_user_required or asked.route is None:
+        return NOT_APPLICABLE
+    if not rules.llm.grants(asked.method, asked.route):
+        return NOT_APPLICABLE
+    either = rules.options.end_user_required == "either"
+    if case.identity.end_user_id if either else case.question.end_user_id:
+        return None
+    return Denied(Reason.END_USER_REQUIRED, "routes.end_user_required is set, and the request names no end user.")

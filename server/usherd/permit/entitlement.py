@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from usherd.permit.case import Case, Denied, Outcome
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.reasons import Reason
 
 
 def entitlement(case: Case) -> Outcome:
-    """Denies a holder without admin scope, named role, existing team or known user."""
-    if case.roles or case.identity.is_admin or case.choice.claimed or case.identity.user is not None:
+    """Denies a holder without admin scope, named or mapped role, granting scope, existing team or known user."""
+    if case.rules.options.unentitled == "allow":
+        return NOT_APPLICABLE
+    identity, rules = case.identity, case.rules
+    if case.roles or identity.is_admin or case.choice.claimed or identity.user is not None or case.scope_entitles:
+        return None
+    if any(role in rules.permissions for role in identity.profile.mapped_roles):
+        return None
+    if rules.options.sub_is_entitlement and (identity.profile.names_user or identity.profile.names_team):
         return None
     return Denied(
         Reason.NOT_ENTITLED, "The token holds no role, names no existing team, and its holder is no known user."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
-from usherd.permit.models import ModelSet
+from usherd.permit.model_lists import ModelSet
 from usherd.reasons import Reason
 
 _NO_ALIASES: dict[str, str] = {}
@@ -31,13 +31,15 @@ def models(case: Case) -> Outcome:
         note = "The route needs a model." if asked.model_fault is Reason.MODEL_REQUIRED else "A model is malformed."
         return Denied(asked.model_fault, note)
     if not asked.models:
-        return NOT_APPLICABLE
+        return _without_model(case)
     catalogue, aliases = case.rules.catalogue, team_aliases(case)
     resolved = [catalogue.resolve(name, aliases) for name in asked.models]
     for role in case.roles:
         for name in asked.models if role.denied_models else ():
             if any(map(role.denied_models.covers, catalogue.names_on_the_way(name, aliases))):
                 return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
+    if case.choice.none_qualifies:
+        return Denied(Reason.MODEL_NOT_GRANTED, "None of the token's teams has the route and the model.", 403)
     if case.choice.shortfall is not None:
         return Denied(Reason.MODEL_NOT_GRANTED, "No grant that covers the route covers every model asked for.")
     for holder, ceiling in _ceilings(case):
@@ -46,15 +48,22 @@ def models(case: Case) -> Outcome:
     return None
 
 
+def _without_model(case: Case) -> Outcome:
+    """Denies where the reference reads a user's list even for requests without a model."""
+    user, rules = case.identity.user, case.rules
+    if user is not None and not case.choice.team_id and rules.of_user(user).models.refuses_without_model:
+        return Denied(Reason.MODEL_NOT_GRANTED, "The models of the user refuse requests without a model.")
+    return NOT_APPLICABLE
+
+
 def _ceilings(case: Case) -> list[tuple[str, ModelSet]]:
     """Lists that grant nothing and bind all the same. Absent is no ceiling; empty leaves nothing."""
     if case.identity.is_admin:
         return []
-    found: list[tuple[str, ModelSet]] = []
-    listed = case.rules.catalogue.listed
-    if case.organization is not None and case.organization.models is not None:
-        found.append(("organization", listed(case.organization.models)))
-    user = case.identity.user
-    if case.choice.claimed and user is not None and user.models is not None:
-        found.append(("user", listed(user.models)))
-    return found
+    rules, found = case.rules, []
+    organization, user = case.organization, case.identity.user
+    if organization is not None and rules.options.organization_limits == "enforced":
+        found.append(("organization", rules.ceiling(organization)))
+    if case.choice.claimed and user is not None and rules.options.user_limits_with_team == "enforced":
+        found.append(("user", rules.ceiling(user)))
+    return [(holder, ceiling) for holder, ceiling in found if ceiling is not None]

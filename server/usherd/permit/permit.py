@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER, Question
+from usherd.facts import Organization
 from usherd.identity import Identity
 from usherd.permit.asked import Asked, asked_by
-from usherd.permit.case import Case
+from usherd.permit.case import Case, TeamChoice
+from usherd.permit.internal_role import held_internal_roles
+from usherd.permit.provision import new_user
 from usherd.permit.route_form import MAX_ROUTE_BYTES
-from usherd.permit.rulebook import CompiledGrant, Rulebook
+from usherd.permit.rulebook import Rulebook
+from usherd.permit.scopes import held_scopes
 from usherd.permit.team_choice import choose_team
 from usherd.policy import Policy
 from usherd.reading import Reading
@@ -26,7 +30,8 @@ class Permit:
         key = (question.method, question.route, question.model, question.fallback_models)
         asked = self._asked.get(key)
         if asked is None:
-            asked = asked_by(question, self.rules.needs_model, self.rules.model_in_route)
+            rules = self.rules
+            asked = asked_by(question, rules.needs_model, rules.model_in_route, rules.options)
             if asked.well_formed and len(question.route) <= MAX_ROUTE_BYTES:
                 self._asked.put(key, asked)
         return asked
@@ -37,7 +42,7 @@ class Permit:
             return False
         if self.rules.allowed is not None and not self.rules.allowed.grants(asked.method, asked.route):
             return False
-        if self.rules.admin_only.denies(asked.method, asked.route):
+        if self.rules.options.user_routes == "enforced" and self.rules.admin_only.denies(asked.method, asked.route):
             return False
         return self.rules.public.grants(asked.method, asked.route)
 
@@ -45,14 +50,51 @@ class Permit:
         """All that the checks look at. Choosing the team reads no more teams than it takes."""
         rules, profile = self.rules, identity.profile
         roles = tuple(rules.roles[place] for place in profile.roles)
-        held: tuple[CompiledGrant, ...] = tuple(role.grants for role in roles)
+        held = [role.grants for role in roles]
         if identity.is_admin:
             admin = rules.session_admin if profile.issuer == SESSION_ISSUER else rules.admin(profile.issuer)
-            held = held if admin is None else (*held, admin)
+            held += () if admin is None else (admin,)
+        held += [rules.permissions[role].grant for role in _mapped(identity) if role in rules.permissions]
+        scopes = [scope.grant for scope in held_scopes(rules, identity) if scope.grant is not None]
+        held += scopes
+        if (added := rules.of_directory_role(identity.directory_role)) is not None:
+            held.append(added)
         own = rules.of_user(identity.user) if identity.user is not None else None
-        choice = choose_team(rules, asked, identity, held, own, reading)
-        organization_id = profile.organization
-        if choice.claimed and choice.team is not None and choice.team.organization:
-            organization_id = choice.team.organization
-        organization = reading.organization(organization_id) if organization_id else None
-        return Case(rules, question, asked, identity, reading, roles, choice, organization_id, organization)
+        choice = choose_team(rules, asked, identity, tuple(held), own, reading)
+        organization_id, organization = self._organization(identity, choice, reading)
+        return Case(
+            rules=rules,
+            question=question,
+            asked=asked,
+            identity=identity,
+            reading=reading,
+            roles=roles,
+            internal_roles=held_internal_roles(rules, identity, choice),
+            scope_entitles=bool(scopes),
+            choice=choice,
+            organization_id=organization_id,
+            organization=organization,
+            new_user=new_user(rules, identity, choice),
+        )
+
+    def _organization(
+        self, identity: Identity, choice: TeamChoice, reading: Reading
+    ) -> tuple[str, Organization | None]:
+        """The chosen team's organization, or else the one that the token names."""
+        profile, team = identity.profile, choice.team
+        matched = self.rules.options.organization_match == "required"
+        if matched and choice.claimed and team is not None and team.organization:
+            return team.organization, reading.organization(team.organization)
+        if identity.at_once:
+            return profile.organization, None
+        if profile.organization:
+            return profile.organization, reading.organization(profile.organization)
+        if profile.organization_alias:
+            named = reading.organization_by_alias(profile.organization_alias)
+            return "" if named is None else named.id, named
+        return "", None
+
+
+def _mapped(identity: Identity) -> tuple[str, ...]:
+    """The internal roles that nothing but the provider's word for roles gives: only they have grants of their own."""
+    return () if identity.at_once else identity.profile.mapped_roles

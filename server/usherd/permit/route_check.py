@@ -17,7 +17,8 @@ def routes(case: Case) -> Outcome:
     for role in case.roles:
         if role.denied_routes.denies(method, route):
             return Denied(Reason.ROUTE_DENIED, f"The role {role.name} denies the route.")
-    if not case.identity.is_admin and rules.admin_only.denies(method, route):
+    bound = rules.options.user_routes == "enforced" and not case.identity.is_admin
+    if bound and rules.admin_only.denies(method, route):
         return Denied(Reason.ROUTE_DENIED, "routes.admin_only has the route, and the holder is no administrator.")
     if case.choice.shortfall is Reason.ROUTE_NOT_GRANTED:
         return Denied(Reason.ROUTE_NOT_GRANTED, "No grant of the holder's roles, team or user covers the route.")

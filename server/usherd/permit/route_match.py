@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from usherd.bounded import Memo
 
@@ -30,8 +31,52 @@ def compiled_template(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(parts) + (".+" if trailing else ""))
 
 
+class Routes(Protocol):
+    """A set of routes, however its members are written."""
+
+    def grants(self, method: str, route: str) -> bool:
+        """Whether a grant of this set covers the route. An absent method does not match a pattern with a method."""
+
+    def denies(self, method: str, route: str) -> bool:
+        """Whether a denial of this set hits the route. An absent method may be any, and HEAD is a GET in disguise."""
+
+
+class EveryRoute:
+    """Every route there is: where routes are not checked."""
+
+    __slots__ = ()
+
+    def grants(self, method: str, route: str) -> bool:
+        """True."""
+        return True
+
+    def denies(self, method: str, route: str) -> bool:
+        """True."""
+        return True
+
+
+EVERY_ROUTE = EveryRoute()
+
+
+class LiteralRoutes:
+    """Routes that are compared text by text, whatever the method."""
+
+    __slots__ = ("_routes",)
+
+    def __init__(self, routes: Iterable[str]) -> None:
+        self._routes = frozenset(routes)
+
+    def grants(self, method: str, route: str) -> bool:
+        """Whether that very text is in the set."""
+        return route in self._routes
+
+    def denies(self, method: str, route: str) -> bool:
+        """Whether that very text is in the set."""
+        return route in self._routes
+
+
 class RouteSet:
-    """A set of routes, each for one method or for all."""
+    """A set of routes by pattern, each for one method or for all."""
 
     __slots__ = ("_known", "_literal", "_templates")
 

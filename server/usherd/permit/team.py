@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
+from usherd.permit.provision import team_writes
 from usherd.reasons import Reason
 
 
 def team(case: Case) -> Outcome:
     """Denies a wish for another's or an unknown team (in the same words), and a missing required team."""
-    question, choice = case.question, case.choice
-    if case.identity.wish_refused:
+    question, choice, identity = case.question, case.choice, case.identity
+    if identity.wish_refused:
         return Denied(Reason.TEAM_NOT_ALLOWED, "The wished or named team is not one that the token can act for.")
     wished = question.team_id is not None or question.team_alias is not None
-    if wished and case.reading.team(case.identity.profile.issuer, case.identity.team_ids[0]) is None:
+    if wished and case.reading.team(identity.profile.issuer, identity.team_ids[0]) is None:
         return Denied(Reason.TEAM_NOT_ALLOWED, "The wished team is not one that the token can act for.")
-    required = case.rules.policy.teams.required
-    if required == "claim" and not choice.claimed:
-        return Denied(Reason.TEAM_REQUIRED, "teams.required is claim, and the token names no existing team.")
+    missing = _missing(case)
+    if missing is not None:
+        return missing
+    writes = team_writes(case)
+    if choice.unknown and not writes:
+        return Denied(Reason.TEAM_NOT_ALLOWED, "The directory does not know the token's team.")
+    if writes:
+        return Passed(writes)
+    return NOT_APPLICABLE if choice.team is None else None
+
+
+def _missing(case: Case) -> Denied | None:
+    required, choice, profile = case.rules.policy.teams.required, case.choice, case.identity.profile
     if required == "any" and choice.team is None:
         return Denied(Reason.TEAM_REQUIRED, "teams.required is any, and there is no team, not even a default one.")
-    return NOT_APPLICABLE if choice.team is None else None
+    if required != "claim":
+        return None
+    if case.rules.options.team_choice == "reference":
+        single_wanted = _wants_single(case)
+        # A token that names teams has met the claim, whether or not one of them can be chosen.
+        if case.identity.taken_as_is or (profile.names_groups and not single_wanted):
+            return None
+        return Denied(
+            Reason.TEAM_REQUIRED, "teams.required is claim, and the token names no team.", 401 if single_wanted else 403
+        )
+    if not choice.claimed:
+        return Denied(Reason.TEAM_REQUIRED, "teams.required is claim, and the token names no existing team.")
+    return None
+
+
+def _wants_single(case: Case) -> bool:
+    """Whether the issuer's tokens have a claim for a single team."""
+    name = case.identity.profile.issuer
+    return any(issuer.claims.team is not None for issuer in case.rules.policy.issuers if issuer.name == name)

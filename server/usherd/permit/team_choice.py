@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from usherd.facts import Team
 from usherd.identity import Identity
 from usherd.permit.asked import Asked
@@ -26,21 +28,98 @@ def choose_team(
 
     `held` are grants that count with any team; `own` is the user's grant, which counts only without a team.
     """
-    profile = identity.profile
+    if identity.taken_as_is:
+        return _as_it_is(rules, asked, identity, held, reading)
+    options, profile = rules.options, identity.profile
     nearest: tuple[Team, Reason] | None = None
     for team_id in identity.team_ids:
         team = reading.team(profile.issuer, team_id)
         if team is None:
             continue
-        lacking = shortfall(asked, (*held, rules.of_team(team)), rules.catalogue, team.model_aliases)
+        lacking = _lacking(rules, asked, held, team)
         if lacking is None:
-            return TeamChoice(team, True, None)
+            return TeamChoice(team=team, team_id=team.id, claimed=True)
         if nearest is None:
             nearest = (team, lacking)
-    if nearest is not None:
-        return TeamChoice(nearest[0], True, nearest[1])
+    names_teams = profile.names_groups or bool(identity.team_ids)
+    if options.none_qualifies == "continue" and names_teams and not identity.at_once:
+        # A request without a model goes on as if the token named no team.
+        if asked.named_models:
+            return TeamChoice(none_qualifies=True, shortfall=Reason.MODEL_NOT_GRANTED)
+    elif nearest is not None:
+        return TeamChoice(team=nearest[0], team_id=nearest[0].id, claimed=True, shortfall=nearest[1])
+    return _without_claimed(rules, asked, identity, held, own, reading)
+
+
+def _as_it_is(
+    rules: Rulebook, asked: Asked, identity: Identity, held: tuple[CompiledGrant, ...], reading: Reading
+) -> TeamChoice:
+    """The single team of the token, whatever it may do; one that an object id names may not even be looked up."""
+    team_id = identity.team_ids[0]
+    if identity.profile.team_by_object and not rules.options.object_id_loads:
+        return TeamChoice(team_id=team_id, claimed=True, shortfall=_short(rules, asked, (*held, rules.of_team(None))))
+    team = reading.team(identity.profile.issuer, team_id)
+    if team is None:
+        # One that is to be created has no list of models yet.
+        grants = (*held, rules.of_team(Team(id=team_id)))
+        return TeamChoice(team_id=team_id, unknown=True, shortfall=_short(rules, asked, grants))
+    lacking = _short(rules, asked, (*held, rules.of_team(team)), team)
+    return TeamChoice(team=team, team_id=team_id, claimed=True, shortfall=lacking)
+
+
+def _lacking(rules: Rulebook, asked: Asked, held: tuple[CompiledGrant, ...], team: Team) -> Reason | None:
+    if rules.options.team_choice == "route_and_model":
+        return _short(rules, asked, (*held, rules.of_team(team)), team)
+    grant = rules.of_team(team, by_group=True)
+    # An empty name is no model to the reference here.
+    return shortfall(asked.method, asked.route, asked.named_models, (*held, grant), rules.catalogue, team.model_aliases)
+
+
+def _without_claimed(
+    rules: Rulebook,
+    asked: Asked,
+    identity: Identity,
+    held: tuple[CompiledGrant, ...],
+    own: CompiledGrant | None,
+    reading: Reading,
+) -> TeamChoice:
+    options = rules.options
+    team = _default(rules, identity, reading)
+    if options.default_entitles and rules.policy.teams.default and _default_applies(identity, rules):
+        default = rules.policy.teams.default
+        grant = rules.of_team(team if team is not None else Team(id=default))
+        return TeamChoice(
+            team=team,
+            team_id=default,
+            claimed=team is not None,
+            unknown=team is None,
+            shortfall=_short(rules, asked, (*held, grant), team),
+        )
     grants = held if own is None else (*held, own)
-    default = rules.policy.teams.default
-    team = reading.team(profile.issuer, default) if default is not None else None
+    if options.unentitled == "allow" and identity.user is None and not identity.is_admin:
+        grants = (*grants, rules.nobody)
     # A default team gives limits and attribution. What its members may do is not for those who are none.
-    return TeamChoice(team, False, shortfall(asked, grants, rules.catalogue, _NO_ALIASES))
+    return TeamChoice(
+        team=team, team_id="" if team is None else team.id, claimed=False, shortfall=_short(rules, asked, grants)
+    )
+
+
+def _default(rules: Rulebook, identity: Identity, reading: Reading) -> Team | None:
+    default = rules.policy.teams.default
+    if not default or not _default_applies(identity, rules):
+        return None
+    return reading.team(identity.profile.issuer, default)
+
+
+def _default_applies(identity: Identity, rules: Rulebook) -> bool:
+    if identity.at_once:
+        return False
+    if rules.options.default_applies == "always":
+        return True
+    issuer = next((each for each in rules.policy.issuers if each.name == identity.profile.issuer), None)
+    return issuer is not None and issuer.claims.team is None
+
+
+def _short(rules: Rulebook, asked: Asked, grants: Sequence[CompiledGrant], team: Team | None = None) -> Reason | None:
+    aliases = _NO_ALIASES if team is None else team.model_aliases
+    return shortfall(asked.method, asked.route, asked.models, grants, rules.catalogue, aliases)

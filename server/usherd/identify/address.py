@@ -1,0 +1,49 @@
+"""Reads the holder's e-mail address: what it may stand for, and what it may not."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from usherd.claim_paths import ABSENT, read
+from usherd.domain import VerifiedClaims
+from usherd.errors import Refusal
+from usherd.identify.words import is_missing, one
+from usherd.options import Options
+from usherd.policy import ClaimPath, ClaimPaths
+from usherd.reasons import Reason
+
+EMAIL: ClaimPath = ("email",)
+"""What `email_verified` speaks of (OpenID Connect Core, section 5.1), wherever else the policy reads addresses."""
+
+
+class Address(NamedTuple):
+    """An address, as far as it can be used."""
+
+    email: str
+    in_domain: bool
+    """Whether it is of an accepted domain; True when there is no address or no rule about domains."""
+    verified: bool
+    """Whether the issuer says so, and not only fails to deny it."""
+
+
+def address(claims: VerifiedClaims, words: ClaimPaths, domains: frozenset[str], options: Options) -> Address:
+    """The address of a token. Raises Refusal(CLAIM_INVALID) when it is no text, where that matters."""
+    if options.wrong_type == "reference" and not domains and not is_missing(claims, words.user):
+        # The reference hands it on unread: then it can find nobody, and is nobody's id.
+        value = ABSENT if words.email is None else read(claims, words.email)
+        if not isinstance(value, str):
+            return Address("", True, False)
+    email = one(claims, words.email)
+    verified = claims.get("email_verified") is True
+    if not email or not domains:
+        return Address(email, True, verified)
+    return Address(email, email.rpartition("@")[2] in domains, verified)
+
+
+def refuse_unverified(claims: VerifiedClaims, email: ClaimPath | None, read_by_rules: frozenset[ClaimPath]) -> None:
+    """Raises Refusal when the issuer says that an address which some rule reads is not verified.
+
+    An address that anyone can claim must not make anyone somebody.
+    """
+    if claims.get("email_verified", True) is not True and {email, EMAIL} & read_by_rules:
+        raise Refusal(Reason.CLAIM_INVALID)

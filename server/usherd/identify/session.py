@@ -1,0 +1,44 @@
+"""Reads a session of the user interface: its own claims count, rules about an identity provider do not."""
+
+from __future__ import annotations
+
+from usherd.domain import SESSION_ISSUER, PrincipalKind, VerifiedToken
+from usherd.errors import Refusal
+from usherd.identify.words import one
+from usherd.identity import Profile
+from usherd.reasons import Reason
+
+_ADMIN_ROLE = "proxy_admin"
+
+
+def session_profile(token: VerifiedToken) -> Profile:
+    """The profile of a session. Raises Refusal(SESSION_INVALID) when it names no user.
+
+    Only `user_role` makes an administrator. The scope inside such a token does not: LiteLLM gives it to
+    administrators who may only look, too.
+    """
+    claims = token.claims
+    user = one(claims, ("user_id",))
+    if not user:
+        raise Refusal(Reason.SESSION_INVALID)
+    return Profile(
+        kind=PrincipalKind.SESSION,
+        issuer=SESSION_ISSUER,
+        iss=token.iss,
+        subject=user,
+        client="",
+        user=user,
+        names_user=True,
+        email=one(claims, ("user_email",)),
+        scopes=(),
+        roles=(),
+        role_names=(),
+        admin=one(claims, ("user_role",)) == _ADMIN_ROLE,
+        may_be_admin=False,
+        team_ids=(),
+        team_alias="",
+        teams_allowed=None,
+        organization="",
+        end_user="",
+        claims=(),
+    )

@@ -1,0 +1,30 @@
+"""Some routes are for administrators of the organization that the request acts on (seed behaviour, 8.3, row 9)."""
+
+from __future__ import annotations
+
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
+from usherd.reasons import Reason
+
+NEW_ORGANIZATION = "/organization/new"
+NEW_TEAM = "/team/new"
+_ADMIN = "proxy_admin"
+
+
+def organization_role(case: Case) -> Outcome:
+    """Denies a known user who is no administrator of all, nor of the organization in question, on these routes."""
+    user, route = case.identity.user, case.asked.route
+    if user is None or route is None or case.identity.is_admin or user.role == _ADMIN:
+        return NOT_APPLICABLE
+    if route == NEW_ORGANIZATION:
+        return _denied("Only administrators make organizations.")
+    for_admins = case.rules.organization_admin.denies(case.asked.method, route)
+    if not for_admins and not (route == NEW_TEAM and user.organizations):
+        return NOT_APPLICABLE
+    asked = case.question.organization_id
+    if not asked or asked not in user.administers:
+        return _denied("The user is no administrator of the organization that the request acts on.")
+    return None
+
+
+def _denied(note: str) -> Denied:
+    return Denied(Reason.ORGANIZATION_ROLE_REQUIRED, note)

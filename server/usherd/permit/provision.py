@@ -1,0 +1,88 @@
+"""Says which rows an answer wants to have written: users and teams that are new, and roles and teams kept in step.
+
+Being written entitles to nothing: a row that is new counts only for questions that come after it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import cast
+
+from usherd.domain import SESSION_ISSUER, Limit
+from usherd.facts import Team, User, Write, WriteKind
+from usherd.identity import Identity
+from usherd.permit.case import Case, TeamChoice
+from usherd.permit.rulebook import Rulebook
+from usherd.policy import ProvisionRules
+
+
+def new_user(rules: Rulebook, identity: Identity, choice: TeamChoice) -> User | None:
+    """The row for a holder whom the directory does not know; None when there is none to be written."""
+    profile, wanted = identity.profile, rules.policy.users.provision
+    if wanted is None or identity.user is not None or identity.at_once or not profile.user:
+        return None
+    if profile.issuer == SESSION_ISSUER or not profile.email_accepted or not _met(wanted, identity, choice):
+        return None
+    defaults = wanted.defaults
+    several = len(rules.policy.issuers) > 1
+    return User(
+        # Subjects of two issuers may be the same, and are never one user.
+        id=f"{profile.issuer}/{profile.user}" if several else profile.user,
+        identities=((profile.issuer, profile.user),),
+        email=profile.email,
+        role=profile.directory_role or cast(str, defaults.get("role", "")),
+        models=cast("tuple[str, ...] | None", defaults.get("models")),
+        teams=cast("tuple[str, ...]", defaults.get("teams", ())),
+        limit=Limit(max_budget_micro_usd=cast("int | None", defaults.get("max_budget_micro_usd"))),
+    )
+
+
+def user_writes(case: Case) -> tuple[Write, ...]:
+    """What is to be written about the user."""
+    if case.new_user is not None:
+        return (Write(WriteKind.CREATE_USER, case.new_user),)
+    user, rules = case.identity.user, case.rules.policy.users
+    if user is None:
+        return ()
+    profile = case.identity.profile
+    role = profile.directory_role if rules.sync_roles and profile.directory_role else user.role
+    teams = _existing_teams(case) if rules.sync_teams and (profile.team_ids or profile.names_groups) else user.teams
+    if role == user.role and set(teams) == set(user.teams):
+        return ()
+    return (Write(WriteKind.UPDATE_USER, replace(user, role=role, teams=tuple(sorted(teams)))),)
+
+
+def team_writes(case: Case) -> tuple[Write, ...]:
+    """What is to be written about the team: the single one that the token names, if the directory lacks it."""
+    wanted, identity = case.rules.policy.teams.provision, case.identity
+    single = identity.profile.single_team
+    if wanted is None or not single or identity.profile.team_by_object or identity.at_once:
+        return ()
+    if not _met(wanted, identity, case.choice) or case.reading.team(identity.profile.issuer, single) is not None:
+        return ()
+    several = len(case.rules.policy.issuers) > 1
+    defaults = wanted.defaults
+    row = Team(
+        id=single,
+        issuer=identity.profile.issuer if several else None,
+        models=cast("tuple[str, ...]", defaults.get("models", ())),
+        limit=Limit(max_budget_micro_usd=cast("int | None", defaults.get("max_budget_micro_usd"))),
+    )
+    return (Write(WriteKind.CREATE_TEAM, row),)
+
+
+def _met(wanted: ProvisionRules, identity: Identity, choice: TeamChoice) -> bool:
+    """Whether one of the conditions holds."""
+    profile = identity.profile
+    return (
+        wanted.always
+        or not wanted.roles.isdisjoint(profile.role_names)
+        or not wanted.scopes.isdisjoint(profile.scopes)
+        or (wanted.teams and choice.claimed)
+        or (profile.email_verified and profile.email.rpartition("@")[2] in wanted.email_domains)
+    )
+
+
+def _existing_teams(case: Case) -> tuple[str, ...]:
+    issuer = case.identity.profile.issuer
+    return tuple(team for team in case.identity.profile.team_ids if case.reading.team(issuer, team) is not None)

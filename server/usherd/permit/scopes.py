@@ -1,0 +1,46 @@
+"""Where the policy enforces scopes, every model asked for must be one that a scope of the token permits."""
+
+from __future__ import annotations
+
+from usherd.identity import Identity
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
+from usherd.permit.rulebook import CompiledScope, Rulebook
+from usherd.reasons import Reason
+
+
+def held_scopes(rules: Rulebook, identity: Identity) -> tuple[CompiledScope, ...]:
+    """The scope mappings that the token's scopes meet, in the order of the configuration."""
+    if not rules.scopes or not rules.policy.scopes.enforce:
+        return ()
+    profile = identity.profile
+    return tuple(scope for scope in rules.scopes if scope.issuer == profile.issuer and scope.scope in profile.scopes)
+
+
+def scopes(case: Case) -> Outcome:
+    """Denies a token without any of the scopes, and a route or model that none of its scopes permits."""
+    rules, asked = case.rules, case.asked
+    if not rules.policy.scopes.enforce or not rules.scopes:
+        return NOT_APPLICABLE
+    held = held_scopes(rules, case.identity)
+    if rules.options.scope_routes == "ignored":
+        # Nothing but the name of a model is looked at, and an empty one is none.
+        on_route, models = list(held), asked.named_models
+        if not models:
+            return NOT_APPLICABLE
+    else:
+        if not held:
+            return Denied(Reason.NOT_ENTITLED, "scopes.enforce is set, and the token has none of the mapped scopes.")
+        on_route, models = [scope for scope in held if _on_route(scope, case)], asked.models
+        if not on_route:
+            return Denied(Reason.ROUTE_NOT_GRANTED, "No scope of the token permits the route.")
+    exact = rules.options.scope_model_rules == "exact"
+    for name in models:
+        model = rules.catalogue.literal(name) if exact else rules.catalogue.resolve(name, {})
+        if not any(scope.models.covers(model) for scope in on_route):
+            return Denied(Reason.MODEL_NOT_GRANTED, "No scope of the token permits every model asked for.", 403)
+    return None
+
+
+def _on_route(scope: CompiledScope, case: Case) -> bool:
+    asked = case.asked
+    return scope.routes is None or (asked.route is not None and scope.routes.grants(asked.method, asked.route))

@@ -1,0 +1,20 @@
+"""A user who must be known is known, or will be; and has an address of an accepted domain."""
+
+from __future__ import annotations
+
+from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
+from usherd.permit.provision import user_writes
+from usherd.reasons import Reason
+
+
+def user(case: Case) -> Outcome:
+    """Denies an address of another domain, and an unknown user where `user.unknown` says so."""
+    identity, options = case.identity, case.rules.options
+    if options.email_domain == "deny" and not identity.profile.email_accepted:
+        return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, "users.email_domains does not have the address's domain.")
+    if not identity.profile.user:
+        return NOT_APPLICABLE
+    if identity.user is None and case.new_user is None and options.user_unknown == "refused":
+        return Denied(Reason.USER_UNKNOWN, "The directory does not know the token's user.")
+    writes = user_writes(case)
+    return Passed(writes) if writes else None
