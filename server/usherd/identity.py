@@ -24,7 +24,7 @@ class Profile:
     """Whether the user claim is there at all, if only empty."""
     email: str = field(repr=False)
     email_accepted: bool = True
-    """Whether the address is of an accepted domain; True without an address, or without such a rule."""
+    """Whether there is an address of an accepted domain; True without such a rule."""
     email_verified: bool = False
     """Whether the issuer says that the address is verified."""
     scopes: tuple[str, ...]

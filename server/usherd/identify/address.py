@@ -7,7 +7,7 @@ from typing import NamedTuple
 from usherd.claim_paths import ABSENT, read
 from usherd.domain import VerifiedClaims
 from usherd.errors import Refusal
-from usherd.identify.words import is_missing, one
+from usherd.identify.words import is_missing, is_named, one
 from usherd.options import Options
 from usherd.policy import ClaimPath, ClaimPaths
 from usherd.reasons import Reason
@@ -21,7 +21,7 @@ class Address(NamedTuple):
 
     email: str
     in_domain: bool
-    """Whether it is of an accepted domain; True when there is no address or no rule about domains."""
+    """Whether it is of an accepted domain; True when there is no rule about domains."""
     verified: bool
     """Whether the issuer says so, and not only fails to deny it."""
 
@@ -35,9 +35,8 @@ def address(claims: VerifiedClaims, words: ClaimPaths, domains: frozenset[str], 
             return Address("", True, False)
     email = one(claims, words.email)
     verified = claims.get("email_verified") is True
-    if not email or not domains:
-        return Address(email, True, verified)
-    return Address(email, email.rpartition("@")[2] in domains, verified)
+    in_domain = not domains or (is_named(claims, words.email) and email.rpartition("@")[2] in domains)
+    return Address(email, in_domain, verified)
 
 
 def refuse_unverified(claims: VerifiedClaims, email: ClaimPath | None, read_by_rules: frozenset[ClaimPath]) -> None:

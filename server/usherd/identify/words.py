@@ -95,11 +95,9 @@ def listed(claims: VerifiedClaims, path: ClaimPath | None, options: Options, *, 
     if options.wrong_type == "deny" or isinstance(value, str):
         texts = many(claims, path)
         return Listed(texts, bool(texts))
-    if not value:
-        return NOTHING_LISTED
     if not isinstance(value, (list, dict)) or (as_set and any(isinstance(item, (list, dict)) for item in value)):
         raise Refusal(Reason.CLAIM_INVALID)
-    return Listed(tuple(item for item in value if isinstance(item, str)), True)
+    return Listed(tuple(item for item in value if isinstance(item, str)), bool(value))
 
 
 def spaced(claims: VerifiedClaims, path: ClaimPath) -> tuple[str, ...]:

@@ -51,8 +51,8 @@ def _owners(case: Case) -> Iterator[BudgetOwner]:
     options, team, user = case.rules.options, case.choice.team, case.identity.user
     if team is not None and team.limit.max_budget_micro_usd is not None:
         yield BudgetOwner(BudgetKind.TEAM, team.id)
-    beside_team = not case.choice.team_id or options.user_limits_with_team == "enforced"
-    if user is not None and beside_team and user.limit.max_budget_micro_usd is not None:
+    counts = team is None or options.user_limits_with_team == "enforced"
+    if user is not None and counts and user.limit.max_budget_micro_usd is not None:
         yield BudgetOwner(BudgetKind.USER, user.id)
     if options.member_budget == "enforced" and team is not None and user is not None:
         member = team.members.get(user.id)

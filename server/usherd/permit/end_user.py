@@ -9,9 +9,13 @@ from usherd.reasons import Reason
 
 def end_user(case: Case) -> Outcome:
     """Denies a malformed id. An unknown end user is nothing against the request: they need no entry."""
-    if not case.identity.end_user_id:
+    identity = case.identity
+    if not identity.end_user_id:
         return NOT_APPLICABLE
-    if not well_formed_id(case.identity.end_user_id):
+    if case.rules.options.end_user_judged == "token" and identity.profile.user == f"end_user_id:{identity.end_user_id}":
+        # The reference keeps both under one key of its cache, takes the one for the other, and fails.
+        return Denied(Reason.END_USER_INVALID, "The token's user has the id that the reference gives its end user.")
+    if not well_formed_id(identity.end_user_id):
         return Denied(Reason.END_USER_INVALID, "The question's end_user_id is not 1 to 256 printable characters.")
     return None
 

@@ -38,8 +38,6 @@ def models(case: Case) -> Outcome:
         for name in asked.models if role.denied_models else ():
             if any(map(role.denied_models.covers, catalogue.names_on_the_way(name, aliases))):
                 return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
-    if case.choice.none_qualifies:
-        return Denied(Reason.MODEL_NOT_GRANTED, "None of the token's teams has the route and the model.", 403)
     if case.choice.shortfall is not None:
         return Denied(Reason.MODEL_NOT_GRANTED, "No grant that covers the route covers every model asked for.")
     for holder, ceiling in _ceilings(case):
@@ -51,7 +49,7 @@ def models(case: Case) -> Outcome:
 def _without_model(case: Case) -> Outcome:
     """Denies where the reference reads a user's list even for requests without a model."""
     user, rules = case.identity.user, case.rules
-    if user is not None and not case.choice.team_id and rules.of_user(user).models.refuses_without_model:
+    if user is not None and case.choice.team is None and rules.of_user(user).models.refuses_without_model:
         return Denied(Reason.MODEL_NOT_GRANTED, "The models of the user refuse requests without a model.")
     return NOT_APPLICABLE
 

@@ -11,8 +11,8 @@ _ADMIN = "proxy_admin"
 
 
 def organization_role(case: Case) -> Outcome:
-    """Denies a known user who is no administrator of all, nor of the organization in question, on these routes."""
-    user, route = case.identity.user, case.asked.route
+    """Denies a user who is no administrator of all, nor of the organization in question, on these routes."""
+    user, route = case.identity.user or case.new_user, case.asked.route
     if user is None or route is None or case.identity.is_admin or user.role == _ADMIN:
         return NOT_APPLICABLE
     if route == NEW_ORGANIZATION:

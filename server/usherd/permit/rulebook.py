@@ -109,11 +109,9 @@ class Rulebook:
         """What an administrator of that issuer may call; None when the policy has no rule for that issuer."""
         return self._admin.get(issuer)
 
-    def of_team(self, team: Team | None, *, by_group: bool = False) -> CompiledGrant:
-        """What a team grants: the routes of all teams, its own models. None: a team that is not looked up."""
+    def of_team(self, team: Team, *, by_group: bool = False) -> CompiledGrant:
+        """What a team grants: the routes of all teams, its own models."""
         routes = self._group_routes if by_group else self._team_routes
-        if team is None:
-            return CompiledGrant(routes, EVERYTHING)
         if by_group and self.options.team_model_rules == "exact":
             # Of several teams, the reference takes one that has the model by name, and an empty list has none.
             models = EVERYTHING if "*" in (team.models or ()) else self.lists.listed(team.models or (), "exact")

@@ -18,6 +18,8 @@ def team(case: Case) -> Outcome:
     missing = _missing(case)
     if missing is not None:
         return missing
+    if choice.none_qualifies:
+        return Denied(Reason.MODEL_NOT_GRANTED, "None of the token's teams has the route and the model.", 403)
     writes = team_writes(case)
     if choice.unknown and not writes:
         return Denied(Reason.TEAM_NOT_ALLOWED, "The directory does not know the token's team.")

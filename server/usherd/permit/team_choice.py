@@ -29,7 +29,7 @@ def choose_team(
     `held` are grants that count with any team; `own` is the user's grant, which counts only without a team.
     """
     if identity.taken_as_is:
-        return _as_it_is(rules, asked, identity, held, reading)
+        return _as_it_is(rules, asked, identity, held, own, reading)
     options, profile = rules.options, identity.profile
     nearest: tuple[Team, Reason] | None = None
     for team_id in identity.team_ids:
@@ -38,7 +38,7 @@ def choose_team(
             continue
         lacking = _lacking(rules, asked, held, team)
         if lacking is None:
-            return TeamChoice(team=team, team_id=team.id, claimed=True)
+            return TeamChoice(team=team, team_id=team.id, claimed=True, shortfall=_with(rules, asked, held, team))
         if nearest is None:
             nearest = (team, lacking)
     names_teams = profile.names_groups or bool(identity.team_ids)
@@ -52,24 +52,35 @@ def choose_team(
 
 
 def _as_it_is(
-    rules: Rulebook, asked: Asked, identity: Identity, held: tuple[CompiledGrant, ...], reading: Reading
+    rules: Rulebook,
+    asked: Asked,
+    identity: Identity,
+    held: tuple[CompiledGrant, ...],
+    own: CompiledGrant | None,
+    reading: Reading,
 ) -> TeamChoice:
     """The single team of the token, whatever it may do; one that an object id names may not even be looked up."""
     team_id = identity.team_ids[0]
     if identity.profile.team_by_object and not rules.options.object_id_loads:
-        return TeamChoice(team_id=team_id, claimed=True, shortfall=_short(rules, asked, (*held, rules.of_team(None))))
+        # A team that nobody looks at opens and closes nothing: the request is judged as without a team.
+        grants = (*held, rules.nobody if own is None else own)
+        return TeamChoice(team_id=team_id, claimed=True, shortfall=_short(rules, asked, grants))
     team = reading.team(identity.profile.issuer, team_id)
     if team is None:
         # One that is to be created has no list of models yet.
         grants = (*held, rules.of_team(Team(id=team_id)))
         return TeamChoice(team_id=team_id, unknown=True, shortfall=_short(rules, asked, grants))
-    lacking = _short(rules, asked, (*held, rules.of_team(team)), team)
-    return TeamChoice(team=team, team_id=team_id, claimed=True, shortfall=lacking)
+    return TeamChoice(team=team, team_id=team_id, claimed=True, shortfall=_with(rules, asked, held, team))
+
+
+def _with(rules: Rulebook, asked: Asked, held: tuple[CompiledGrant, ...], team: Team) -> Reason | None:
+    """What the grants lack with that team."""
+    return _short(rules, asked, (*held, rules.of_team(team)), team)
 
 
 def _lacking(rules: Rulebook, asked: Asked, held: tuple[CompiledGrant, ...], team: Team) -> Reason | None:
     if rules.options.team_choice == "route_and_model":
-        return _short(rules, asked, (*held, rules.of_team(team)), team)
+        return _with(rules, asked, held, team)
     grant = rules.of_team(team, by_group=True)
     # An empty name is no model to the reference here.
     return shortfall(asked.method, asked.route, asked.named_models, (*held, grant), rules.catalogue, team.model_aliases)

@@ -10,7 +10,7 @@ from usherd.reasons import Reason
 def user(case: Case) -> Outcome:
     """Denies an address of another domain, and an unknown user where `user.unknown` says so."""
     identity, options = case.identity, case.rules.options
-    if options.email_domain == "deny" and not identity.profile.email_accepted:
+    if options.email_domain == "deny" and identity.profile.email and not identity.profile.email_accepted:
         return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, "users.email_domains does not have the address's domain.")
     if not identity.profile.user:
         return NOT_APPLICABLE
