@@ -193,12 +193,27 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShadowVerdict:
+    """What a candidate policy would have answered. It is told, and never obeyed."""
+
+    effect: Effect | None
+    """None: the candidate had no answer."""
+    reason: Reason | None
+    """None: the candidate had no answer."""
+    policy: str
+    """The candidate's digest."""
+    checks: tuple[CheckResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """How all checks went, in their order."""
 
     checks: tuple[CheckResult, ...]
     roles_held: tuple[str, ...] = ()
     team_candidates: tuple[str, ...] = ()
+    shadow: ShadowVerdict | None = None
+    """None: there is no candidate policy."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
