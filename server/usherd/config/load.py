@@ -25,17 +25,23 @@ def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Sett
 
     Raises ConfigError with everything that is wrong.
     """
-    document = read_document(Path(path))
-    return _settings(document, os.environ if environment is None else environment)
+    return load_document(read_document(Path(path)), environment)
 
 
-def _settings(document: Document, environment: Mapping[str, str]) -> Settings:
+def load_document(
+    document: Document, environment: Mapping[str, str] | None = None, *, people: Document | None = None
+) -> Settings:
+    """The configuration in a document that was read already, as `load`; `people` stands in for the directory file."""
+    return _settings(document, os.environ if environment is None else environment, people)
+
+
+def _settings(document: Document, environment: Mapping[str, str], given: Document | None) -> Settings:
     file, problems = validated(document, File)
     if file is None:
         raise ConfigError(problems)
     found = [*rules_issuers.check(file, document.folder), *rules.check(file, document.folder)]
     master_key, secret_problems = _master_key(file, document, environment)
-    people, directory_problems = _directory(file, document)
+    people, directory_problems = _directory(file, document, given)
     problems += [document.problem(place, text) for place, text in found]
     problems += secret_problems + directory_problems
     if problems:
@@ -93,12 +99,12 @@ def _master_key(file: File, document: Document, environment: Mapping[str, str]) 
     return key, []
 
 
-def _directory(file: File, document: Document) -> tuple[DirectoryFile | None, list[Problem]]:
+def _directory(file: File, document: Document, found: Document | None) -> tuple[DirectoryFile | None, list[Problem]]:
     seed = file.directory.seed
-    if seed is None:
+    if found is None and seed is None:
         return None, [document.problem(place, text) for place, text in directory.check_names(None, file)]
     try:
-        found = read_document(document.folder / seed)
+        found = found or read_document(document.folder / str(seed))
     except ConfigError as error:
         return None, list(error.problems)
     people, problems = validated(found, DirectoryFile)
