@@ -69,11 +69,12 @@ class Options:
         "no_value",
         "A text where a list is expected: one value, or none. It is never a set of letters.",
     )
-    wrong_type: Literal["deny", "reference"] = _guard(
+    wrong_type: Literal["deny", "reference"] = _reading(
         "claims.wrong_type",
         "deny",
         "reference",
-        "A number, object or list where a text is expected: refused, or passed over where the reference does so.",
+        "Null, numbers, objects and lists where texts are expected: null is absent and the rest refused, or each as the"
+        " reference reads it.",
     )
     unentitled: Literal["deny", "allow"] = _guard(
         "access.unentitled", "deny", "allow", "What becomes of a genuine token that maps to nothing here."

@@ -43,11 +43,8 @@ def object_role(policy: Policy, by_claims: Sequence[str], mapped: Sequence[str])
     """Whose id an object id is: `TEAM`, `INTERNAL_USER`, or empty for nobody's.
 
     `by_claims` are the roles that the token's words give, in the order of precedence; `mapped` those of mappings.
-    The reference takes the first of all; where claims are no roles, only a mapping tells.
+    The reference takes the first of all; where all roles count, only a mapping tells.
     """
-    options = policy.options
-    if options.role_precedence == "first" and options.sub_is_entitlement:
+    if policy.options.role_precedence == "first":
         return next(iter((*by_claims, *mapped)), "")
-    if options.role_precedence == "first":
-        return mapped[0] if mapped else ""
     return TEAM if TEAM in mapped else INTERNAL_USER if INTERNAL_USER in mapped else ""

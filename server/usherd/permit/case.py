@@ -72,8 +72,8 @@ class Case:
     roles: tuple[CompiledRole, ...]
     internal_roles: tuple[str, ...]
     """The internal roles that count, in the order of precedence."""
-    scope_entitles: bool
-    """Whether a scope of the token grants something."""
+    mapping_entitles: bool
+    """Whether an internal role that the token holds by a mapping grants something."""
     choice: TeamChoice
     organization_id: str
     """The chosen team's organization, or else the token's. Empty: none."""

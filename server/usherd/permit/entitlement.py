@@ -7,13 +7,11 @@ from usherd.reasons import Reason
 
 
 def entitlement(case: Case) -> Outcome:
-    """Denies a holder without admin scope, named or mapped role, granting scope, existing team or known user."""
+    """Denies a holder without admin scope, named or mapped role, existing team or known user."""
     if case.rules.options.unentitled == "allow":
         return NOT_APPLICABLE
     identity, rules = case.identity, case.rules
-    if case.roles or identity.is_admin or case.choice.claimed or identity.user is not None or case.scope_entitles:
-        return None
-    if any(role in rules.permissions for role in identity.profile.mapped_roles):
+    if case.roles or identity.is_admin or case.choice.claimed or identity.user is not None or case.mapping_entitles:
         return None
     if rules.options.sub_is_entitlement and (identity.profile.names_user or identity.profile.names_team):
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from usherd.identity import Identity
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, TeamChoice
-from usherd.permit.rulebook import CompiledPermission, Rulebook
+from usherd.permit.rulebook import CompiledGrant, CompiledPermission, Rulebook
 from usherd.policy import INTERNAL_USER, PROXY_ADMIN, TEAM
 from usherd.reasons import Reason
 
@@ -12,17 +14,33 @@ from usherd.reasons import Reason
 def held_internal_roles(rules: Rulebook, identity: Identity, choice: TeamChoice) -> tuple[str, ...]:
     """The internal roles that count, each once, in the order of precedence (seed behaviour, section 5).
 
-    With `access.sub_is_entitlement`, a claim that names a team or user is enough; without, the directory must know it.
+    Without `access.sub_is_entitlement`, the role of a claim that names a team or user counts only if the directory
+    knows it. It is not made up for by the next in order where only the first counts.
     """
-    profile, named = identity.profile, rules.options.sub_is_entitlement
+    profile, options = identity.profile, rules.options
+    # Of a team found by groups the reference makes no role.
+    names_team = profile.names_team or (choice.claimed and options.role_precedence == "all")
     held = (
-        (PROXY_ADMIN, identity.is_admin),
-        (TEAM, profile.names_team if named else choice.claimed),
-        (INTERNAL_USER, profile.names_user if named else identity.user is not None),
-        (INTERNAL_USER, profile.has_user_role),
+        (PROXY_ADMIN, identity.is_admin, True),
+        (TEAM, names_team, choice.claimed or options.sub_is_entitlement),
+        (INTERNAL_USER, profile.names_user, identity.user is not None or options.sub_is_entitlement),
+        (INTERNAL_USER, profile.has_user_role, True),
+        *((role, True, True) for role in profile.mapped_roles),
     )
-    roles = dict.fromkeys([role for role, is_held in held if is_held] + list(profile.mapped_roles))
-    return tuple(roles)[:1] if rules.options.role_precedence == "first" else tuple(roles)
+    roles = [(role, proven) for role, named, proven in held if named]
+    if options.role_precedence == "first":
+        roles = roles[:1]
+    return tuple(dict.fromkeys(role for role, proven in roles if proven))
+
+
+def mapped_grants(rules: Rulebook, identity: Identity) -> Iterator[CompiledGrant]:
+    """What the internal roles grant that the token holds by a mapping of its provider's roles."""
+    profile = identity.profile
+    roles = (*profile.mapped_roles, INTERNAL_USER) if profile.has_user_role else profile.mapped_roles
+    for role in dict.fromkeys(roles):
+        permission = rules.permissions.get(role)
+        if permission is not None and permission.grant is not None:
+            yield permission.grant
 
 
 def internal_role(case: Case) -> Outcome:

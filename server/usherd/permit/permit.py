@@ -8,11 +8,10 @@ from usherd.facts import Organization
 from usherd.identity import Identity
 from usherd.permit.asked import Asked, asked_by
 from usherd.permit.case import Case, TeamChoice
-from usherd.permit.internal_role import held_internal_roles
+from usherd.permit.internal_role import held_internal_roles, mapped_grants
 from usherd.permit.provision import new_user
 from usherd.permit.route_form import MAX_ROUTE_BYTES
 from usherd.permit.rulebook import Rulebook
-from usherd.permit.scopes import held_scopes
 from usherd.permit.team_choice import choose_team
 from usherd.policy import Policy
 from usherd.reading import Reading
@@ -54,9 +53,8 @@ class Permit:
         if identity.is_admin:
             admin = rules.session_admin if profile.issuer == SESSION_ISSUER else rules.admin(profile.issuer)
             held += () if admin is None else (admin,)
-        held += [rules.permissions[role].grant for role in _mapped(identity) if role in rules.permissions]
-        scopes = [scope.grant for scope in held_scopes(rules, identity) if scope.grant is not None]
-        held += scopes
+        mapped = list(mapped_grants(rules, identity))
+        held += mapped
         if (added := rules.of_directory_role(identity.directory_role)) is not None:
             held.append(added)
         own = rules.of_user(identity.user) if identity.user is not None else None
@@ -70,7 +68,7 @@ class Permit:
             reading=reading,
             roles=roles,
             internal_roles=held_internal_roles(rules, identity, choice),
-            scope_entitles=bool(scopes),
+            mapping_entitles=bool(mapped),
             choice=choice,
             organization_id=organization_id,
             organization=organization,
@@ -93,8 +91,3 @@ class Permit:
             named = reading.organization_by_alias(profile.organization_alias)
             return "" if named is None else named.id, named
         return "", None
-
-
-def _mapped(identity: Identity) -> tuple[str, ...]:
-    """The internal roles that nothing but the provider's word for roles gives: only they have grants of their own."""
-    return () if identity.at_once else identity.profile.mapped_roles

@@ -49,8 +49,9 @@ class CompiledPermission:
     role: str
     routes: Routes | None
     models: ModelSet | None
-    grant: CompiledGrant
-    """What it grants to those who hold the role by a mapping: nothing that is not written out."""
+    grant: CompiledGrant | None
+    """What it grants to those who hold the role by a mapping: nothing that is not written out. None where only one role
+    counts, so that grants do not add up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,8 +63,6 @@ class CompiledScope:
     routes: Routes | None
     """None: whatever routes are granted otherwise."""
     models: ModelSet
-    grant: CompiledGrant | None
-    """What it grants: only where its routes are written out."""
 
 
 class Rulebook:
@@ -126,7 +125,7 @@ class Rulebook:
 
     def of_directory_role(self, role: str) -> CompiledGrant | None:
         """The routes that a directory role adds, for requests without a model; None: none."""
-        routes = self._role_routes.get(role) if self.options.user_routes == "enforced" else None
+        routes = self._role_routes.get(role)
         return None if routes is None else CompiledGrant(routes, NOTHING)
 
     def ceiling(self, row: User | Organization) -> ModelSet | None:
@@ -152,13 +151,13 @@ class Rulebook:
         models = (
             None if permission.models is None else self.lists.listed(permission.models, self.options.role_model_rules)
         )
-        # Nobody is granted what is not written out, and nothing where routes are hardly checked anyway.
-        grant = CompiledGrant(RouteSet(()) if routes is None else routes, NOTHING if models is None else models)
+        grant = None
+        if self.options.role_precedence == "all" and routes is not None:
+            grant = CompiledGrant(routes, NOTHING if models is None else models)
         return CompiledPermission(permission.role, routes, models, grant)
 
     def _scope(self, mapping: ScopeMapping) -> CompiledScope:
         enforced = self.options.scope_routes == "enforced"
         routes = self.routes(mapping.routes) if enforced and mapping.routes is not None else None
         models = self.lists.listed(mapping.models, self.options.scope_model_rules)
-        grant = None if routes is None else CompiledGrant(routes, models)
-        return CompiledScope(mapping.issuer, mapping.scope, routes, models, grant)
+        return CompiledScope(mapping.issuer, mapping.scope, routes, models)

@@ -1,19 +1,13 @@
-"""Where the policy enforces scopes, every model asked for must be one that a scope of the token permits."""
+"""Where the policy enforces scopes, every model asked for must be one that a scope of the token permits.
+
+Scopes permit and do not grant: what a request may do is granted by roles, teams and users.
+"""
 
 from __future__ import annotations
 
-from usherd.identity import Identity
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
-from usherd.permit.rulebook import CompiledScope, Rulebook
+from usherd.permit.rulebook import CompiledScope
 from usherd.reasons import Reason
-
-
-def held_scopes(rules: Rulebook, identity: Identity) -> tuple[CompiledScope, ...]:
-    """The scope mappings that the token's scopes meet, in the order of the configuration."""
-    if not rules.scopes or not rules.policy.scopes.enforce:
-        return ()
-    profile = identity.profile
-    return tuple(scope for scope in rules.scopes if scope.issuer == profile.issuer and scope.scope in profile.scopes)
 
 
 def scopes(case: Case) -> Outcome:
@@ -21,10 +15,11 @@ def scopes(case: Case) -> Outcome:
     rules, asked = case.rules, case.asked
     if not rules.policy.scopes.enforce or not rules.scopes:
         return NOT_APPLICABLE
-    held = held_scopes(rules, case.identity)
+    profile = case.identity.profile
+    held = [each for each in rules.scopes if each.issuer == profile.issuer and each.scope in profile.scopes]
     if rules.options.scope_routes == "ignored":
         # Nothing but the name of a model is looked at, and an empty one is none.
-        on_route, models = list(held), asked.named_models
+        on_route, models = held, asked.named_models
         if not models:
             return NOT_APPLICABLE
     else:

@@ -95,40 +95,36 @@ def _without_claimed(
     reading: Reading,
 ) -> TeamChoice:
     options = rules.options
-    team = _default(rules, identity, reading)
-    if options.default_entitles and rules.policy.teams.default and _default_applies(identity, rules):
-        default = rules.policy.teams.default
-        grant = rules.of_team(team if team is not None else Team(id=default))
+    default = _default_id(identity, rules)
+    team = reading.team(identity.profile.issuer, default) if default else None
+    grants = held if own is None else (*held, own)
+    if default and options.default_entitles:
+        grants = (*grants, rules.of_team(team if team is not None else Team(id=default)))
         return TeamChoice(
             team=team,
             team_id=default,
             claimed=team is not None,
             unknown=team is None,
-            shortfall=_short(rules, asked, (*held, grant), team),
+            shortfall=_short(rules, asked, grants, team),
         )
-    grants = held if own is None else (*held, own)
     if options.unentitled == "allow" and identity.user is None and not identity.is_admin:
-        grants = (*grants, rules.nobody)
+        # Nobody in particular may do at most what the default team may, if there is to be one.
+        nobody = (rules.nobody,) if not default else () if team is None else (rules.of_team(team),)
+        grants = (*grants, *nobody)
     # A default team gives limits and attribution. What its members may do is not for those who are none.
-    return TeamChoice(
-        team=team, team_id="" if team is None else team.id, claimed=False, shortfall=_short(rules, asked, grants)
-    )
+    return TeamChoice(team=team, team_id="" if team is None else team.id, shortfall=_short(rules, asked, grants))
 
 
-def _default(rules: Rulebook, identity: Identity, reading: Reading) -> Team | None:
+def _default_id(identity: Identity, rules: Rulebook) -> str:
+    """The default team, where it applies. Empty: none."""
     default = rules.policy.teams.default
-    if not default or not _default_applies(identity, rules):
-        return None
-    return reading.team(identity.profile.issuer, default)
-
-
-def _default_applies(identity: Identity, rules: Rulebook) -> bool:
-    if identity.at_once:
-        return False
+    if not default or identity.at_once:
+        return ""
     if rules.options.default_applies == "always":
-        return True
-    issuer = next((each for each in rules.policy.issuers if each.name == identity.profile.issuer), None)
-    return issuer is not None and issuer.claims.team is None
+        return default
+    name = identity.profile.issuer
+    claimed = any(issuer.claims.team is not None for issuer in rules.policy.issuers if issuer.name == name)
+    return "" if claimed else default
 
 
 def _short(rules: Rulebook, asked: Asked, grants: Sequence[CompiledGrant], team: Team | None = None) -> Reason | None:
