@@ -1,7 +1,8 @@
 """Reads YAML into plain values and remembers the line of each: strict, bounded, and without surprises.
 
 Only `true` and `false` are booleans and only `null`, `~` and nothing are null, as in YAML 1.2: `on`, `no` and dates
-are texts. Tags, merge keys, doubled keys, keys that are no texts and more than one document are refused.
+are texts. Tags, doubled keys, keys that are no texts and more than one document are refused, and so are merge keys
+unless a file may have them.
 """
 
 from __future__ import annotations
@@ -51,6 +52,8 @@ class Document:
     """What paths in the file are relative to."""
     value: object = field(repr=False)
     lines: Mapping[KeyPath, int] = field(repr=False)
+    anchored: frozenset[str] = frozenset()
+    """Top-level keys whose values have an anchor: they may be there to be repeated elsewhere."""
 
     def problem(self, path: KeyPath, text: str) -> Problem:
         """A problem at a place, with the line of the place or of the nearest thing around it."""
@@ -71,9 +74,10 @@ class _Node:
     line: int
     value: object
     """A scalar, a list of nodes, or a dict of (line of the key, node) by key."""
+    anchored: bool = False
 
 
-def read_document(path: Path, name: str | None = None) -> Document:
+def read_document(path: Path, name: str | None = None, *, merge_keys: bool = False) -> Document:
     """The document in a file. Raises ConfigError when it cannot be read or is no plain YAML."""
     name = name or str(path)
     try:
@@ -81,16 +85,19 @@ def read_document(path: Path, name: str | None = None) -> Document:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise ConfigError([Problem(name, 0, "", f"cannot be read: {error.strerror or 'unknown error'}")]) from None
-    return parse_document(content, name, path.parent)
+    return parse_document(content, name, path.parent, merge_keys=merge_keys)
 
 
-def parse_document(content: bytes, name: str, folder: Path) -> Document:
-    """The document in some bytes. Raises ConfigError."""
+def parse_document(content: bytes, name: str, folder: Path, *, merge_keys: bool = False) -> Document:
+    """The document in some bytes. Raises ConfigError.
+
+    `merge_keys`: whether `<<` takes over the keys of another mapping, or of several, that are not written beside it.
+    """
     if len(content) > MAX_BYTES:
         raise ConfigError([Problem(name, 0, "", f"is too large; expected at most {MAX_BYTES // 1024 // 1024} MiB")])
     try:
         text = content.decode("utf-8-sig")
-        root = _Reader(yaml.parse(text, Loader=_Parser)).document()
+        root = _Reader(yaml.parse(text, Loader=_Parser), merge_keys=merge_keys).document()
         lines: dict[KeyPath, int] = {}
         value = _plain(root, (), lines)
     except UnicodeDecodeError:
@@ -102,14 +109,16 @@ def parse_document(content: bytes, name: str, folder: Path) -> Document:
         raise ConfigError([Problem(name, line, "", f"is not YAML: {error.problem or 'cannot be parsed'}")]) from None
     except yaml.YAMLError:
         raise ConfigError([Problem(name, 0, "", "is not YAML: it has characters that YAML does not allow")]) from None
-    return Document(name, folder, value, lines)
+    top = root.value if isinstance(root.value, dict) else {}
+    return Document(name, folder, value, lines, frozenset(key for key, (_, node) in top.items() if node.anchored))
 
 
 class _Reader:
     """Makes nodes from parser events, without the recursion and the implicit types of PyYAML's own composer."""
 
-    def __init__(self, events: Iterator[Any]) -> None:
+    def __init__(self, events: Iterator[Any], *, merge_keys: bool) -> None:
         self._events = events
+        self._merge_keys = merge_keys
         self._anchors: dict[str, _Node] = {}
 
     def document(self) -> _Node:
@@ -142,22 +151,37 @@ class _Reader:
             node.value = self._mapping(depth)
         # Known only when complete, so that nothing can contain itself.
         if event.anchor is not None:
+            node.anchored = True
             self._anchors[event.anchor] = node
         return node
 
     def _mapping(self, depth: int) -> dict[str, tuple[int, _Node]]:
         found: dict[str, tuple[int, _Node]] = {}
+        merged: list[dict[str, tuple[int, _Node]]] = []
         for event in self._until(yaml.MappingEndEvent):
             line = event.start_mark.line + 1
             key = self._node(event, depth + 1).value
             if not isinstance(key, str):
                 raise _Refused(line, "a key is no text; expected a name, quoted if it looks like a number or boolean")
+            if key == "<<" and self._merge_keys:
+                merged += self._mappings(line, self._node(next(self._events), depth + 1))
+                continue
             if key == "<<":
                 raise _Refused(line, "merge keys are not allowed; write the keys out")
             if key in found:
                 raise _Refused(line, f"this key is here twice, first in line {found[key][0]}", shown_key(key))
             found[key] = (line, self._node(next(self._events), depth + 1))
+        for mapping in merged:
+            found = mapping | found  # of a key that several have, the first counts
         return found
+
+    def _mappings(self, line: int, node: _Node) -> list[dict[str, tuple[int, _Node]]]:
+        """The mappings that a merge key names."""
+        nodes = node.value if isinstance(node.value, list) else [node]
+        mappings = [each.value for each in nodes if isinstance(each.value, dict)]
+        if len(mappings) < len(nodes):
+            raise _Refused(line, "merges what is no mapping; expected a mapping, or a list of them", "<<")
+        return mappings
 
     def _until(self, end: type) -> Iterator[Any]:
         while not isinstance(event := next(self._events), end):
