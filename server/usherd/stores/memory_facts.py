@@ -1,0 +1,66 @@
+"""The rows and budget states of a directory in memory, at one revision."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
+from usherd.stores.layered import Layered
+from usherd.stores.tables import Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class MemoryFacts:
+    """All rows at one revision. It never changes, so it may be read for as long as one likes."""
+
+    store: str
+    revision: int
+    tables: Tables
+    states: Layered[BudgetOwner, BudgetState] = field(repr=False)
+    """The states that spend has brought about; every other budget is where nothing was spent."""
+
+    def user(self, issuer: str, subject: str) -> User | None:
+        """The user with that identity. A user without identities is found by its id, for the only issuer."""
+        return self.tables.identities.get((issuer, subject))
+
+    def user_by_id(self, user_id: str) -> User | None:
+        """The user with that directory id."""
+        return self.tables.users.get(user_id)
+
+    def user_by_sso(self, sso_id: str) -> User | None:
+        """The user with that single sign-on id; of several, the one with the least id by code points."""
+        return self.tables.sso_ids.get(sso_id)
+
+    def user_by_email(self, email: str) -> User | None:
+        """The user of that address; of several, the one with the least id by code points."""
+        return self.tables.emails.get(email)
+
+    def team(self, issuer: str, team_id: str) -> Team | None:
+        """The team of that id which tokens of that issuer may claim."""
+        team = self.tables.teams.get(team_id)
+        return team if team is not None and self._may_claim(issuer, team) else None
+
+    def teams_by_alias(self, issuer: str, alias: str) -> Sequence[Team]:
+        """All teams of that alias which tokens of that issuer may claim."""
+        return tuple(team for team in self.tables.team_aliases.get(alias) or () if self._may_claim(issuer, team))
+
+    def organization(self, organization_id: str) -> Organization | None:
+        """The organization of that id."""
+        return self.tables.organizations.get(organization_id)
+
+    def organizations_by_alias(self, alias: str) -> Sequence[Organization]:
+        """All organizations of that alias."""
+        return self.tables.organization_aliases.get(alias) or ()
+
+    def end_user(self, end_user_id: str) -> EndUser | None:
+        """The end user of that id."""
+        return self.tables.end_users.get(end_user_id)
+
+    def budget(self, owner: BudgetOwner) -> BudgetState:
+        """Where the owner's spend stands against the maximum of its row; WITHIN when the row has none."""
+        return self.states.get(owner) or BudgetState.WITHIN
+
+    def _may_claim(self, issuer: str, team: Team) -> bool:
+        owner = team.issuer if team.issuer is not None else self.tables.bare_ids_for
+        return owner == issuer
