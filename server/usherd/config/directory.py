@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from usherd.config.problems import KeyPath
-from usherd.config.rules import Found, issuer_of, known, models_of, twice
+from usherd.config.rules import Found, access_groups, issuer_of, known, models_of, twice
 from usherd.config.schema import File
-from usherd.config.schema_directory import DirectoryFile, Limited, TeamRow, UserRow
+from usherd.config.schema_directory import DirectoryFile, Limited, OrganizationRow, TeamRow, UserRow
 from usherd.domain import Limit
 from usherd.facts import EndUser, Membership, Organization, Rows, Team, User
+
+
+class _Every(frozenset[str]):
+    """The ids of a directory in which references may dangle, as they do in the reference's: nothing is missing."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def _ids(file: File, rows: Iterable[OrganizationRow | TeamRow | UserRow]) -> Collection[str]:
+    return _Every() if file.preset == "litellm" else {row.id for row in rows}
 
 
 def check(directory: DirectoryFile, file: File) -> Found:
@@ -17,29 +28,33 @@ def check(directory: DirectoryFile, file: File) -> Found:
     issuers = [issuer.name for issuer in file.issuers]
     for key in ("organizations", "teams", "users", "end_users"):
         yield from twice((key,), [row.id for row in getattr(directory, key)], "id", "the id")
-    users = {row.id for row in directory.users}
-    teams = {row.id for row in directory.teams}
-    organizations = {row.id for row in directory.organizations}
-    access_groups = {group for model in file.models for group in model.groups}
+    users, teams, organizations = (
+        _ids(file, rows) for rows in (directory.users, directory.teams, directory.organizations)
+    )
+    groups = access_groups(file)
     for path, models in _model_lists(directory):
-        yield from models_of((*path, "models"), models, access_groups)
+        yield from models_of((*path, "models"), models, groups)
     for index, team in enumerate(directory.teams):
         path = ("teams", index)
         yield from issuer_of(path, team.issuer, issuers)
         yield from _team(path, team, users, organizations)
+        if file.preset == "strict":
+            yield from _aliases(path, team)
     for index, user in enumerate(directory.users):
         path = ("users", index)
         yield from _user(path, user, issuers, bare_is_for_sessions=file.insecure.session_master_key is not None)
-        for key, names, what in (("teams", teams, "team"), ("organizations", organizations, "organization")):
-            for place, name in enumerate(getattr(user, key)):
-                yield from known((*path, key, place), name, names, f"{what} of this directory")
+        for place, name in enumerate(user.teams):
+            yield from known((*path, "teams", place), name, teams, "team of this directory")
+        for place, organization in enumerate(user.organizations):
+            where = (*path, "organizations", place)
+            yield from known(where, organization.id, organizations, "organization of this directory")
     yield from _identities(directory, issuers)
 
 
 def check_names(directory: DirectoryFile | None, file: File) -> Found:
     """Names in the configuration that the directory does not have."""
-    teams = set() if directory is None else {row.id for row in directory.teams}
-    organizations = set() if directory is None else {row.id for row in directory.organizations}
+    teams = _ids(file, () if directory is None else directory.teams)
+    organizations = _ids(file, () if directory is None else directory.organizations)
     if file.teams.default is not None:
         yield from known(("teams", "default"), file.teams.default, teams, "team of the directory")
     for place, name in enumerate(file.teams.priority):
@@ -64,6 +79,9 @@ def _team(path: KeyPath, team: TeamRow, users: Collection[str], organizations: C
     yield from twice((*path, "members"), [member.user for member in team.members], "user", "the user")
     for place, member in enumerate(team.members):
         yield from known((*path, "members", place, "user"), member.user, users, "user of this directory")
+
+
+def _aliases(path: KeyPath, team: TeamRow) -> Found:
     for alias, target in team.model_aliases.items():
         if target in team.model_aliases:
             text = f"{target} is an alias of this team itself; expected the name of a model"
@@ -93,7 +111,13 @@ def rows(directory: DirectoryFile) -> Rows:
     """The rows of a directory that was checked."""
     return Rows(
         organizations=tuple(
-            Organization(id=row.id, models=_models(row.models), blocked=row.blocked, limit=_limit(row))
+            Organization(
+                id=row.id,
+                alias=row.alias or "",
+                models=_models(row.models),
+                blocked=row.blocked,
+                limit=_limit(row),
+            )
             for row in directory.organizations
         ),
         teams=tuple(_team_row(row) for row in directory.teams),
@@ -115,6 +139,7 @@ def _team_row(row: TeamRow) -> Team:
         blocked=row.blocked,
         limit=_limit(row),
         members=members,
+        guardrails_modifiable=row.metadata.guardrails.modify_guardrails,
         model_aliases=dict(row.model_aliases),
     )
 
@@ -123,11 +148,13 @@ def _user_row(row: UserRow) -> User:
     return User(
         id=row.id,
         identities=tuple((identity.issuer, identity.subject) for identity in row.identities),
+        sso_ids=tuple(row.sso_ids),
         email=row.email or "",
         role=row.role or "",
         models=_models(row.models),
         teams=tuple(row.teams),
-        organizations=tuple(row.organizations),
+        organizations=tuple(place.id for place in row.organizations),
+        administers=tuple(place.id for place in row.organizations if place.role == "org_admin"),
         blocked=row.blocked,
         limit=_limit(row),
     )

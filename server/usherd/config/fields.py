@@ -10,8 +10,13 @@ from pydantic_core import PydanticCustomError
 
 from usherd import claim_paths
 from usherd.config import patterns, scalars
+from usherd.config.latitude import STRICT, Latitude
 from usherd.config.problems import Unusable, quoted
+from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
+from usherd.policy import ANY_ISSUER
 
+NO_BOUND = "none"
+"""What a bound is that does not bind."""
 PLAIN = "plain"
 """The type of errors whose text is ours already."""
 
@@ -33,6 +38,8 @@ class Section(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
     null_is_none: ClassVar[bool] = False
     """Whether null may stand for "there is no such thing" in this section."""
+    may_be_null: ClassVar[frozenset[str]] = frozenset()
+    """Keys for which it may do so although the others must not be left empty."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -40,7 +47,8 @@ class Section(BaseModel):
         key = cls.model_fields[str(info.field_name)]
         optional = not key.is_required() and key.default is None
         # Validators of the key's own say what they expect instead.
-        if value is None and optional and not cls.null_is_none and not key.metadata:
+        nullable = cls.null_is_none or info.field_name in cls.may_be_null
+        if value is None and optional and not nullable and not key.metadata:
             if any(get_origin(part) is list for part in get_args(key.annotation)):
                 raise refuse("is empty; expected a list: write [] for nothing, leave the key out for no restriction")
             raise refuse("is empty; expected a value, or no such key")
@@ -68,8 +76,27 @@ def text_that(check: Callable[[str], object]) -> BeforeValidator:
     return _validator(validate)
 
 
+def text_by_latitude(strict: Callable[[str], object], free: Callable[[str], object], ask: str) -> BeforeValidator:
+    """As `text_that`, with another check where the file's latitude has the attribute `ask`."""
+
+    def validate(value: Any, info: ValidationInfo) -> object:
+        latitude = info.context if isinstance(info.context, Latitude) else STRICT
+        try:
+            if isinstance(value, str):
+                (free if getattr(latitude, ask) else strict)(value)
+        except (Unusable, claim_paths.ClaimPathError) as error:
+            raise refuse(str(error)) from None
+        return value
+
+    return BeforeValidator(validate)
+
+
 def _one_or_many(value: Any) -> object:
     return [value] if isinstance(value, str) else value
+
+
+def _none_one_or_many(value: Any) -> object:
+    return [] if value is None else _one_or_many(value)
 
 
 def _all_or_list(value: Any) -> object:
@@ -97,6 +124,27 @@ def _printable(value: str) -> None:
         raise Unusable("is empty, too long or has control characters; expected 1 to 512 printable characters")
 
 
+def _short(value: str) -> None:
+    patterns.check_bytes(value, 512)
+
+
+def _id(value: str) -> None:
+    if not well_formed_id(value):
+        raise Unusable(f"is no id; expected 1 to {MAX_ID_CHARACTERS} printable characters")
+
+
+def _scope(value: str) -> None:
+    _printable(value)
+    if " " in value:
+        raise Unusable(f"{quoted(value)} has a space, which no scope has (RFC 6749, section 3.3)")
+
+
+def _domain(value: str) -> None:
+    _printable(value)
+    if "@" in value or "." not in value.strip(".") or value != value.strip(".") or " " in value or "*" in value:
+        raise Unusable(f"{quoted(value)} is no domain; expected what stands behind the @ of an address, as example.com")
+
+
 def _issuer_name(value: str) -> None:
     patterns.check_name(value)
     if value == "session":
@@ -105,6 +153,8 @@ def _issuer_name(value: str) -> None:
 
 def _iss(value: str) -> None:
     _printable(value)
+    if value == ANY_ISSUER:
+        return
     if "{" in value or "}" in value:
         raise Unusable(
             f"{quoted(value)} is a template, which would trust every tenant; expected the exact `iss` of one issuer"
@@ -143,6 +193,20 @@ def _duration(least: str, most: str) -> Any:
     return Annotated[float, _validator(lambda value: scalars.bounded_seconds(value, low, high)), WithJsonSchema(schema)]
 
 
+def _duration_or_none(least: str, most: str) -> Any:
+    low, high = scalars.seconds(least), scalars.seconds(most)
+    schema = {
+        "type": "string",
+        "pattern": r"^([0-9]{1,9}(\.[0-9]{1,3})?(ms|s|m|h|d)|none)$",
+        "$comment": f"{least} to {most}, or none",
+    }
+
+    def check(value: Any) -> object:
+        return value if value == NO_BOUND else scalars.bounded_seconds(value, low, high)
+
+    return Annotated[float | Literal["none"] | None, _validator(check), WithJsonSchema(schema)]
+
+
 def _size(least: str, most: str) -> Any:
     low, high = scalars.bounded_bytes(least, 0, 2**30), scalars.bounded_bytes(most, 0, 2**30)
     schema = {"type": "string", "pattern": r"^[0-9]{1,9}(B|KiB|MiB)$", "$comment": f"{least} to {most}"}
@@ -166,11 +230,18 @@ Name = Annotated[str, text_that(patterns.check_name)]
 IssuerName = Annotated[str, text_that(_issuer_name)]
 Iss = Annotated[str, text_that(_iss)]
 ClaimName = Annotated[str, text_that(_claim_name)]
-ClaimPathText = Annotated[str, text_that(_claim_path)]
-ModelName = Annotated[str, text_that(patterns.check_model_name)]
-ModelEntry = Annotated[str, text_that(patterns.check_model_entry)]
+ClaimPathText = Annotated[str, text_by_latitude(_claim_path, claim_paths.parse, "any_text")]
+FreeText = Annotated[str, text_by_latitude(_printable, _short, "any_text")]
+"""Roles, scopes and domains of a provider: whatever it may call them."""
+Scope = Annotated[str, text_by_latitude(_scope, _short, "any_text")]
+Domain = Annotated[str, text_by_latitude(_domain, _short, "any_text")]
+Id = Annotated[str, text_by_latitude(_id, _short, "any_text")]
+RouteEntry = Annotated[str, text_by_latitude(_printable, patterns.check_literal_route, "literal_routes")]
+ModelName = Annotated[str, text_by_latitude(patterns.check_model_name, patterns.check_any_model, "any_text")]
+ModelPattern = Annotated[str, text_by_latitude(patterns.check_model_pattern, patterns.check_any_model, "any_text")]
+ModelEntry = Annotated[str, text_by_latitude(patterns.check_model_entry, patterns.check_any_model, "any_text")]
 Texts = Annotated[list[Text], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
-ClaimPathTexts = Annotated[list[ClaimPathText], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
+ClaimPathTexts = Annotated[list[ClaimPathText], BeforeValidator(_none_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
 AllOrTexts = Annotated[list[Text] | None, _validator(_all_or_list), WithJsonSchema(_ALL_OR_TEXTS)]
 TrueOrText = Annotated[
     bool | str | None,
@@ -194,14 +265,16 @@ RemovedGrace = _duration("0s", "30d")
 UnknownKidCooldown = _duration("1s", "1h")
 FetchTimeout = _duration("100ms", "60s")
 Leeway = _duration("0s", "300s")
-MaxLifetime = _duration("1s", "24h")
+MaxLifetime = _duration_or_none("1s", "24h")
 KeepAnswersFor = _duration("0s", "1h")
 Deadline = _duration("10ms", "60s")
+HookTimeout = _duration("1ms", "5s")
 Drain = _duration("0s", "10m")
 BudgetPeriod = _duration("1s", "3660d")
 TokenSize = _size("512B", "64KiB")
 CachedTokens = _count(1, 10_000_000)
 Concurrency = _count(1, 100_000)
+PerMinute = _count(1, 1_000_000)
 Rate = _count(0, 2**53)
 
 OnOff = Literal["auto", "on", "off"]

@@ -7,7 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from usherd.config import build, directory, rules, rules_issuers
+from usherd.config.build_issuers import key_settings
+from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
+from usherd.config.latitude import latitude_of
 from usherd.config.plain_words import validated
 from usherd.config.problems import ConfigError, Problem, Unusable
 from usherd.config.scalars import read_secret
@@ -36,7 +39,7 @@ def load_document(
 
 
 def _settings(document: Document, environment: Mapping[str, str], given: Document | None) -> Settings:
-    file, problems = validated(document, File)
+    file, problems = validated(document, File, latitude_of(document.value))
     if file is None:
         raise ConfigError(problems)
     found = [*rules_issuers.check(file, document.folder), *rules.check(file, document.folder)]
@@ -46,9 +49,10 @@ def _settings(document: Document, environment: Mapping[str, str], given: Documen
     problems += secret_problems + directory_problems
     if problems:
         raise ConfigError(problems)
-    keys = tuple(build.key_settings(issuer, document.folder) for issuer in file.issuers)
+    options = options_of(file)
+    keys = tuple(key_settings(issuer, document.folder, file.preset, options) for issuer in file.issuers)
     try:
-        policy = build.policy(file, keys, master_key)
+        policy = build.policy(file, file.preset, options, keys, master_key)
     except OSError:
         raise ConfigError([Problem(document.name, 0, "", "a file of keys changed while it was read")]) from None
     return Settings(
@@ -60,6 +64,7 @@ def _settings(document: Document, environment: Mapping[str, str], given: Documen
         log=file.telemetry.log,
         log_level=file.telemetry.level,
         loopback_http=file.insecure.loopback_http,
+        budget_period=file.budgets.together.period,
     )
 
 
@@ -107,7 +112,7 @@ def _directory(file: File, document: Document, found: Document | None) -> tuple[
         found = found or read_document(document.folder / str(seed))
     except ConfigError as error:
         return None, list(error.problems)
-    people, problems = validated(found, DirectoryFile)
+    people, problems = validated(found, DirectoryFile, latitude_of(document.value))
     if people is not None:
         problems += [found.problem(place, text) for place, text in directory.check(people, file)]
         problems += [document.problem(place, text) for place, text in directory.check_names(people, file)]

@@ -81,6 +81,32 @@ def check_model_entry(text: str) -> str:
     return text
 
 
+def check_bytes(text: str, most: int) -> str:
+    """A text of at most so many bytes, empty or not. Raises Unusable."""
+    if len(text) > most or len(text.encode("utf-8", "surrogatepass")) > most:
+        raise Unusable(f"{quoted(text)} is too long; expected at most {most} bytes")
+    return text
+
+
+def check_literal_route(text: str) -> str:
+    """A text that a route may be compared with. Raises Unusable."""
+    return check_bytes(text, MAX_ROUTE_BYTES)
+
+
+def check_any_model(text: str) -> str:
+    """A text that a model's name may be compared with. Raises Unusable."""
+    return check_bytes(text, MAX_MODEL_BYTES)
+
+
+def check_model_pattern(text: str) -> str:
+    """The name of a model, or a pattern for many, as `openai/*`. Raises Unusable."""
+    if "*" not in text or text == "*":
+        return check_model_name(text)
+    if not well_formed_model(text.replace("*", "x")):
+        raise Unusable(f"{quoted(text)} fits no model; expected a model name, where * stands for any characters")
+    return text
+
+
 def check_model_name(text: str) -> str:
     """A name that a model can be asked for by. Raises Unusable."""
     if text in RESERVED:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from usherd.config.document import Document
 from usherd.config.fields import PLAIN
+from usherd.config.latitude import STRICT, Latitude
 from usherd.config.problems import KeyPath, Problem, did_you_mean, one_of, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -26,7 +27,7 @@ _WRONG_TYPES = {
 }
 
 
-def validated(document: Document, kind: type[Model]) -> tuple[Model | None, list[Problem]]:
+def validated(document: Document, kind: type[Model], latitude: Latitude = STRICT) -> tuple[Model | None, list[Problem]]:
     """The document as that model, and all that is wrong with it.
 
     A document whose only mistakes are keys that are not known still gives a model, so that its rules can be checked
@@ -35,7 +36,7 @@ def validated(document: Document, kind: type[Model]) -> tuple[Model | None, list
     problems: list[Problem] = []
     value: object = {} if document.value is None else document.value
     try:
-        return kind.model_validate(value), problems
+        return kind.model_validate(value, context=latitude), problems
     except ValidationError as error:
         mistakes = error.errors(include_url=False, include_context=True)
     unknown: list[KeyPath] = []
@@ -46,7 +47,7 @@ def validated(document: Document, kind: type[Model]) -> tuple[Model | None, list
         problems.append(document.problem(path, _words(mistake, path, kind, document.value)))
     if len(unknown) < len(mistakes):
         return None, problems
-    return kind.model_validate(_without(value, unknown)), problems
+    return kind.model_validate(_without(value, unknown), context=latitude), problems
 
 
 def _path(loc: Sequence[int | str]) -> KeyPath:

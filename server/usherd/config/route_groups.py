@@ -42,6 +42,12 @@ def built_in(version: str) -> Mapping[str, tuple[str, ...]]:
 
 
 @functools.cache
+def built_in_texts(version: str) -> Mapping[str, tuple[str, ...]]:
+    """The groups of one LiteLLM version as they are there, to be compared text by text."""
+    return {name: tuple(dict.fromkeys(entries)) for name, entries in _data("route_groups.json")[version].items()}
+
+
+@functools.cache
 def model_routes() -> tuple[tuple[str, ...], tuple[str, ...]]:
     """(routes that need a model, templates of routes that name one), as patterns.
 
@@ -70,10 +76,15 @@ def model_routes() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 class RouteGroups:
-    """The groups that lists of routes may name."""
+    """The groups that lists of routes may name.
 
-    def __init__(self, version: str, own: Mapping[str, Iterable[str]]) -> None:
-        self._groups: dict[str, tuple[str, ...]] = {**built_in(version)}
+    Where routes are `literal`, every entry that names no group is a text to compare routes with. So is the name of a
+    group itself, as in the reference, and groups within groups are not looked into: their names are texts, too.
+    """
+
+    def __init__(self, version: str, own: Mapping[str, Iterable[str]], *, literal: bool = False) -> None:
+        self._literal = literal
+        self._groups: dict[str, tuple[str, ...]] = {**(built_in_texts(version) if literal else built_in(version))}
         self._built_in = frozenset(self._groups)
         self._groups.update((name, tuple(entries)) for name, entries in own.items())
 
@@ -89,7 +100,11 @@ class RouteGroups:
     def expand(self, entries: Iterable[str]) -> tuple[str, ...]:
         """The route patterns of a list, groups replaced by what is in them, each once. Raises Unusable."""
         found: dict[str, None] = {}
-        self._expand(entries, found, ())
+        if self._literal:
+            for entry in entries:
+                found.update(dict.fromkeys((entry, *self._groups.get(entry, ()))))
+        else:
+            self._expand(entries, found, ())
         return tuple(found)
 
     def _expand(self, entries: Iterable[str], found: dict[str, None], inside: tuple[str, ...]) -> None:

@@ -6,12 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from usherd import claim_paths
+from usherd.config.chosen import options_of
 from usherd.config.patterns import LISTED_WORDS
 from usherd.config.problems import KeyPath, Unusable, did_you_mean, one_of, quoted
 from usherd.config.route_groups import RouteGroups
 from usherd.config.scalars import check_address
-from usherd.config.schema import Admin, File, Grant, Role
+from usherd.config.schema import File
 from usherd.config.schema_issuers import Issuer
+from usherd.config.schema_roles import Admin, Grant, Role
 from usherd.permit.models import GROUP_PREFIX
 
 Found = Iterator[tuple[KeyPath, str]]
@@ -20,15 +22,16 @@ Found = Iterator[tuple[KeyPath, str]]
 
 def check(file: File, folder: Path) -> Found:
     """Everything that is wrong with a file whose single values are right, but for its issuers and its directory."""
-    groups = RouteGroups(file.routes.version, file.routes.groups)
+    options = options_of(file)
+    groups = RouteGroups(file.routes.version, file.routes.groups, literal=options.route_match == "literal")
     issuers = {issuer.name: issuer.may_grant for issuer in file.issuers}
-    access_groups = {group for model in file.models for group in model.groups}
+    groups_of_models = access_groups(file)
     yield from _roles(file, issuers.keys())
     yield from _admin(file, issuers.keys())
     yield from _routes(file, groups)
     for path, grant in _grants(file):
         yield from routes_of((*path, "routes"), grant.routes, groups)
-        yield from models_of((*path, "models"), grant.models, access_groups)
+        yield from models_of((*path, "models"), grant.models, groups_of_models)
     yield from _models(file)
     yield from _server(file, folder)
 
@@ -62,8 +65,15 @@ def routes_of(path: KeyPath, entries: Sequence[str], groups: RouteGroups) -> Fou
         yield from _tried((*path, index), lambda entry=entry: groups.expand([entry]))  # type: ignore[misc]
 
 
-def models_of(path: KeyPath, entries: Sequence[str], access_groups: Collection[str]) -> Found:
+def access_groups(file: File) -> Collection[str] | None:
+    """The access groups that lists of models may name; None: any text is a model, and so is what names no group."""
+    return None if file.preset == "litellm" else {group for model in file.models for group in model.groups}
+
+
+def models_of(path: KeyPath, entries: Sequence[str], access_groups: Collection[str] | None) -> Found:
     """Entries that name an access group which no model is in."""
+    if access_groups is None:
+        return
     for index, entry in enumerate(entries):
         if entry.startswith(GROUP_PREFIX):
             name = entry.removeprefix(GROUP_PREFIX)
@@ -152,12 +162,6 @@ def _admin(file: File, issuers: Collection[str]) -> Found:
         path: KeyPath = ("admin", index)
         yield from issuer_of(path, rule.issuer, issuers)
         yield from filled((*path, "scopes"), rule.scopes, "expected at least one scope")
-        for place, scope in enumerate(rule.scopes):
-            if " " in scope:
-                yield (
-                    (*path, "scopes", place),
-                    f"{quoted(scope)} has a space, which no scope has (RFC 6749, section 3.3)",
-                )
         for issuer in _owners(rule, file):
             if not issuer.may_grant.admin:
                 yield (

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
+from usherd.config.chosen import options_of
 from usherd.config.problems import KeyPath, Unusable, one_of
 from usherd.config.rules import Found, filled, known, readable, twice
 from usherd.config.scalars import check_url
 from usherd.config.schema import File
 from usherd.config.schema_issuers import Issuer
+from usherd.options import Options
+from usherd.policy import ANY_ISSUER
 
 SOURCES = ("discovery", "jwks_url", "jwks_file", "jwks", "pem_file")
 FETCHED = frozenset({"discovery", "jwks_url"})
@@ -22,9 +25,14 @@ def check(file: File, folder: Path) -> Found:
     yield from twice(("issuers",), [issuer.name for issuer in file.issuers], "name", "the name")
     yield from twice(("issuers",), [issuer.issuer for issuer in file.issuers], "issuer", "the issuer")
     roles = [role.name for role in file.roles]
+    options = options_of(file)
     for index, issuer in enumerate(file.issuers):
         path: KeyPath = ("issuers", index)
         yield from _issuer(path, issuer, roles)
+        if issuer.issuer == ANY_ISSUER:
+            yield from _any_issuer(path, issuer, options, others=len(file.issuers) > 1)
+        if issuer.audiences is None and options.require_audience:
+            yield (*path, "audiences"), "is missing; expected at least one: tokens for others would be taken, too"
         yield from _keys((*path, "keys"), issuer, folder, loopback_http=file.insecure.loopback_http)
 
 
@@ -42,6 +50,19 @@ def _issuer(path: KeyPath, issuer: Issuer, roles: Collection[str]) -> Found:
             yield (*path, "required_claims", claim), "is forbidden, too, so no token would be taken"
     for place, role in enumerate(issuer.may_grant.roles or []):
         yield from known((*path, "may_grant", "roles", place), role, roles, "role")
+
+
+def _any_issuer(path: KeyPath, issuer: Issuer, options: Options, *, others: bool) -> Found:
+    where = (*path, "issuer")
+    if options.require_issuer:
+        yield (
+            where,
+            "'*' takes tokens of every issuer; expected the exact `iss`, or insecure: {token.require_issuer: false}",
+        )
+    if others:
+        yield where, "'*' takes tokens of every issuer; expected no other issuer beside it"
+    if issuer.keys.discovery is True:
+        yield (*path, "keys", "discovery"), "'*' has no address to ask; expected the URL of a discovery document"
 
 
 def _keys(path: KeyPath, issuer: Issuer, folder: Path, *, loopback_http: bool) -> Found:
@@ -69,6 +90,8 @@ def _keys(path: KeyPath, issuer: Issuer, folder: Path, *, loopback_http: bool) -
 
 def _urls(path: KeyPath, issuer: Issuer) -> list[tuple[KeyPath, str]]:
     keys = issuer.keys
+    if keys.discovery is True and issuer.issuer == ANY_ISSUER:
+        return []
     if keys.discovery is True:
         # The issuer itself is what is asked, so it is the one that must be https.
         return [((*path[:-1], "issuer"), issuer.issuer)]

@@ -2,96 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from usherd.config.fields import (
+    BudgetPeriod,
     CachedTokens,
-    ClaimPathText,
     Concurrency,
     Deadline,
     Drain,
+    HookTimeout,
     KeepAnswersFor,
     MaxLifetime,
-    ModelEntry,
     ModelName,
+    ModelPattern,
+    Money,
     Name,
     OnOff,
-    SecretReference,
+    RouteEntry,
     Section,
     Text,
-    Texts,
     TokenSize,
 )
 from usherd.config.schema_issuers import Issuer
-
-Holder = Literal["user", "service"]
-
-
-class Grant(Section):
-    """Routes and models that go together."""
-
-    routes: list[Text] = Field(default_factory=list, description="Paths, templates, route groups. Empty: none.")
-    models: list[ModelEntry] = Field(
-        default_factory=list, description="Names, wildcards, access-group/NAME. Empty: none; `*`: all."
-    )
-
-
-class Role(Section):
-    """A named role: which tokens hold it, and what it grants."""
-
-    name: Name = Field(description="What explanations and principals call it.")
-    issuer: Text | None = Field(
-        default=None, description="Whose tokens can hold it; required with more than one issuer."
-    )
-    when: dict[ClaimPathText, Texts] = Field(
-        description="Claims with the values or patterns that fit; all must be met. Never empty."
-    )
-    holders: list[Holder] = Field(
-        default=["user", "service"], alias="for", description="Kinds of principals that can hold it."
-    )
-    grants: Grant = Field(default=Grant(), description="What it opens.")
-    deny: Grant = Field(default=Grant(), description="What it closes, whatever else opens it.")
-
-
-class Admin(Section):
-    """Who is an administrator, and which routes that opens."""
-
-    issuer: Text | None = Field(default=None, description="Whose tokens; required with more than one issuer.")
-    scopes: list[Text] = Field(description="One of these scopes makes an administrator. Never empty.")
-    routes: list[Text] = Field(
-        default_factory=lambda: ["management_routes", "info_routes"],
-        description="What administrators may call, with every model.",
-    )
-
-
-class Users(Section):
-    """What users of the directory may call without a team."""
-
-    routes: list[Text] = Field(default_factory=list, description="Routes for the models of the user's row.")
-
-
-class Teams(Section):
-    """How a team is chosen, and what it opens."""
-
-    required: Literal["none", "claim", "any"] = Field(
-        default="none", description="claim: the token must name an existing team; any: the default team will do."
-    )
-    default: Text | None = Field(
-        default=None, description="Team that gives limits to tokens without a team. It opens nothing."
-    )
-    routes: list[Text] = Field(
-        default_factory=lambda: ["openai_routes", "info_routes"], description="Routes for the models of the team's row."
-    )
-    priority: list[Text] = Field(default_factory=list, description="Team ids, in the order in which they are tried.")
+from usherd.config.schema_options import Access, Insecure
+from usherd.config.schema_people import Teams, Users
+from usherd.config.schema_roles import Admin, Role, RoleMapping, RolePermission, Scopes
 
 
 class Token(Section):
     """Bounds for every token."""
 
     max_size: TokenSize = Field(default=8192, description="The longest token, as it is sent.")
-    max_lifetime: MaxLifetime = Field(default=86400.0, description="The longest time from issue to expiry.")
+    max_lifetime: MaxLifetime = Field(
+        default=None,
+        description="The longest time from issue to expiry: 24h unless given. none, which litellm has unless given:"
+        " any, only where token.require_expiry is false.",
+    )
 
 
 class Routes(Section):
@@ -100,18 +48,54 @@ class Routes(Section):
     version: Literal["latest", "reference"] = Field(
         default="latest", description="Which LiteLLM's route groups; reference is 1.63.2."
     )
-    groups: dict[Name, list[Text]] = Field(default_factory=dict, description="Groups of your own.")
-    public: list[Text] = Field(default_factory=list, description="Allowed without looking at the token.")
-    allowed: list[Text] | None = Field(default=None, description="If given, nothing else is allowed to anyone.")
-    admin_only: list[Text] = Field(
+    groups: dict[Name, list[RouteEntry]] = Field(default_factory=dict, description="Groups of your own.")
+    public: list[RouteEntry] = Field(default_factory=list, description="Allowed without looking at the token.")
+    allowed: list[RouteEntry] | None = Field(default=None, description="If given, nothing else is allowed to anyone.")
+    admin_only: list[RouteEntry] = Field(
         default_factory=list, description="Allowed to administrators only, besides master_key_only_routes."
+    )
+    end_user_required: bool = Field(
+        default=False, description="Whether requests to routes of the language models must name an end user."
+    )
+
+
+class GlobalBudget(Section):
+    """What everyone may spend together."""
+
+    may_be_null: ClassVar[frozenset[str]] = frozenset({"max"})
+
+    max: Money | None = Field(default=None, description="US dollars in a period. Absent, null or 0: no such budget.")
+    period: BudgetPeriod = Field(default=2592000.0, description="The time after which it begins anew.")
+
+
+class Budgets(Section):
+    """Whether exhausted budgets deny."""
+
+    enforce: bool = Field(default=True, description="Whether they do.")
+    together: GlobalBudget = Field(
+        default=GlobalBudget(), alias="global", description="What everyone may spend together."
+    )
+
+
+class Hooks(Section):
+    """Checks of your own."""
+
+    validate_claims: Text | None = Field(
+        default=None,
+        alias="validate",
+        description="A function that is given the claims of a genuine token, and refuses it by anything but true:"
+        " package.module:function.",
+    )
+    timeout: HookTimeout = Field(default=0.05, description="How long it may take.")
+    pure: bool = Field(
+        default=False, description="Whether equal claims always give equal answers, so that an answer may be kept."
     )
 
 
 class Model(Section):
     """One model that the gateway offers."""
 
-    name: ModelName = Field(description="Its name in requests.")
+    name: ModelPattern = Field(description="Its name in requests; or a pattern, as `openai/*`, for all that fit.")
     provider: Name | None = Field(default=None, description="Its provider, for wildcards such as `openai/*`.")
     groups: list[Name] = Field(default_factory=list, description="Access groups that it is in.")
     aliases: list[ModelName] = Field(default_factory=list, description="Other names for it.")
@@ -173,17 +157,6 @@ class Telemetry(Section):
     )
 
 
-class Insecure(Section):
-    """What is laxer than it should be. Each is told at start."""
-
-    session_master_key: SecretReference | None = Field(
-        default=None,
-        description="Takes HS256 sessions of LiteLLM's user interface under this key: env:NAME or file:path.",
-    )
-    plaintext: bool = Field(default=False, description="Serves without TLS beyond this machine.")
-    loopback_http: bool = Field(default=False, description="Fetches keys over http from this machine.")
-
-
 def _one_or_many(value: Any) -> object:
     return [value] if isinstance(value, dict) else value
 
@@ -191,17 +164,32 @@ def _one_or_many(value: Any) -> object:
 class File(Section):
     """A configuration of usherd."""
 
-    preset: Literal["strict"] = Field(default="strict", description="The table of defaults.")
+    preset: Literal["strict", "litellm"] = Field(
+        default="strict", description="The table of options: strict, or the reference LiteLLM's."
+    )
     issuers: list[Issuer] = Field(description="Whose tokens are taken. Never empty.")
     roles: list[Role] = Field(default_factory=list, description="Named roles.")
     admin: Annotated[list[Admin], BeforeValidator(_one_or_many)] = Field(
         default_factory=list, description="Who is an administrator: one rule, or one for each issuer."
     )
+    role_mappings: list[RoleMapping] = Field(
+        default_factory=list, description="Roles of the provider that mean internal roles."
+    )
+    role_permissions: list[RolePermission] = Field(
+        default_factory=list, description="What holders of the internal roles may do at most."
+    )
+    scopes: Scopes = Field(default=Scopes(), description="Scopes that permit models and routes.")
     users: Users = Field(default=Users(), description="Users without a team.")
     teams: Teams = Field(default=Teams(), description="Teams.")
     token: Token = Field(default=Token(), description="Bounds for every token.")
+    access: Access = Field(default=Access(), description="Who has access at all, and options by name.")
     routes: Routes = Field(default=Routes(), description="Route groups and rules about routes.")
+    budgets: Budgets = Field(default=Budgets(), description="Budgets.")
+    hooks: Hooks = Field(default=Hooks(), description="Checks of your own.")
     models: list[Model] = Field(default_factory=list, description="The catalogue of models.")
+    model_aliases: dict[ModelName, ModelName] = Field(
+        default_factory=dict, description="Names that mean another model, besides the catalogue's aliases."
+    )
     directory: Directory = Field(default=Directory(), description="The directory.")
     cache: Cache = Field(default=Cache(), description="What is kept.")
     server: Server = Field(default=Server(), description="Where and how usherd serves.")

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from usherd.config.fields import BudgetPeriod, ModelEntry, ModelName, Money, Rate, Section, Text, text_that
-from usherd.config.problems import Unusable
-from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
-
-
-def _check_id(value: str) -> None:
-    if not well_formed_id(value):
-        raise Unusable(f"is no id; expected 1 to {MAX_ID_CHARACTERS} printable characters")
-
-
-Id = Annotated[str, text_that(_check_id)]
+from usherd.config.fields import BudgetPeriod, FreeText, Id, ModelEntry, ModelName, Money, Rate, Section, Text
+from usherd.config.schema_people import DirectoryRole
 
 
 class Limited(Section):
@@ -32,6 +23,7 @@ class OrganizationRow(Limited):
     """A company or department that teams belong to."""
 
     id: Id = Field(description="Its id.")
+    alias: Id | None = Field(default=None, description="Another name, which need not be unique.")
     models: list[ModelEntry] | None = Field(default=None, description="A ceiling: absent is none, empty is nothing.")
     blocked: bool = Field(default=False, description="Whether everything of it is refused.")
 
@@ -42,6 +34,18 @@ class MemberRow(Section):
     user: Id = Field(description="The user's directory id.")
     role: Literal["user", "admin"] = Field(default="user", description="The place.")
     max_budget: Money | None = Field(default=None, description="US dollars, within this team.")
+
+
+class Guardrails(Section):
+    """Whether requests may change guardrails."""
+
+    modify_guardrails: bool = Field(default=True, description="Whether requests of the team may.")
+
+
+class TeamMetadata(Section):
+    """What LiteLLM keeps in a team's metadata, as far as it decides anything."""
+
+    guardrails: Guardrails = Field(default=Guardrails(), description="Whether requests may change guardrails.")
 
 
 class TeamRow(Limited):
@@ -59,6 +63,7 @@ class TeamRow(Limited):
     model_aliases: dict[ModelName, ModelName] = Field(
         default_factory=dict, description="Names that mean another model for this team only."
     )
+    metadata: TeamMetadata = Field(default=TeamMetadata(), description="What else the team has.")
 
 
 class IdentityRow(Section):
@@ -68,6 +73,19 @@ class IdentityRow(Section):
     subject: Id = Field(description="The value of its user claim.")
 
 
+class OrganizationPlace(Section):
+    """A user's place in an organization."""
+
+    id: Id = Field(description="The organization's id.")
+    role: Literal["org_admin", "internal_user", "internal_user_viewer"] = Field(
+        default="internal_user", description="The place; org_admin administers the organization."
+    )
+
+
+def _id_or_place(value: Any) -> Any:
+    return {"id": value} if isinstance(value, str) else value
+
+
 class UserRow(Limited):
     """A person or service that the directory knows."""
 
@@ -75,15 +93,20 @@ class UserRow(Limited):
     identities: list[IdentityRow] = Field(
         default_factory=list, description="How issuers know the user; required with more than one issuer."
     )
-    email: Text | None = Field(default=None, description="Never a reason to trust anyone.")
-    role: Literal["proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"] | None = Field(
+    sso_ids: list[Id] = Field(
+        default_factory=list, description="Single sign-on ids without an issuer; used where user.sso_match is any."
+    )
+    email: FreeText | None = Field(default=None, description="Never a reason to trust anyone.")
+    role: DirectoryRole | None = Field(
         default=None, description="The directory role; proxy_admin is an administrator where the issuer may grant that."
     )
     models: list[ModelEntry] | None = Field(
         default=None, description="Without a team a grant; beside a team a ceiling, where absent is none."
     )
     teams: list[Id] = Field(default_factory=list, description="Ids of teams.")
-    organizations: list[Id] = Field(default_factory=list, description="Ids of organizations.")
+    organizations: list[Annotated[OrganizationPlace, BeforeValidator(_id_or_place)]] = Field(
+        default_factory=list, description="Organizations: ids, or mappings of id and role."
+    )
     blocked: bool = Field(default=False, description="Whether the user is refused.")
 
 

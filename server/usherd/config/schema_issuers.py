@@ -13,6 +13,7 @@ from usherd.config.fields import (
     ClaimPathText,
     ClaimPathTexts,
     FetchTimeout,
+    FreeText,
     Iss,
     IssuerName,
     Leeway,
@@ -88,7 +89,17 @@ class Claims(Section):
     team_alias: ClaimPathText | None = Field(default=None, description="The alias of one team.")
     teams: ClaimPathText | None = Field(default=None, description="A list of team ids.")
     organization: ClaimPathText | None = Field(default=None, description="The id of the organization.")
+    organization_alias: ClaimPathText | None = Field(default=None, description="The alias of the organization.")
     end_user: ClaimPathText | None = Field(default=None, description="The id of the end user.")
+    roles: ClaimPathText | None = Field(
+        default=None, description="Roles of the provider, for role_mappings and users.role_map."
+    )
+    user_roles: ClaimPathText | None = Field(
+        default=None, description="Roles of the provider, for users.allowed_roles."
+    )
+    object: ClaimPathText | None = Field(
+        default=None, description="The id of a team or user, whichever the token's internal role says."
+    )
     scopes: ClaimPathTexts = Field(
         default_factory=lambda: ["scope", "scp"], description="Scopes: all of these claims are added up."
     )
@@ -102,11 +113,19 @@ class Issuer(Section):
     """One issuer of tokens."""
 
     name: IssuerName = Field(description="What the rest of the file calls it.")
-    issuer: Iss = Field(description="The exact value of `iss`.")
-    audiences: list[Text] = Field(description="At least one of these must be in `aud`. Never empty.")
+    issuer: Iss = Field(
+        description="The exact value of `iss`; `*`: any, or none, only where the option token.require_issuer is false."
+    )
+    audiences: list[FreeText] | None = Field(
+        default=None,
+        description="At least one of these must be in `aud`. Never empty; absent only where the option"
+        " token.require_audience is false, and `aud` is not looked at then.",
+    )
     keys: Keys = Field(description="Where its public keys come from.")
     algorithms: Algorithms = Field(
-        default=None, description="Signature algorithms that it may use; all of RS, PS, ES and EdDSA unless given."
+        default=None,
+        description="Signature algorithms that it may use; unless given RS, PS, ES and EdDSA, or RS and PS"
+        " under litellm.",
     )
     leeway: Leeway = Field(default=30.0, description="Clock difference that is forgiven.")
     required_claims: dict[ClaimPathText, Texts] = Field(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from usherd.facts import Rows
+from usherd.options import STRICT, Options
 from usherd.policy import Policy
 
 OnOff = Literal["auto", "on", "off"]
@@ -44,6 +45,8 @@ class KeySettings:
     pem_file: Path | None = None
     refresh: RefreshSettings
     denied: frozenset[str] = frozenset()
+    options: Options = STRICT
+    """How published keys are read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +74,20 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HookSettings:
+    """The operator's own check on the claims of a genuine token."""
+
+    name: str
+    """As the file has it: `package.module:function`."""
+    call: Callable[[Mapping[str, object]], object]
+    """Takes the claims; its answer, or what its answer gives when awaited, is true to go on."""
+    timeout: float
+    """Seconds that it may take."""
+    pure: bool = False
+    """Whether equal claims always give equal answers, so that an answer may be remembered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """A whole configuration, checked."""
 
@@ -84,6 +101,12 @@ class Settings:
     log_level: str
     """`info` or `debug`."""
     loopback_http: bool
+    budget_period: float = 2592000.0
+    """Seconds after which the global budget begins anew."""
+    hook: HookSettings | None = None
+    """The operator's own check; None: there is none."""
+    shadow: Policy | None = None
+    """The policy under which every answer is computed as well, to tell the difference; None: none."""
 
     @property
     def only_issuer(self) -> str | None:

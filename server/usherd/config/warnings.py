@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usherd import claim_paths
+from usherd.config.opened import OPENED
 from usherd.config.problems import quoted
-from usherd.config.route_groups import RouteGroups, built_in
+from usherd.config.route_groups import RouteGroups, built_in, built_in_texts
 from usherd.config.schema import File
+from usherd.config.schema_options import value_text
+from usherd.options import Options, lax
 
 MUTABLE_CLAIMS = frozenset({"email", "upn", "preferred_username", "unique_name"})
 """Names for people that change, and that many issuers let people choose (OpenID Connect Core 1.0, section 5.7)."""
@@ -21,11 +24,12 @@ LLM_GROUPS = (
 """The groups of routes that work with models or tools. `llm_api_routes` has them all."""
 
 
-def warnings(file: File) -> Iterator[str]:
+def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
     """What is laxer than strict, in words for an operator: the key, then what follows from it."""
     yield from _insecure(file)
+    yield from _guards(preset, options)
     yield from _users(file)
-    yield from _public(file)
+    yield from _public(file, options)
 
 
 def _insecure(file: File) -> Iterator[str]:
@@ -38,6 +42,13 @@ def _insecure(file: File) -> Iterator[str]:
         yield "insecure.loopback_http: keys may be fetched from this machine without TLS"
 
 
+def _guards(preset: str, options: Options) -> Iterator[str]:
+    for info in lax(options):
+        value = value_text(getattr(options, info.attribute))
+        opened = f"{value}: {OPENED[info.name]}"
+        yield f"insecure.{info.name}: {opened}" if preset == "strict" else f"preset {preset}: {info.name}: {opened}"
+
+
 def _users(file: File) -> Iterator[str]:
     for index, issuer in enumerate(file.issuers):
         user = issuer.claims.user
@@ -48,12 +59,14 @@ def _users(file: File) -> Iterator[str]:
             )
 
 
-def _public(file: File) -> Iterator[str]:
-    groups, known = RouteGroups(file.routes.version, file.routes.groups), built_in(file.routes.version)
+def _public(file: File, options: Options) -> Iterator[str]:
+    literal = options.route_match == "literal"
+    groups = RouteGroups(file.routes.version, file.routes.groups, literal=literal)
+    known = (built_in_texts if literal else built_in)(file.routes.version)
     for index, entry in enumerate(file.routes.public):
         routes = set(groups.expand([entry]))
         whole = [name for name in LLM_GROUPS if name in known and routes.issuperset(known[name])]
         if whole:
             yield f"routes.public[{index}]: opens the whole of {', '.join(whole)} to everybody, without a token"
-        elif any(route.endswith("/*") or ":path}" in route for route in routes):
+        elif not literal and any(route.endswith("/*") or ":path}" in route for route in routes):
             yield f"routes.public[{index}]: {quoted(entry)} has a wildcard; all below it is open to everybody"

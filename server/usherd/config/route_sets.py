@@ -1,0 +1,56 @@
+"""Sets of routes that a policy has besides those of its lists: LiteLLM's own, and what directory roles add."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from usherd.config.route_groups import RouteGroups, built_in
+
+_ROLE_GROUPS: Mapping[str, tuple[str, ...]] = {
+    "proxy_admin": (),
+    "proxy_admin_viewer": ("info_routes", "spend_tracking_routes", "global_spend_tracking_routes"),
+    "internal_user": ("internal_user_routes",),
+    "internal_user_viewer": ("internal_user_view_only_routes",),
+}
+_EVERY_ROLE = ("self_managed_routes",)
+_REFERENCE_LLM = ("/openai/deployments/{a}/{b}/chat/completions", "/engines/{a}/chat/completions")
+
+
+def role_routes(groups: RouteGroups) -> Mapping[str, tuple[str, ...]]:
+    """What each directory role adds to the routes of users, without a model (seed behaviour, section 9).
+
+    It is what LiteLLM lets holders of its own keys do by their role, and so what people expect of it. An internal
+    user manages keys and reads spend; a viewer of these reads spend; a viewer of the whole proxy reads everything and
+    changes nothing, and has no routes of the language models. Self-managed routes (adding a member to a team) ask
+    behind them whether the caller may do that, so every role has them. proxy_admin adds no more than that: it makes an
+    administrator, whose routes are those of `admin`. Information routes, which LiteLLM opens to everyone, are not
+    added: what `/user/info` shows is said by its query, which no rule sees, so `users.routes` must name them.
+    """
+    return {role: groups.expand([*named, *_EVERY_ROLE]) for role, named in _ROLE_GROUPS.items()}
+
+
+def llm_routes(version: str) -> tuple[str, ...]:
+    """The routes of the language models, as patterns: what the global budget and a required end user are about.
+
+    In the reference these are its two groups with their templates, two patterns more, and every route that has a
+    pass-through prefix anywhere in it; later versions have a group of them, and prefixes that begin the route.
+    """
+    groups = built_in(version)
+    prefixes = groups["mapped_pass_through_routes"]
+    if version == "reference":
+        named = (*groups["openai_routes"], *groups["anthropic_routes"], *_REFERENCE_LLM)
+        behind = tuple(pattern for prefix in prefixes for pattern in _anywhere(prefix))
+    else:
+        named = groups["llm_api_routes"]
+        behind = tuple(pattern for prefix in prefixes for pattern in (prefix, f"{prefix}/*"))
+    return tuple(dict.fromkeys((*named, *behind)))
+
+
+def _anywhere(prefix: str) -> tuple[str, ...]:
+    """Patterns of all routes that contain a text which begins with a slash."""
+    return (
+        prefix,
+        f"{prefix}{{after:path}}",
+        f"/{{before:path}}{prefix}",
+        f"/{{before:path}}{prefix}{{after:path}}",
+    )
