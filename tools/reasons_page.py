@@ -16,6 +16,9 @@ Written from `proto/usher/v1/reason.proto` and `fault.proto` by `tools/reasons_p
 
 ## Why a decision is what it is
 
+The status is the one in the table, unless `http_status: reference` asks for LiteLLM's: 400 for an exhausted budget, 403
+for what LiteLLM refuses on purpose, and 401 for every other denial.
+
 | reason | number | HTTP | meaning | what the caller should do |
 |---|---|---|---|---|
 """

@@ -79,7 +79,10 @@ class Decision:
     explanation: tuple[CheckNote, ...] = field(repr=False)
     """The checks in their order; empty unless asked for."""
     wire: decision_pb2.Decision = field(repr=False, compare=False)
-    """The message itself, for what stands only there (`limits`, `depends_on`). Its `effect` is not `allowed`."""
+    """The message itself, for what stands only there (`limits`, `depends_on`, `explanation.shadow`).
+
+    Its `effect` is not `allowed`, and still less is that of the shadow.
+    """
 
     def __bool__(self) -> bool:
         return self.allowed

@@ -44,6 +44,8 @@ class Question:
     team_alias: str | None = None
     end_user_id: str = ""
     organization_id: str = ""
+    modifies_guardrails: bool = False
+    """Whether the request asks for guardrails of its own; any value that is true counts."""
 
     def __post_init__(self) -> None:
         if self.team_id is not None and self.team_alias is not None:
@@ -62,6 +64,7 @@ def question_message(question: Question) -> question_pb2.Question:
         team_alias=_optional(question.team_alias),
         end_user_id=_text(question.end_user_id, _NAME),
         organization_id=_text(question.organization_id, _NAME),
+        modifies_guardrails=bool(question.modifies_guardrails),
     )
 
 

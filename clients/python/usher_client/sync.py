@@ -67,6 +67,7 @@ class Client:
         team_alias: str | None = None,
         end_user_id: str = "",
         organization_id: str = "",
+        modifies_guardrails: bool = False,
         deadline: float = DEFAULT_DEADLINE,
         explain: bool = False,
         request_id: str = "",
@@ -83,6 +84,7 @@ class Client:
             team_alias=team_alias,
             end_user_id=end_user_id,
             organization_id=organization_id,
+            modifies_guardrails=modifies_guardrails,
         )
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
@@ -117,6 +119,7 @@ class Client:
         team_alias: str | None = None,
         end_user_id: str = "",
         organization_id: str = "",
+        modifies_guardrails: bool = False,
         deadline: float = DEFAULT_DEADLINE,
         request_id: str = "",
         at_least_as_fresh: str = "",
@@ -133,6 +136,7 @@ class Client:
             team_alias=team_alias,
             end_user_id=end_user_id,
             organization_id=organization_id,
+            modifies_guardrails=modifies_guardrails,
         )
         options = options_message(explain=False, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         timeout = checked_deadline(deadline)

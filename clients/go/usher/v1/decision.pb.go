@@ -100,6 +100,10 @@ const (
 	DependencyKind_DEPENDENCY_KIND_ORGANIZATION DependencyKind = 7
 	// An end user (customer) of the directory.
 	DependencyKind_DEPENDENCY_KIND_END_USER DependencyKind = 8
+	// The state of a budget: "global", "organization:ID", "team:ID", "user:ID", "end_user:ID", or for a user within a
+	// team "member:LENGTH:TEAM/USER", where LENGTH is the number of characters of TEAM. Spend that leaves the state as it
+	// is changes nothing.
+	DependencyKind_DEPENDENCY_KIND_BUDGET DependencyKind = 9
 )
 
 // Enum value maps for DependencyKind.
@@ -114,6 +118,7 @@ var (
 		6: "DEPENDENCY_KIND_TEAM",
 		7: "DEPENDENCY_KIND_ORGANIZATION",
 		8: "DEPENDENCY_KIND_END_USER",
+		9: "DEPENDENCY_KIND_BUDGET",
 	}
 	DependencyKind_value = map[string]int32{
 		"DEPENDENCY_KIND_UNSPECIFIED":  0,
@@ -125,6 +130,7 @@ var (
 		"DEPENDENCY_KIND_TEAM":         6,
 		"DEPENDENCY_KIND_ORGANIZATION": 7,
 		"DEPENDENCY_KIND_END_USER":     8,
+		"DEPENDENCY_KIND_BUDGET":       9,
 	}
 )
 
@@ -226,9 +232,12 @@ type Decision struct {
 	Reason Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=usher.v1.Reason" json:"reason,omitempty"`
 	// Constant text per reason, in English, safe to show to the end user. It never holds a value of the request.
 	Message string `protobuf:"bytes,3,opt,name=message,proto3" json:"message,omitempty"`
-	// The HTTP status that the gateway should answer with: 200 for ALLOW, else 401, 403 or 429.
+	// The HTTP status that the gateway should answer with: 200 for ALLOW, else the one that goes with the reason, 401,
+	// 403 or 429. Under `http_status: reference` a DENY has the status of LiteLLM for the same denial, whatever goes with
+	// the reason: 401, 403, or 400 for an exhausted budget. Read any other value on a DENY as 403.
 	HttpStatus int32 `protobuf:"varint,4,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
-	// The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). Empty: none.
+	// The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). It goes with the
+	// reason, whatever the status. Empty: none.
 	WwwAuthenticate string `protobuf:"bytes,5,opt,name=www_authenticate,json=wwwAuthenticate,proto3" json:"www_authenticate,omitempty"`
 	// Who asks. Absent when the token is not genuine; on a DENY it is as far as it was known.
 	Principal *Principal `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`
@@ -533,9 +542,10 @@ type Dependency struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What kind of thing. An unknown kind may change at any time: do not keep the answer.
 	Kind DependencyKind `protobuf:"varint,1,opt,name=kind,proto3,enum=usher.v1.DependencyKind" json:"kind,omitempty"`
-	// Its id, unique within the kind; at most 600 bytes. For a token it is a keyed digest, never the token.
+	// Its id, unique within the kind; at most 1100 bytes. For a token it is a keyed digest, never the token.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	// Its revision or digest when it was read. Empty: the thing does not change while it exists.
+	// Its revision or digest when it was read; for a budget its state: "within", "reached" (exactly at the maximum) or
+	// "exceeded". Empty: the thing does not change while it exists.
 	Revision string `protobuf:"bytes,3,opt,name=revision,proto3" json:"revision,omitempty"`
 	// True: it was looked for and did not exist; the verdict may change when it appears.
 	Absent        bool `protobuf:"varint,4,opt,name=absent,proto3" json:"absent,omitempty"`
@@ -610,8 +620,10 @@ type Explanation struct {
 	RolesHeld []string `protobuf:"bytes,2,rep,name=roles_held,json=rolesHeld,proto3" json:"roles_held,omitempty"`
 	// The teams that the token could act for, in the order of choice.
 	TeamCandidates []string `protobuf:"bytes,3,rep,name=team_candidates,json=teamCandidates,proto3" json:"team_candidates,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// What the candidate policy of `access.shadow` would have answered. Absent: there is no candidate.
+	Shadow        *ShadowVerdict `protobuf:"bytes,4,opt,name=shadow,proto3" json:"shadow,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Explanation) Reset() {
@@ -665,6 +677,87 @@ func (x *Explanation) GetTeamCandidates() []string {
 	return nil
 }
 
+func (x *Explanation) GetShadow() *ShadowVerdict {
+	if x != nil {
+		return x.Shadow
+	}
+	return nil
+}
+
+// What a candidate policy would have answered to the same question. It is told, and never obeyed: only
+// `Decision.effect` says whether the request may pass.
+type ShadowVerdict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The candidate's effect. Unspecified: it had no answer, because of a fault. An unknown value is not allowed.
+	Effect Effect `protobuf:"varint,1,opt,name=effect,proto3,enum=usher.v1.Effect" json:"effect,omitempty"`
+	// The candidate's reason. Unspecified: it had no answer.
+	Reason Reason `protobuf:"varint,2,opt,name=reason,proto3,enum=usher.v1.Reason" json:"reason,omitempty"`
+	// The candidate policy's digest, as in the id of a dependency of kind DEPENDENCY_KIND_POLICY.
+	Policy string `protobuf:"bytes,3,opt,name=policy,proto3" json:"policy,omitempty"`
+	// One entry a check of the candidate, in the order of the checks. Empty: it had no answer.
+	Checks        []*CheckResult `protobuf:"bytes,4,rep,name=checks,proto3" json:"checks,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ShadowVerdict) Reset() {
+	*x = ShadowVerdict{}
+	mi := &file_usher_v1_decision_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ShadowVerdict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ShadowVerdict) ProtoMessage() {}
+
+func (x *ShadowVerdict) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_v1_decision_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ShadowVerdict.ProtoReflect.Descriptor instead.
+func (*ShadowVerdict) Descriptor() ([]byte, []int) {
+	return file_usher_v1_decision_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ShadowVerdict) GetEffect() Effect {
+	if x != nil {
+		return x.Effect
+	}
+	return Effect_EFFECT_UNSPECIFIED
+}
+
+func (x *ShadowVerdict) GetReason() Reason {
+	if x != nil {
+		return x.Reason
+	}
+	return Reason_REASON_UNSPECIFIED
+}
+
+func (x *ShadowVerdict) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *ShadowVerdict) GetChecks() []*CheckResult {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
 // How one check went.
 type CheckResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -682,7 +775,7 @@ type CheckResult struct {
 
 func (x *CheckResult) Reset() {
 	*x = CheckResult{}
-	mi := &file_usher_v1_decision_proto_msgTypes[5]
+	mi := &file_usher_v1_decision_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -694,7 +787,7 @@ func (x *CheckResult) String() string {
 func (*CheckResult) ProtoMessage() {}
 
 func (x *CheckResult) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_decision_proto_msgTypes[5]
+	mi := &file_usher_v1_decision_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -707,7 +800,7 @@ func (x *CheckResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResult.ProtoReflect.Descriptor instead.
 func (*CheckResult) Descriptor() ([]byte, []int) {
-	return file_usher_v1_decision_proto_rawDescGZIP(), []int{5}
+	return file_usher_v1_decision_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CheckResult) GetCheck() string {
@@ -781,12 +874,18 @@ const file_usher_v1_decision_proto_rawDesc = "" +
 	"\x04kind\x18\x01 \x01(\x0e2\x18.usher.v1.DependencyKindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x1a\n" +
 	"\brevision\x18\x03 \x01(\tR\brevision\x12\x16\n" +
-	"\x06absent\x18\x04 \x01(\bR\x06absent\"\x84\x01\n" +
+	"\x06absent\x18\x04 \x01(\bR\x06absent\"\xb5\x01\n" +
 	"\vExplanation\x12-\n" +
 	"\x06checks\x18\x01 \x03(\v2\x15.usher.v1.CheckResultR\x06checks\x12\x1d\n" +
 	"\n" +
 	"roles_held\x18\x02 \x03(\tR\trolesHeld\x12'\n" +
-	"\x0fteam_candidates\x18\x03 \x03(\tR\x0eteamCandidates\"\x93\x01\n" +
+	"\x0fteam_candidates\x18\x03 \x03(\tR\x0eteamCandidates\x12/\n" +
+	"\x06shadow\x18\x04 \x01(\v2\x17.usher.v1.ShadowVerdictR\x06shadow\"\xaa\x01\n" +
+	"\rShadowVerdict\x12(\n" +
+	"\x06effect\x18\x01 \x01(\x0e2\x10.usher.v1.EffectR\x06effect\x12(\n" +
+	"\x06reason\x18\x02 \x01(\x0e2\x10.usher.v1.ReasonR\x06reason\x12\x16\n" +
+	"\x06policy\x18\x03 \x01(\tR\x06policy\x12-\n" +
+	"\x06checks\x18\x04 \x03(\v2\x15.usher.v1.CheckResultR\x06checks\"\x93\x01\n" +
 	"\vCheckResult\x12\x14\n" +
 	"\x05check\x18\x01 \x01(\tR\x05check\x120\n" +
 	"\aoutcome\x18\x02 \x01(\x0e2\x16.usher.v1.CheckOutcomeR\aoutcome\x12(\n" +
@@ -795,7 +894,7 @@ const file_usher_v1_decision_proto_rawDesc = "" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
-	"\vEFFECT_DENY\x10\x02*\x91\x02\n" +
+	"\vEFFECT_DENY\x10\x02*\xad\x02\n" +
 	"\x0eDependencyKind\x12\x1f\n" +
 	"\x1bDEPENDENCY_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DEPENDENCY_KIND_TOKEN\x10\x01\x12\x17\n" +
@@ -805,7 +904,8 @@ const file_usher_v1_decision_proto_rawDesc = "" +
 	"\x14DEPENDENCY_KIND_USER\x10\x05\x12\x18\n" +
 	"\x14DEPENDENCY_KIND_TEAM\x10\x06\x12 \n" +
 	"\x1cDEPENDENCY_KIND_ORGANIZATION\x10\a\x12\x1c\n" +
-	"\x18DEPENDENCY_KIND_END_USER\x10\b*\x9c\x01\n" +
+	"\x18DEPENDENCY_KIND_END_USER\x10\b\x12\x1a\n" +
+	"\x16DEPENDENCY_KIND_BUDGET\x10\t*\x9c\x01\n" +
 	"\fCheckOutcome\x12\x1d\n" +
 	"\x19CHECK_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CHECK_OUTCOME_PASSED\x10\x01\x12\x18\n" +
@@ -827,7 +927,7 @@ func file_usher_v1_decision_proto_rawDescGZIP() []byte {
 }
 
 var file_usher_v1_decision_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_usher_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_usher_v1_decision_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_usher_v1_decision_proto_goTypes = []any{
 	(Effect)(0),                   // 0: usher.v1.Effect
 	(DependencyKind)(0),           // 1: usher.v1.DependencyKind
@@ -837,33 +937,38 @@ var file_usher_v1_decision_proto_goTypes = []any{
 	(*Limit)(nil),                 // 5: usher.v1.Limit
 	(*Dependency)(nil),            // 6: usher.v1.Dependency
 	(*Explanation)(nil),           // 7: usher.v1.Explanation
-	(*CheckResult)(nil),           // 8: usher.v1.CheckResult
-	(Reason)(0),                   // 9: usher.v1.Reason
-	(*Principal)(nil),             // 10: usher.v1.Principal
-	(*timestamppb.Timestamp)(nil), // 11: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 12: google.protobuf.Duration
+	(*ShadowVerdict)(nil),         // 8: usher.v1.ShadowVerdict
+	(*CheckResult)(nil),           // 9: usher.v1.CheckResult
+	(Reason)(0),                   // 10: usher.v1.Reason
+	(*Principal)(nil),             // 11: usher.v1.Principal
+	(*timestamppb.Timestamp)(nil), // 12: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 13: google.protobuf.Duration
 }
 var file_usher_v1_decision_proto_depIdxs = []int32{
 	0,  // 0: usher.v1.Decision.effect:type_name -> usher.v1.Effect
-	9,  // 1: usher.v1.Decision.reason:type_name -> usher.v1.Reason
-	10, // 2: usher.v1.Decision.principal:type_name -> usher.v1.Principal
+	10, // 1: usher.v1.Decision.reason:type_name -> usher.v1.Reason
+	11, // 2: usher.v1.Decision.principal:type_name -> usher.v1.Principal
 	4,  // 3: usher.v1.Decision.limits:type_name -> usher.v1.Limits
 	6,  // 4: usher.v1.Decision.depends_on:type_name -> usher.v1.Dependency
 	7,  // 5: usher.v1.Decision.explanation:type_name -> usher.v1.Explanation
-	11, // 6: usher.v1.Decision.valid_until:type_name -> google.protobuf.Timestamp
+	12, // 6: usher.v1.Decision.valid_until:type_name -> google.protobuf.Timestamp
 	5,  // 7: usher.v1.Limits.team:type_name -> usher.v1.Limit
 	5,  // 8: usher.v1.Limits.user:type_name -> usher.v1.Limit
 	5,  // 9: usher.v1.Limits.member:type_name -> usher.v1.Limit
-	12, // 10: usher.v1.Limit.budget_reset:type_name -> google.protobuf.Duration
+	13, // 10: usher.v1.Limit.budget_reset:type_name -> google.protobuf.Duration
 	1,  // 11: usher.v1.Dependency.kind:type_name -> usher.v1.DependencyKind
-	8,  // 12: usher.v1.Explanation.checks:type_name -> usher.v1.CheckResult
-	2,  // 13: usher.v1.CheckResult.outcome:type_name -> usher.v1.CheckOutcome
-	9,  // 14: usher.v1.CheckResult.reason:type_name -> usher.v1.Reason
-	15, // [15:15] is the sub-list for method output_type
-	15, // [15:15] is the sub-list for method input_type
-	15, // [15:15] is the sub-list for extension type_name
-	15, // [15:15] is the sub-list for extension extendee
-	0,  // [0:15] is the sub-list for field type_name
+	9,  // 12: usher.v1.Explanation.checks:type_name -> usher.v1.CheckResult
+	8,  // 13: usher.v1.Explanation.shadow:type_name -> usher.v1.ShadowVerdict
+	0,  // 14: usher.v1.ShadowVerdict.effect:type_name -> usher.v1.Effect
+	10, // 15: usher.v1.ShadowVerdict.reason:type_name -> usher.v1.Reason
+	9,  // 16: usher.v1.ShadowVerdict.checks:type_name -> usher.v1.CheckResult
+	2,  // 17: usher.v1.CheckResult.outcome:type_name -> usher.v1.CheckOutcome
+	10, // 18: usher.v1.CheckResult.reason:type_name -> usher.v1.Reason
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_usher_v1_decision_proto_init() }
@@ -880,7 +985,7 @@ func file_usher_v1_decision_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_usher_v1_decision_proto_rawDesc), len(file_usher_v1_decision_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

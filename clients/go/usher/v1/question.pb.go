@@ -59,8 +59,11 @@ type Question struct {
 	EndUserId string `protobuf:"bytes,8,opt,name=end_user_id,json=endUserId,proto3" json:"end_user_id,omitempty"`
 	// The organization that the request acts on, at most 256 characters. Empty: none.
 	OrganizationId string `protobuf:"bytes,9,opt,name=organization_id,json=organizationId,proto3" json:"organization_id,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Whether the request asks for other guardrails than those that its team has, such as with `metadata.guardrails` in
+	// its body. A team whose metadata forbids that: DENY REASON_GUARDRAILS_NOT_MODIFIABLE. False: it does not.
+	ModifiesGuardrails bool `protobuf:"varint,10,opt,name=modifies_guardrails,json=modifiesGuardrails,proto3" json:"modifies_guardrails,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *Question) Reset() {
@@ -167,6 +170,13 @@ func (x *Question) GetOrganizationId() string {
 	return ""
 }
 
+func (x *Question) GetModifiesGuardrails() bool {
+	if x != nil {
+		return x.ModifiesGuardrails
+	}
+	return false
+}
+
 type isQuestion_TeamWish interface {
 	isQuestion_TeamWish()
 }
@@ -189,7 +199,7 @@ var File_usher_v1_question_proto protoreflect.FileDescriptor
 
 const file_usher_v1_question_proto_rawDesc = "" +
 	"\n" +
-	"\x17usher/v1/question.proto\x12\busher.v1\"\xc9\x02\n" +
+	"\x17usher/v1/question.proto\x12\busher.v1\"\xdf\x02\n" +
 	"\bQuestion\x12\x14\n" +
 	"\x05token\x18\x01 \x01(\tR\x05token\x12\x14\n" +
 	"\x05route\x18\x02 \x01(\tR\x05route\x12\x16\n" +
@@ -200,10 +210,11 @@ const file_usher_v1_question_proto_rawDesc = "" +
 	"\n" +
 	"team_alias\x18\a \x01(\tH\x00R\tteamAlias\x12\x1e\n" +
 	"\vend_user_id\x18\b \x01(\tR\tendUserId\x12'\n" +
-	"\x0forganization_id\x18\t \x01(\tR\x0eorganizationIdB\v\n" +
+	"\x0forganization_id\x18\t \x01(\tR\x0eorganizationId\x12/\n" +
+	"\x13modifies_guardrails\x18\n" +
+	" \x01(\bR\x12modifiesGuardrailsB\v\n" +
 	"\tteam_wishB\b\n" +
-	"\x06_modelJ\x04\b\n" +
-	"\x10\vR\x13modifies_guardrailsBG\n" +
+	"\x06_modelBG\n" +
 	"\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3"
 
 var (

@@ -24,8 +24,9 @@ const (
 )
 
 // Why a decision is what it is: stable, one by one. Each comment says what it means, what the caller should do,
-// and the HTTP status to answer the end user with. Numbers 1 to 9 go with ALLOW, all others with DENY. A value
-// that a client does not know goes with the decision's effect, and is never a reason to allow.
+// and the HTTP status to answer the end user with; under `http_status: reference` that of LiteLLM stands in
+// `Decision.http_status` instead. Numbers 1 to 9 go with ALLOW, all others with DENY. A value that a client does not
+// know goes with the decision's effect, and is never a reason to allow.
 type Reason int32
 
 const (
@@ -127,6 +128,42 @@ const (
 	// The issuer left groups out of the token because there were too many, and a rule reads them. Caller: ask the
 	// issuer to send only assigned groups. HTTP 403.
 	Reason_REASON_GROUPS_OVERAGE Reason = 68
+	// The policy asks every token for a role (`access.enforce_rbac`), and the token holds none. Caller: tell the user to
+	// ask for a role. HTTP 403.
+	Reason_REASON_ROLE_REQUIRED Reason = 69
+	// The policy asks every token to name a user or a team, and the token names neither. Caller: ask the issuer to send
+	// one of them. HTTP 403.
+	Reason_REASON_IDENTITY_REQUIRED Reason = 70
+	// The token names a user whom the directory does not know and the policy does not create. Caller: ask an
+	// administrator to create the user. HTTP 403.
+	Reason_REASON_USER_UNKNOWN Reason = 71
+	// The holder's e-mail address is not verified or is not of a domain in `users.email_domains`. Caller: tell the user.
+	// HTTP 403.
+	Reason_REASON_EMAIL_DOMAIN_NOT_ALLOWED Reason = 72
+	// The policy asks requests on this route to name an end user, and this one names none. Caller: refuse the request.
+	// HTTP 403.
+	Reason_REASON_END_USER_REQUIRED Reason = 73
+	// The request changes guardrails, and the chosen team's metadata forbids that. Caller: tell the user to ask without
+	// guardrails of their own. HTTP 403.
+	Reason_REASON_GUARDRAILS_NOT_MODIFIABLE Reason = 74
+	// The route is for administrators of the organization that the request acts on, and the user is none of them.
+	// Caller: tell the user. HTTP 403.
+	Reason_REASON_ORGANIZATION_ROLE_REQUIRED Reason = 75
+	// The chosen team has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP
+	// 429.
+	Reason_REASON_TEAM_BUDGET_EXHAUSTED Reason = 80
+	// The user has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+	Reason_REASON_USER_BUDGET_EXHAUSTED Reason = 81
+	// The user has, as a member of the chosen team, spent what a budget period allows. Caller: refuse until the budget is
+	// reset or raised. HTTP 429.
+	Reason_REASON_MEMBER_BUDGET_EXHAUSTED Reason = 82
+	// The organization has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP
+	// 429.
+	Reason_REASON_ORGANIZATION_BUDGET_EXHAUSTED Reason = 83
+	// The end user has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+	Reason_REASON_END_USER_BUDGET_EXHAUSTED Reason = 84
+	// All together have spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+	Reason_REASON_GLOBAL_BUDGET_EXHAUSTED Reason = 85
 )
 
 // Enum value maps for Reason.
@@ -172,48 +209,74 @@ var (
 		66: "REASON_END_USER_BLOCKED",
 		67: "REASON_END_USER_INVALID",
 		68: "REASON_GROUPS_OVERAGE",
+		69: "REASON_ROLE_REQUIRED",
+		70: "REASON_IDENTITY_REQUIRED",
+		71: "REASON_USER_UNKNOWN",
+		72: "REASON_EMAIL_DOMAIN_NOT_ALLOWED",
+		73: "REASON_END_USER_REQUIRED",
+		74: "REASON_GUARDRAILS_NOT_MODIFIABLE",
+		75: "REASON_ORGANIZATION_ROLE_REQUIRED",
+		80: "REASON_TEAM_BUDGET_EXHAUSTED",
+		81: "REASON_USER_BUDGET_EXHAUSTED",
+		82: "REASON_MEMBER_BUDGET_EXHAUSTED",
+		83: "REASON_ORGANIZATION_BUDGET_EXHAUSTED",
+		84: "REASON_END_USER_BUDGET_EXHAUSTED",
+		85: "REASON_GLOBAL_BUDGET_EXHAUSTED",
 	}
 	Reason_value = map[string]int32{
-		"REASON_UNSPECIFIED":             0,
-		"REASON_ALLOWED":                 1,
-		"REASON_PUBLIC_ROUTE":            2,
-		"REASON_TOKEN_MISSING":           10,
-		"REASON_TOKEN_MALFORMED":         11,
-		"REASON_TOKEN_TOO_LARGE":         12,
-		"REASON_HEADER_NOT_ALLOWED":      13,
-		"REASON_TOKEN_TYPE_NOT_ALLOWED":  14,
-		"REASON_ALGORITHM_NOT_ALLOWED":   15,
-		"REASON_ALGORITHM_KEY_MISMATCH":  16,
-		"REASON_ISSUER_UNKNOWN":          17,
-		"REASON_UNKNOWN_KEY":             18,
-		"REASON_SIGNATURE_INVALID":       19,
-		"REASON_AUDIENCE_MISMATCH":       20,
-		"REASON_TOKEN_EXPIRED":           21,
-		"REASON_TOKEN_NOT_YET_VALID":     22,
-		"REASON_TOKEN_LIFETIME_TOO_LONG": 23,
-		"REASON_CLAIM_INVALID":           24,
-		"REASON_PROOF_REQUIRED":          25,
-		"REASON_SESSION_INVALID":         26,
-		"REASON_TOKEN_REVOKED":           30,
-		"REASON_HOOK_REFUSED":            31,
-		"REASON_NOT_ENTITLED":            50,
-		"REASON_ROUTE_AMBIGUOUS":         51,
-		"REASON_METHOD_INVALID":          52,
-		"REASON_ROUTE_NOT_GRANTED":       53,
-		"REASON_ROUTE_DENIED":            54,
-		"REASON_MODEL_REQUIRED":          55,
-		"REASON_MODEL_INVALID":           56,
-		"REASON_MODEL_NOT_GRANTED":       57,
-		"REASON_MODEL_DENIED":            58,
-		"REASON_TEAM_NOT_ALLOWED":        60,
-		"REASON_TEAM_REQUIRED":           61,
-		"REASON_TEAM_BLOCKED":            62,
-		"REASON_USER_BLOCKED":            63,
-		"REASON_ORGANIZATION_BLOCKED":    64,
-		"REASON_ORGANIZATION_MISMATCH":   65,
-		"REASON_END_USER_BLOCKED":        66,
-		"REASON_END_USER_INVALID":        67,
-		"REASON_GROUPS_OVERAGE":          68,
+		"REASON_UNSPECIFIED":                   0,
+		"REASON_ALLOWED":                       1,
+		"REASON_PUBLIC_ROUTE":                  2,
+		"REASON_TOKEN_MISSING":                 10,
+		"REASON_TOKEN_MALFORMED":               11,
+		"REASON_TOKEN_TOO_LARGE":               12,
+		"REASON_HEADER_NOT_ALLOWED":            13,
+		"REASON_TOKEN_TYPE_NOT_ALLOWED":        14,
+		"REASON_ALGORITHM_NOT_ALLOWED":         15,
+		"REASON_ALGORITHM_KEY_MISMATCH":        16,
+		"REASON_ISSUER_UNKNOWN":                17,
+		"REASON_UNKNOWN_KEY":                   18,
+		"REASON_SIGNATURE_INVALID":             19,
+		"REASON_AUDIENCE_MISMATCH":             20,
+		"REASON_TOKEN_EXPIRED":                 21,
+		"REASON_TOKEN_NOT_YET_VALID":           22,
+		"REASON_TOKEN_LIFETIME_TOO_LONG":       23,
+		"REASON_CLAIM_INVALID":                 24,
+		"REASON_PROOF_REQUIRED":                25,
+		"REASON_SESSION_INVALID":               26,
+		"REASON_TOKEN_REVOKED":                 30,
+		"REASON_HOOK_REFUSED":                  31,
+		"REASON_NOT_ENTITLED":                  50,
+		"REASON_ROUTE_AMBIGUOUS":               51,
+		"REASON_METHOD_INVALID":                52,
+		"REASON_ROUTE_NOT_GRANTED":             53,
+		"REASON_ROUTE_DENIED":                  54,
+		"REASON_MODEL_REQUIRED":                55,
+		"REASON_MODEL_INVALID":                 56,
+		"REASON_MODEL_NOT_GRANTED":             57,
+		"REASON_MODEL_DENIED":                  58,
+		"REASON_TEAM_NOT_ALLOWED":              60,
+		"REASON_TEAM_REQUIRED":                 61,
+		"REASON_TEAM_BLOCKED":                  62,
+		"REASON_USER_BLOCKED":                  63,
+		"REASON_ORGANIZATION_BLOCKED":          64,
+		"REASON_ORGANIZATION_MISMATCH":         65,
+		"REASON_END_USER_BLOCKED":              66,
+		"REASON_END_USER_INVALID":              67,
+		"REASON_GROUPS_OVERAGE":                68,
+		"REASON_ROLE_REQUIRED":                 69,
+		"REASON_IDENTITY_REQUIRED":             70,
+		"REASON_USER_UNKNOWN":                  71,
+		"REASON_EMAIL_DOMAIN_NOT_ALLOWED":      72,
+		"REASON_END_USER_REQUIRED":             73,
+		"REASON_GUARDRAILS_NOT_MODIFIABLE":     74,
+		"REASON_ORGANIZATION_ROLE_REQUIRED":    75,
+		"REASON_TEAM_BUDGET_EXHAUSTED":         80,
+		"REASON_USER_BUDGET_EXHAUSTED":         81,
+		"REASON_MEMBER_BUDGET_EXHAUSTED":       82,
+		"REASON_ORGANIZATION_BUDGET_EXHAUSTED": 83,
+		"REASON_END_USER_BUDGET_EXHAUSTED":     84,
+		"REASON_GLOBAL_BUDGET_EXHAUSTED":       85,
 	}
 )
 
@@ -248,7 +311,7 @@ var File_usher_v1_reason_proto protoreflect.FileDescriptor
 
 const file_usher_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x15usher/v1/reason.proto\x12\busher.v1*\xeb\b\n" +
+	"\x15usher/v1/reason.proto\x12\busher.v1*\xa8\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_ALLOWED\x10\x01\x12\x17\n" +
@@ -290,7 +353,20 @@ const file_usher_v1_reason_proto_rawDesc = "" +
 	"\x1cREASON_ORGANIZATION_MISMATCH\x10A\x12\x1b\n" +
 	"\x17REASON_END_USER_BLOCKED\x10B\x12\x1b\n" +
 	"\x17REASON_END_USER_INVALID\x10C\x12\x19\n" +
-	"\x15REASON_GROUPS_OVERAGE\x10DBG\n" +
+	"\x15REASON_GROUPS_OVERAGE\x10D\x12\x18\n" +
+	"\x14REASON_ROLE_REQUIRED\x10E\x12\x1c\n" +
+	"\x18REASON_IDENTITY_REQUIRED\x10F\x12\x17\n" +
+	"\x13REASON_USER_UNKNOWN\x10G\x12#\n" +
+	"\x1fREASON_EMAIL_DOMAIN_NOT_ALLOWED\x10H\x12\x1c\n" +
+	"\x18REASON_END_USER_REQUIRED\x10I\x12$\n" +
+	" REASON_GUARDRAILS_NOT_MODIFIABLE\x10J\x12%\n" +
+	"!REASON_ORGANIZATION_ROLE_REQUIRED\x10K\x12 \n" +
+	"\x1cREASON_TEAM_BUDGET_EXHAUSTED\x10P\x12 \n" +
+	"\x1cREASON_USER_BUDGET_EXHAUSTED\x10Q\x12\"\n" +
+	"\x1eREASON_MEMBER_BUDGET_EXHAUSTED\x10R\x12(\n" +
+	"$REASON_ORGANIZATION_BUDGET_EXHAUSTED\x10S\x12$\n" +
+	" REASON_END_USER_BUDGET_EXHAUSTED\x10T\x12\"\n" +
+	"\x1eREASON_GLOBAL_BUDGET_EXHAUSTED\x10UBG\n" +
 	"\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3"
 
 var (

@@ -30,6 +30,7 @@ class DependencyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPENDENCY_KIND_TEAM: _ClassVar[DependencyKind]
     DEPENDENCY_KIND_ORGANIZATION: _ClassVar[DependencyKind]
     DEPENDENCY_KIND_END_USER: _ClassVar[DependencyKind]
+    DEPENDENCY_KIND_BUDGET: _ClassVar[DependencyKind]
 
 class CheckOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -50,6 +51,7 @@ DEPENDENCY_KIND_USER: DependencyKind
 DEPENDENCY_KIND_TEAM: DependencyKind
 DEPENDENCY_KIND_ORGANIZATION: DependencyKind
 DEPENDENCY_KIND_END_USER: DependencyKind
+DEPENDENCY_KIND_BUDGET: DependencyKind
 CHECK_OUTCOME_UNSPECIFIED: CheckOutcome
 CHECK_OUTCOME_PASSED: CheckOutcome
 CHECK_OUTCOME_DENIED: CheckOutcome
@@ -125,14 +127,28 @@ class Dependency(_message.Message):
     def __init__(self, kind: _Optional[_Union[DependencyKind, str]] = ..., id: _Optional[str] = ..., revision: _Optional[str] = ..., absent: bool = ...) -> None: ...
 
 class Explanation(_message.Message):
-    __slots__ = ("checks", "roles_held", "team_candidates")
+    __slots__ = ("checks", "roles_held", "team_candidates", "shadow")
     CHECKS_FIELD_NUMBER: _ClassVar[int]
     ROLES_HELD_FIELD_NUMBER: _ClassVar[int]
     TEAM_CANDIDATES_FIELD_NUMBER: _ClassVar[int]
+    SHADOW_FIELD_NUMBER: _ClassVar[int]
     checks: _containers.RepeatedCompositeFieldContainer[CheckResult]
     roles_held: _containers.RepeatedScalarFieldContainer[str]
     team_candidates: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ..., roles_held: _Optional[_Iterable[str]] = ..., team_candidates: _Optional[_Iterable[str]] = ...) -> None: ...
+    shadow: ShadowVerdict
+    def __init__(self, checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ..., roles_held: _Optional[_Iterable[str]] = ..., team_candidates: _Optional[_Iterable[str]] = ..., shadow: _Optional[_Union[ShadowVerdict, _Mapping]] = ...) -> None: ...
+
+class ShadowVerdict(_message.Message):
+    __slots__ = ("effect", "reason", "policy", "checks")
+    EFFECT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    POLICY_FIELD_NUMBER: _ClassVar[int]
+    CHECKS_FIELD_NUMBER: _ClassVar[int]
+    effect: Effect
+    reason: _reason_pb2.Reason
+    policy: str
+    checks: _containers.RepeatedCompositeFieldContainer[CheckResult]
+    def __init__(self, effect: _Optional[_Union[Effect, str]] = ..., reason: _Optional[_Union[_reason_pb2.Reason, str]] = ..., policy: _Optional[str] = ..., checks: _Optional[_Iterable[_Union[CheckResult, _Mapping]]] = ...) -> None: ...
 
 class CheckResult(_message.Message):
     __slots__ = ("check", "outcome", "reason", "note")

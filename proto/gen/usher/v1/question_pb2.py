@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17usher/v1/question.proto\x12\x08usher.v1\"\xee\x01\n\x08Question\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x12\n\x05model\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x17\n\x0f\x66\x61llback_models\x18\x05 \x03(\t\x12\x11\n\x07team_id\x18\x06 \x01(\tH\x00\x12\x14\n\nteam_alias\x18\x07 \x01(\tH\x00\x12\x13\n\x0b\x65nd_user_id\x18\x08 \x01(\t\x12\x17\n\x0forganization_id\x18\t \x01(\tB\x0b\n\tteam_wishB\x08\n\x06_modelJ\x04\x08\n\x10\x0bR\x13modifies_guardrailsBG\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17usher/v1/question.proto\x12\x08usher.v1\"\xf0\x01\n\x08Question\x12\r\n\x05token\x18\x01 \x01(\t\x12\r\n\x05route\x18\x02 \x01(\t\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x12\n\x05model\x18\x04 \x01(\tH\x01\x88\x01\x01\x12\x17\n\x0f\x66\x61llback_models\x18\x05 \x03(\t\x12\x11\n\x07team_id\x18\x06 \x01(\tH\x00\x12\x14\n\nteam_alias\x18\x07 \x01(\tH\x00\x12\x13\n\x0b\x65nd_user_id\x18\x08 \x01(\t\x12\x17\n\x0forganization_id\x18\t \x01(\t\x12\x1b\n\x13modifies_guardrails\x18\n \x01(\x08\x42\x0b\n\tteam_wishB\x08\n\x06_modelBG\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,5 +33,5 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\rdev.usherd.v1P\001Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1'
   _globals['_QUESTION']._serialized_start=38
-  _globals['_QUESTION']._serialized_end=276
+  _globals['_QUESTION']._serialized_end=278
 # @@protoc_insertion_point(module_scope)

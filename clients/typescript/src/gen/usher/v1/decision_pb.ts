@@ -18,7 +18,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/v1/decision.proto.
  */
 export const file_usher_v1_decision: GenFile = /*@__PURE__*/
-  fileDesc("Chd1c2hlci92MS9kZWNpc2lvbi5wcm90bxIIdXNoZXIudjEitwMKCERlY2lzaW9uEiAKBmVmZmVjdBgBIAEoDjIQLnVzaGVyLnYxLkVmZmVjdBIgCgZyZWFzb24YAiABKA4yEC51c2hlci52MS5SZWFzb24SDwoHbWVzc2FnZRgDIAEoCRITCgtodHRwX3N0YXR1cxgEIAEoBRIYChB3d3dfYXV0aGVudGljYXRlGAUgASgJEiYKCXByaW5jaXBhbBgGIAEoCzITLnVzaGVyLnYxLlByaW5jaXBhbBIWCg5yZXNvbHZlZF9tb2RlbBgHIAEoCRIgCgZsaW1pdHMYCCABKAsyEC51c2hlci52MS5MaW1pdHMSKAoKZGVwZW5kc19vbhgJIAMoCzIULnVzaGVyLnYxLkRlcGVuZGVuY3kSKgoLZXhwbGFuYXRpb24YCiABKAsyFS51c2hlci52MS5FeHBsYW5hdGlvbhITCgtkZWNpc2lvbl9pZBgUIAEoCRIQCghyZXZpc2lvbhgVIAEoCRIvCgt2YWxpZF91bnRpbBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY2FjaGVhYmxlGBcgASgISgQICxAMImcKBkxpbWl0cxIdCgR0ZWFtGAEgASgLMg8udXNoZXIudjEuTGltaXQSHQoEdXNlchgCIAEoCzIPLnVzaGVyLnYxLkxpbWl0Eh8KBm1lbWJlchgDIAEoCzIPLnVzaGVyLnYxLkxpbWl0IrgBCgVMaW1pdBIQCgN0cG0YASABKANIAIgBARIQCgNycG0YAiABKANIAYgBARIhChRtYXhfYnVkZ2V0X21pY3JvX3VzZBgDIAEoA0gCiAEBEi8KDGJ1ZGdldF9yZXNldBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZtb2RlbHMYBSADKAlCBgoEX3RwbUIGCgRfcnBtQhcKFV9tYXhfYnVkZ2V0X21pY3JvX3VzZCJiCgpEZXBlbmRlbmN5EiYKBGtpbmQYASABKA4yGC51c2hlci52MS5EZXBlbmRlbmN5S2luZBIKCgJpZBgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIOCgZhYnNlbnQYBCABKAgiYQoLRXhwbGFuYXRpb24SJQoGY2hlY2tzGAEgAygLMhUudXNoZXIudjEuQ2hlY2tSZXN1bHQSEgoKcm9sZXNfaGVsZBgCIAMoCRIXCg90ZWFtX2NhbmRpZGF0ZXMYAyADKAkidQoLQ2hlY2tSZXN1bHQSDQoFY2hlY2sYASABKAkSJwoHb3V0Y29tZRgCIAEoDjIWLnVzaGVyLnYxLkNoZWNrT3V0Y29tZRIgCgZyZWFzb24YAyABKA4yEC51c2hlci52MS5SZWFzb24SDAoEbm90ZRgEIAEoCSpDCgZFZmZlY3QSFgoSRUZGRUNUX1VOU1BFQ0lGSUVEEAASEAoMRUZGRUNUX0FMTE9XEAESDwoLRUZGRUNUX0RFTlkQAiqRAgoORGVwZW5kZW5jeUtpbmQSHwobREVQRU5ERU5DWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVREVQRU5ERU5DWV9LSU5EX1RPS0VOEAESFwoTREVQRU5ERU5DWV9LSU5EX0tFWRACEhoKFkRFUEVOREVOQ1lfS0lORF9JU1NVRVIQAxIaChZERVBFTkRFTkNZX0tJTkRfUE9MSUNZEAQSGAoUREVQRU5ERU5DWV9LSU5EX1VTRVIQBRIYChRERVBFTkRFTkNZX0tJTkRfVEVBTRAGEiAKHERFUEVOREVOQ1lfS0lORF9PUkdBTklaQVRJT04QBxIcChhERVBFTkRFTkNZX0tJTkRfRU5EX1VTRVIQCCqcAQoMQ2hlY2tPdXRjb21lEh0KGUNIRUNLX09VVENPTUVfVU5TUEVDSUZJRUQQABIYChRDSEVDS19PVVRDT01FX1BBU1NFRBABEhgKFENIRUNLX09VVENPTUVfREVOSUVEEAISIAocQ0hFQ0tfT1VUQ09NRV9OT1RfQVBQTElDQUJMRRADEhcKE0NIRUNLX09VVENPTUVfRkFVTFQQBEJHCg1kZXYudXNoZXJkLnYxUAFaNGdpdGh1Yi5jb20vdXNoZXJkL3VzaGVyZC9jbGllbnRzL2dvL3VzaGVyL3YxO3VzaGVydjFiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_v1_principal, file_usher_v1_reason]);
+  fileDesc("Chd1c2hlci92MS9kZWNpc2lvbi5wcm90bxIIdXNoZXIudjEitwMKCERlY2lzaW9uEiAKBmVmZmVjdBgBIAEoDjIQLnVzaGVyLnYxLkVmZmVjdBIgCgZyZWFzb24YAiABKA4yEC51c2hlci52MS5SZWFzb24SDwoHbWVzc2FnZRgDIAEoCRITCgtodHRwX3N0YXR1cxgEIAEoBRIYChB3d3dfYXV0aGVudGljYXRlGAUgASgJEiYKCXByaW5jaXBhbBgGIAEoCzITLnVzaGVyLnYxLlByaW5jaXBhbBIWCg5yZXNvbHZlZF9tb2RlbBgHIAEoCRIgCgZsaW1pdHMYCCABKAsyEC51c2hlci52MS5MaW1pdHMSKAoKZGVwZW5kc19vbhgJIAMoCzIULnVzaGVyLnYxLkRlcGVuZGVuY3kSKgoLZXhwbGFuYXRpb24YCiABKAsyFS51c2hlci52MS5FeHBsYW5hdGlvbhITCgtkZWNpc2lvbl9pZBgUIAEoCRIQCghyZXZpc2lvbhgVIAEoCRIvCgt2YWxpZF91bnRpbBgWIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJY2FjaGVhYmxlGBcgASgISgQICxAMImcKBkxpbWl0cxIdCgR0ZWFtGAEgASgLMg8udXNoZXIudjEuTGltaXQSHQoEdXNlchgCIAEoCzIPLnVzaGVyLnYxLkxpbWl0Eh8KBm1lbWJlchgDIAEoCzIPLnVzaGVyLnYxLkxpbWl0IrgBCgVMaW1pdBIQCgN0cG0YASABKANIAIgBARIQCgNycG0YAiABKANIAYgBARIhChRtYXhfYnVkZ2V0X21pY3JvX3VzZBgDIAEoA0gCiAEBEi8KDGJ1ZGdldF9yZXNldBgEIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbhIOCgZtb2RlbHMYBSADKAlCBgoEX3RwbUIGCgRfcnBtQhcKFV9tYXhfYnVkZ2V0X21pY3JvX3VzZCJiCgpEZXBlbmRlbmN5EiYKBGtpbmQYASABKA4yGC51c2hlci52MS5EZXBlbmRlbmN5S2luZBIKCgJpZBgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCRIOCgZhYnNlbnQYBCABKAgiigEKC0V4cGxhbmF0aW9uEiUKBmNoZWNrcxgBIAMoCzIVLnVzaGVyLnYxLkNoZWNrUmVzdWx0EhIKCnJvbGVzX2hlbGQYAiADKAkSFwoPdGVhbV9jYW5kaWRhdGVzGAMgAygJEicKBnNoYWRvdxgEIAEoCzIXLnVzaGVyLnYxLlNoYWRvd1ZlcmRpY3QiigEKDVNoYWRvd1ZlcmRpY3QSIAoGZWZmZWN0GAEgASgOMhAudXNoZXIudjEuRWZmZWN0EiAKBnJlYXNvbhgCIAEoDjIQLnVzaGVyLnYxLlJlYXNvbhIOCgZwb2xpY3kYAyABKAkSJQoGY2hlY2tzGAQgAygLMhUudXNoZXIudjEuQ2hlY2tSZXN1bHQidQoLQ2hlY2tSZXN1bHQSDQoFY2hlY2sYASABKAkSJwoHb3V0Y29tZRgCIAEoDjIWLnVzaGVyLnYxLkNoZWNrT3V0Y29tZRIgCgZyZWFzb24YAyABKA4yEC51c2hlci52MS5SZWFzb24SDAoEbm90ZRgEIAEoCSpDCgZFZmZlY3QSFgoSRUZGRUNUX1VOU1BFQ0lGSUVEEAASEAoMRUZGRUNUX0FMTE9XEAESDwoLRUZGRUNUX0RFTlkQAiqtAgoORGVwZW5kZW5jeUtpbmQSHwobREVQRU5ERU5DWV9LSU5EX1VOU1BFQ0lGSUVEEAASGQoVREVQRU5ERU5DWV9LSU5EX1RPS0VOEAESFwoTREVQRU5ERU5DWV9LSU5EX0tFWRACEhoKFkRFUEVOREVOQ1lfS0lORF9JU1NVRVIQAxIaChZERVBFTkRFTkNZX0tJTkRfUE9MSUNZEAQSGAoUREVQRU5ERU5DWV9LSU5EX1VTRVIQBRIYChRERVBFTkRFTkNZX0tJTkRfVEVBTRAGEiAKHERFUEVOREVOQ1lfS0lORF9PUkdBTklaQVRJT04QBxIcChhERVBFTkRFTkNZX0tJTkRfRU5EX1VTRVIQCBIaChZERVBFTkRFTkNZX0tJTkRfQlVER0VUEAkqnAEKDENoZWNrT3V0Y29tZRIdChlDSEVDS19PVVRDT01FX1VOU1BFQ0lGSUVEEAASGAoUQ0hFQ0tfT1VUQ09NRV9QQVNTRUQQARIYChRDSEVDS19PVVRDT01FX0RFTklFRBACEiAKHENIRUNLX09VVENPTUVfTk9UX0FQUExJQ0FCTEUQAxIXChNDSEVDS19PVVRDT01FX0ZBVUxUEARCRwoNZGV2LnVzaGVyZC52MVABWjRnaXRodWIuY29tL3VzaGVyZC91c2hlcmQvY2xpZW50cy9nby91c2hlci92MTt1c2hlcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp, file_usher_v1_principal, file_usher_v1_reason]);
 
 /**
  * One decision. The fields 1 to 11 are the verdict: a pure function of policy, claims, facts, question and
@@ -49,14 +49,17 @@ export type Decision = Message<"usher.v1.Decision"> & {
   message: string;
 
   /**
-   * The HTTP status that the gateway should answer with: 200 for ALLOW, else 401, 403 or 429.
+   * The HTTP status that the gateway should answer with: 200 for ALLOW, else the one that goes with the reason, 401,
+   * 403 or 429. Under `http_status: reference` a DENY has the status of LiteLLM for the same denial, whatever goes with
+   * the reason: 401, 403, or 400 for an exhausted budget. Read any other value on a DENY as 403.
    *
    * @generated from field: int32 http_status = 4;
    */
   httpStatus: number;
 
   /**
-   * The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). Empty: none.
+   * The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). It goes with the
+   * reason, whatever the status. Empty: none.
    *
    * @generated from field: string www_authenticate = 5;
    */
@@ -233,14 +236,15 @@ export type Dependency = Message<"usher.v1.Dependency"> & {
   kind: DependencyKind;
 
   /**
-   * Its id, unique within the kind; at most 600 bytes. For a token it is a keyed digest, never the token.
+   * Its id, unique within the kind; at most 1100 bytes. For a token it is a keyed digest, never the token.
    *
    * @generated from field: string id = 2;
    */
   id: string;
 
   /**
-   * Its revision or digest when it was read. Empty: the thing does not change while it exists.
+   * Its revision or digest when it was read; for a budget its state: "within", "reached" (exactly at the maximum) or
+   * "exceeded". Empty: the thing does not change while it exists.
    *
    * @generated from field: string revision = 3;
    */
@@ -287,6 +291,13 @@ export type Explanation = Message<"usher.v1.Explanation"> & {
    * @generated from field: repeated string team_candidates = 3;
    */
   teamCandidates: string[];
+
+  /**
+   * What the candidate policy of `access.shadow` would have answered. Absent: there is no candidate.
+   *
+   * @generated from field: usher.v1.ShadowVerdict shadow = 4;
+   */
+  shadow?: ShadowVerdict | undefined;
 };
 
 /**
@@ -295,6 +306,49 @@ export type Explanation = Message<"usher.v1.Explanation"> & {
  */
 export const ExplanationSchema: GenMessage<Explanation> = /*@__PURE__*/
   messageDesc(file_usher_v1_decision, 4);
+
+/**
+ * What a candidate policy would have answered to the same question. It is told, and never obeyed: only
+ * `Decision.effect` says whether the request may pass.
+ *
+ * @generated from message usher.v1.ShadowVerdict
+ */
+export type ShadowVerdict = Message<"usher.v1.ShadowVerdict"> & {
+  /**
+   * The candidate's effect. Unspecified: it had no answer, because of a fault. An unknown value is not allowed.
+   *
+   * @generated from field: usher.v1.Effect effect = 1;
+   */
+  effect: Effect;
+
+  /**
+   * The candidate's reason. Unspecified: it had no answer.
+   *
+   * @generated from field: usher.v1.Reason reason = 2;
+   */
+  reason: Reason;
+
+  /**
+   * The candidate policy's digest, as in the id of a dependency of kind DEPENDENCY_KIND_POLICY.
+   *
+   * @generated from field: string policy = 3;
+   */
+  policy: string;
+
+  /**
+   * One entry a check of the candidate, in the order of the checks. Empty: it had no answer.
+   *
+   * @generated from field: repeated usher.v1.CheckResult checks = 4;
+   */
+  checks: CheckResult[];
+};
+
+/**
+ * Describes the message usher.v1.ShadowVerdict.
+ * Use `create(ShadowVerdictSchema)` to create a new message.
+ */
+export const ShadowVerdictSchema: GenMessage<ShadowVerdict> = /*@__PURE__*/
+  messageDesc(file_usher_v1_decision, 5);
 
 /**
  * How one check went.
@@ -336,7 +390,7 @@ export type CheckResult = Message<"usher.v1.CheckResult"> & {
  * Use `create(CheckResultSchema)` to create a new message.
  */
 export const CheckResultSchema: GenMessage<CheckResult> = /*@__PURE__*/
-  messageDesc(file_usher_v1_decision, 5);
+  messageDesc(file_usher_v1_decision, 6);
 
 /**
  * Whether the request may pass.
@@ -440,6 +494,15 @@ export enum DependencyKind {
    * @generated from enum value: DEPENDENCY_KIND_END_USER = 8;
    */
   END_USER = 8,
+
+  /**
+   * The state of a budget: "global", "organization:ID", "team:ID", "user:ID", "end_user:ID", or for a user within a
+   * team "member:LENGTH:TEAM/USER", where LENGTH is the number of characters of TEAM. Spend that leaves the state as it
+   * is changes nothing.
+   *
+   * @generated from enum value: DEPENDENCY_KIND_BUDGET = 9;
+   */
+  BUDGET = 9,
 }
 
 /**

@@ -12,7 +12,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/v1/question.proto.
  */
 export const file_usher_v1_question: GenFile = /*@__PURE__*/
-  fileDesc("Chd1c2hlci92MS9xdWVzdGlvbi5wcm90bxIIdXNoZXIudjEi7gEKCFF1ZXN0aW9uEg0KBXRva2VuGAEgASgJEg0KBXJvdXRlGAIgASgJEg4KBm1ldGhvZBgDIAEoCRISCgVtb2RlbBgEIAEoCUgBiAEBEhcKD2ZhbGxiYWNrX21vZGVscxgFIAMoCRIRCgd0ZWFtX2lkGAYgASgJSAASFAoKdGVhbV9hbGlhcxgHIAEoCUgAEhMKC2VuZF91c2VyX2lkGAggASgJEhcKD29yZ2FuaXphdGlvbl9pZBgJIAEoCUILCgl0ZWFtX3dpc2hCCAoGX21vZGVsSgQIChALUhNtb2RpZmllc19ndWFyZHJhaWxzQkcKDWRldi51c2hlcmQudjFQAVo0Z2l0aHViLmNvbS91c2hlcmQvdXNoZXJkL2NsaWVudHMvZ28vdXNoZXIvdjE7dXNoZXJ2MWIGcHJvdG8z");
+  fileDesc("Chd1c2hlci92MS9xdWVzdGlvbi5wcm90bxIIdXNoZXIudjEi8AEKCFF1ZXN0aW9uEg0KBXRva2VuGAEgASgJEg0KBXJvdXRlGAIgASgJEg4KBm1ldGhvZBgDIAEoCRISCgVtb2RlbBgEIAEoCUgBiAEBEhcKD2ZhbGxiYWNrX21vZGVscxgFIAMoCRIRCgd0ZWFtX2lkGAYgASgJSAASFAoKdGVhbV9hbGlhcxgHIAEoCUgAEhMKC2VuZF91c2VyX2lkGAggASgJEhcKD29yZ2FuaXphdGlvbl9pZBgJIAEoCRIbChNtb2RpZmllc19ndWFyZHJhaWxzGAogASgIQgsKCXRlYW1fd2lzaEIICgZfbW9kZWxCRwoNZGV2LnVzaGVyZC52MVABWjRnaXRodWIuY29tL3VzaGVyZC91c2hlcmQvY2xpZW50cy9nby91c2hlci92MTt1c2hlcnYxYgZwcm90bzM");
 
 /**
  * One question: may the holder of this token call this route with this model?
@@ -103,6 +103,14 @@ export type Question = Message<"usher.v1.Question"> & {
    * @generated from field: string organization_id = 9;
    */
   organizationId: string;
+
+  /**
+   * Whether the request asks for other guardrails than those that its team has, such as with `metadata.guardrails` in
+   * its body. A team whose metadata forbids that: DENY REASON_GUARDRAILS_NOT_MODIFIABLE. False: it does not.
+   *
+   * @generated from field: bool modifies_guardrails = 10;
+   */
+  modifiesGuardrails: boolean;
 };
 
 /**

@@ -11,12 +11,13 @@ import { enumDesc, fileDesc } from "@bufbuild/protobuf/codegenv2";
  * Describes the file usher/v1/reason.proto.
  */
 export const file_usher_v1_reason: GenFile = /*@__PURE__*/
-  fileDesc("ChV1c2hlci92MS9yZWFzb24ucHJvdG8SCHVzaGVyLnYxKusICgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOUkVBU09OX0FMTE9XRUQQARIXChNSRUFTT05fUFVCTElDX1JPVVRFEAISGAoUUkVBU09OX1RPS0VOX01JU1NJTkcQChIaChZSRUFTT05fVE9LRU5fTUFMRk9STUVEEAsSGgoWUkVBU09OX1RPS0VOX1RPT19MQVJHRRAMEh0KGVJFQVNPTl9IRUFERVJfTk9UX0FMTE9XRUQQDRIhCh1SRUFTT05fVE9LRU5fVFlQRV9OT1RfQUxMT1dFRBAOEiAKHFJFQVNPTl9BTEdPUklUSE1fTk9UX0FMTE9XRUQQDxIhCh1SRUFTT05fQUxHT1JJVEhNX0tFWV9NSVNNQVRDSBAQEhkKFVJFQVNPTl9JU1NVRVJfVU5LTk9XThAREhYKElJFQVNPTl9VTktOT1dOX0tFWRASEhwKGFJFQVNPTl9TSUdOQVRVUkVfSU5WQUxJRBATEhwKGFJFQVNPTl9BVURJRU5DRV9NSVNNQVRDSBAUEhgKFFJFQVNPTl9UT0tFTl9FWFBJUkVEEBUSHgoaUkVBU09OX1RPS0VOX05PVF9ZRVRfVkFMSUQQFhIiCh5SRUFTT05fVE9LRU5fTElGRVRJTUVfVE9PX0xPTkcQFxIYChRSRUFTT05fQ0xBSU1fSU5WQUxJRBAYEhkKFVJFQVNPTl9QUk9PRl9SRVFVSVJFRBAZEhoKFlJFQVNPTl9TRVNTSU9OX0lOVkFMSUQQGhIYChRSRUFTT05fVE9LRU5fUkVWT0tFRBAeEhcKE1JFQVNPTl9IT09LX1JFRlVTRUQQHxIXChNSRUFTT05fTk9UX0VOVElUTEVEEDISGgoWUkVBU09OX1JPVVRFX0FNQklHVU9VUxAzEhkKFVJFQVNPTl9NRVRIT0RfSU5WQUxJRBA0EhwKGFJFQVNPTl9ST1VURV9OT1RfR1JBTlRFRBA1EhcKE1JFQVNPTl9ST1VURV9ERU5JRUQQNhIZChVSRUFTT05fTU9ERUxfUkVRVUlSRUQQNxIYChRSRUFTT05fTU9ERUxfSU5WQUxJRBA4EhwKGFJFQVNPTl9NT0RFTF9OT1RfR1JBTlRFRBA5EhcKE1JFQVNPTl9NT0RFTF9ERU5JRUQQOhIbChdSRUFTT05fVEVBTV9OT1RfQUxMT1dFRBA8EhgKFFJFQVNPTl9URUFNX1JFUVVJUkVEED0SFwoTUkVBU09OX1RFQU1fQkxPQ0tFRBA+EhcKE1JFQVNPTl9VU0VSX0JMT0NLRUQQPxIfChtSRUFTT05fT1JHQU5JWkFUSU9OX0JMT0NLRUQQQBIgChxSRUFTT05fT1JHQU5JWkFUSU9OX01JU01BVENIEEESGwoXUkVBU09OX0VORF9VU0VSX0JMT0NLRUQQQhIbChdSRUFTT05fRU5EX1VTRVJfSU5WQUxJRBBDEhkKFVJFQVNPTl9HUk9VUFNfT1ZFUkFHRRBEQkcKDWRldi51c2hlcmQudjFQAVo0Z2l0aHViLmNvbS91c2hlcmQvdXNoZXJkL2NsaWVudHMvZ28vdXNoZXIvdjE7dXNoZXJ2MWIGcHJvdG8z");
+  fileDesc("ChV1c2hlci92MS9yZWFzb24ucHJvdG8SCHVzaGVyLnYxKqgMCgZSZWFzb24SFgoSUkVBU09OX1VOU1BFQ0lGSUVEEAASEgoOUkVBU09OX0FMTE9XRUQQARIXChNSRUFTT05fUFVCTElDX1JPVVRFEAISGAoUUkVBU09OX1RPS0VOX01JU1NJTkcQChIaChZSRUFTT05fVE9LRU5fTUFMRk9STUVEEAsSGgoWUkVBU09OX1RPS0VOX1RPT19MQVJHRRAMEh0KGVJFQVNPTl9IRUFERVJfTk9UX0FMTE9XRUQQDRIhCh1SRUFTT05fVE9LRU5fVFlQRV9OT1RfQUxMT1dFRBAOEiAKHFJFQVNPTl9BTEdPUklUSE1fTk9UX0FMTE9XRUQQDxIhCh1SRUFTT05fQUxHT1JJVEhNX0tFWV9NSVNNQVRDSBAQEhkKFVJFQVNPTl9JU1NVRVJfVU5LTk9XThAREhYKElJFQVNPTl9VTktOT1dOX0tFWRASEhwKGFJFQVNPTl9TSUdOQVRVUkVfSU5WQUxJRBATEhwKGFJFQVNPTl9BVURJRU5DRV9NSVNNQVRDSBAUEhgKFFJFQVNPTl9UT0tFTl9FWFBJUkVEEBUSHgoaUkVBU09OX1RPS0VOX05PVF9ZRVRfVkFMSUQQFhIiCh5SRUFTT05fVE9LRU5fTElGRVRJTUVfVE9PX0xPTkcQFxIYChRSRUFTT05fQ0xBSU1fSU5WQUxJRBAYEhkKFVJFQVNPTl9QUk9PRl9SRVFVSVJFRBAZEhoKFlJFQVNPTl9TRVNTSU9OX0lOVkFMSUQQGhIYChRSRUFTT05fVE9LRU5fUkVWT0tFRBAeEhcKE1JFQVNPTl9IT09LX1JFRlVTRUQQHxIXChNSRUFTT05fTk9UX0VOVElUTEVEEDISGgoWUkVBU09OX1JPVVRFX0FNQklHVU9VUxAzEhkKFVJFQVNPTl9NRVRIT0RfSU5WQUxJRBA0EhwKGFJFQVNPTl9ST1VURV9OT1RfR1JBTlRFRBA1EhcKE1JFQVNPTl9ST1VURV9ERU5JRUQQNhIZChVSRUFTT05fTU9ERUxfUkVRVUlSRUQQNxIYChRSRUFTT05fTU9ERUxfSU5WQUxJRBA4EhwKGFJFQVNPTl9NT0RFTF9OT1RfR1JBTlRFRBA5EhcKE1JFQVNPTl9NT0RFTF9ERU5JRUQQOhIbChdSRUFTT05fVEVBTV9OT1RfQUxMT1dFRBA8EhgKFFJFQVNPTl9URUFNX1JFUVVJUkVEED0SFwoTUkVBU09OX1RFQU1fQkxPQ0tFRBA+EhcKE1JFQVNPTl9VU0VSX0JMT0NLRUQQPxIfChtSRUFTT05fT1JHQU5JWkFUSU9OX0JMT0NLRUQQQBIgChxSRUFTT05fT1JHQU5JWkFUSU9OX01JU01BVENIEEESGwoXUkVBU09OX0VORF9VU0VSX0JMT0NLRUQQQhIbChdSRUFTT05fRU5EX1VTRVJfSU5WQUxJRBBDEhkKFVJFQVNPTl9HUk9VUFNfT1ZFUkFHRRBEEhgKFFJFQVNPTl9ST0xFX1JFUVVJUkVEEEUSHAoYUkVBU09OX0lERU5USVRZX1JFUVVJUkVEEEYSFwoTUkVBU09OX1VTRVJfVU5LTk9XThBHEiMKH1JFQVNPTl9FTUFJTF9ET01BSU5fTk9UX0FMTE9XRUQQSBIcChhSRUFTT05fRU5EX1VTRVJfUkVRVUlSRUQQSRIkCiBSRUFTT05fR1VBUkRSQUlMU19OT1RfTU9ESUZJQUJMRRBKEiUKIVJFQVNPTl9PUkdBTklaQVRJT05fUk9MRV9SRVFVSVJFRBBLEiAKHFJFQVNPTl9URUFNX0JVREdFVF9FWEhBVVNURUQQUBIgChxSRUFTT05fVVNFUl9CVURHRVRfRVhIQVVTVEVEEFESIgoeUkVBU09OX01FTUJFUl9CVURHRVRfRVhIQVVTVEVEEFISKAokUkVBU09OX09SR0FOSVpBVElPTl9CVURHRVRfRVhIQVVTVEVEEFMSJAogUkVBU09OX0VORF9VU0VSX0JVREdFVF9FWEhBVVNURUQQVBIiCh5SRUFTT05fR0xPQkFMX0JVREdFVF9FWEhBVVNURUQQVUJHCg1kZXYudXNoZXJkLnYxUAFaNGdpdGh1Yi5jb20vdXNoZXJkL3VzaGVyZC9jbGllbnRzL2dvL3VzaGVyL3YxO3VzaGVydjFiBnByb3RvMw");
 
 /**
  * Why a decision is what it is: stable, one by one. Each comment says what it means, what the caller should do,
- * and the HTTP status to answer the end user with. Numbers 1 to 9 go with ALLOW, all others with DENY. A value
- * that a client does not know goes with the decision's effect, and is never a reason to allow.
+ * and the HTTP status to answer the end user with; under `http_status: reference` that of LiteLLM stands in
+ * `Decision.http_status` instead. Numbers 1 to 9 go with ALLOW, all others with DENY. A value that a client does not
+ * know goes with the decision's effect, and is never a reason to allow.
  *
  * @generated from enum usher.v1.Reason
  */
@@ -318,6 +319,107 @@ export enum Reason {
    * @generated from enum value: REASON_GROUPS_OVERAGE = 68;
    */
   GROUPS_OVERAGE = 68,
+
+  /**
+   * The policy asks every token for a role (`access.enforce_rbac`), and the token holds none. Caller: tell the user to
+   * ask for a role. HTTP 403.
+   *
+   * @generated from enum value: REASON_ROLE_REQUIRED = 69;
+   */
+  ROLE_REQUIRED = 69,
+
+  /**
+   * The policy asks every token to name a user or a team, and the token names neither. Caller: ask the issuer to send
+   * one of them. HTTP 403.
+   *
+   * @generated from enum value: REASON_IDENTITY_REQUIRED = 70;
+   */
+  IDENTITY_REQUIRED = 70,
+
+  /**
+   * The token names a user whom the directory does not know and the policy does not create. Caller: ask an
+   * administrator to create the user. HTTP 403.
+   *
+   * @generated from enum value: REASON_USER_UNKNOWN = 71;
+   */
+  USER_UNKNOWN = 71,
+
+  /**
+   * The holder's e-mail address is not verified or is not of a domain in `users.email_domains`. Caller: tell the user.
+   * HTTP 403.
+   *
+   * @generated from enum value: REASON_EMAIL_DOMAIN_NOT_ALLOWED = 72;
+   */
+  EMAIL_DOMAIN_NOT_ALLOWED = 72,
+
+  /**
+   * The policy asks requests on this route to name an end user, and this one names none. Caller: refuse the request.
+   * HTTP 403.
+   *
+   * @generated from enum value: REASON_END_USER_REQUIRED = 73;
+   */
+  END_USER_REQUIRED = 73,
+
+  /**
+   * The request changes guardrails, and the chosen team's metadata forbids that. Caller: tell the user to ask without
+   * guardrails of their own. HTTP 403.
+   *
+   * @generated from enum value: REASON_GUARDRAILS_NOT_MODIFIABLE = 74;
+   */
+  GUARDRAILS_NOT_MODIFIABLE = 74,
+
+  /**
+   * The route is for administrators of the organization that the request acts on, and the user is none of them.
+   * Caller: tell the user. HTTP 403.
+   *
+   * @generated from enum value: REASON_ORGANIZATION_ROLE_REQUIRED = 75;
+   */
+  ORGANIZATION_ROLE_REQUIRED = 75,
+
+  /**
+   * The chosen team has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP
+   * 429.
+   *
+   * @generated from enum value: REASON_TEAM_BUDGET_EXHAUSTED = 80;
+   */
+  TEAM_BUDGET_EXHAUSTED = 80,
+
+  /**
+   * The user has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+   *
+   * @generated from enum value: REASON_USER_BUDGET_EXHAUSTED = 81;
+   */
+  USER_BUDGET_EXHAUSTED = 81,
+
+  /**
+   * The user has, as a member of the chosen team, spent what a budget period allows. Caller: refuse until the budget is
+   * reset or raised. HTTP 429.
+   *
+   * @generated from enum value: REASON_MEMBER_BUDGET_EXHAUSTED = 82;
+   */
+  MEMBER_BUDGET_EXHAUSTED = 82,
+
+  /**
+   * The organization has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP
+   * 429.
+   *
+   * @generated from enum value: REASON_ORGANIZATION_BUDGET_EXHAUSTED = 83;
+   */
+  ORGANIZATION_BUDGET_EXHAUSTED = 83,
+
+  /**
+   * The end user has spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+   *
+   * @generated from enum value: REASON_END_USER_BUDGET_EXHAUSTED = 84;
+   */
+  END_USER_BUDGET_EXHAUSTED = 84,
+
+  /**
+   * All together have spent what a budget period allows. Caller: refuse until the budget is reset or raised. HTTP 429.
+   *
+   * @generated from enum value: REASON_GLOBAL_BUDGET_EXHAUSTED = 85;
+   */
+  GLOBAL_BUDGET_EXHAUSTED = 85,
 }
 
 /**
