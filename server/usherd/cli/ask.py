@@ -47,6 +47,9 @@ def ask(
     team_alias: Annotated[str | None, typer.Option(help="The team wished for, by alias.")] = None,
     end_user: Annotated[str, typer.Option(help="The end user's id.")] = "",
     organization: Annotated[str, typer.Option(help="The organization's id.")] = "",
+    modifies_guardrails: Annotated[
+        bool, typer.Option("--modifies-guardrails", help="The request asks for guardrails of its own.")
+    ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Shows how each check went.")] = False,
     timeout: Annotated[float, typer.Option(min=0.01, max=60.0, help="Seconds.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
@@ -67,6 +70,7 @@ def ask(
         team_alias=team_alias,
         end_user_id=end_user,
         organization_id=organization,
+        modifies_guardrails=modifies_guardrails,
     )
     try:
         if config is not None:

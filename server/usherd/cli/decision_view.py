@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
@@ -13,7 +13,18 @@ from rich.text import Text
 
 from usherd.cli.console import console, escaped, styled
 from usherd.decide import allows
-from usherd.domain import CheckOutcome, Decision, Explanation, Limit, Limits, Principal
+from usherd.domain import (
+    CheckOutcome,
+    CheckResult,
+    Decision,
+    Effect,
+    Explanation,
+    Limit,
+    Limits,
+    Principal,
+    ShadowVerdict,
+    Verdict,
+)
 from usherd.errors import Fault, FaultReason
 from usherd.reasons import ANSWERS
 
@@ -41,7 +52,7 @@ def decision_json(decision: Decision) -> dict[str, Any]:
         "effect": verdict.effect.name,
         "reason": verdict.reason.name,
         "message": answer.message,
-        "http_status": answer.http_status,
+        "http_status": _http_status(verdict),
         "www_authenticate": answer.www_authenticate,
         "principal": None if verdict.principal is None else _principal_json(verdict.principal),
         "resolved_model": verdict.resolved_model,
@@ -56,6 +67,11 @@ def decision_json(decision: Decision) -> dict[str, Any]:
         "valid_until": instant(decision.valid_until),
         "cacheable": decision.cacheable,
     }
+
+
+def _http_status(verdict: Verdict) -> int:
+    """The status in force: the verdict's own, or else the one that goes with its reason."""
+    return ANSWERS[verdict.reason].http_status if verdict.http_status is None else verdict.http_status
 
 
 def fault_json(fault: Fault) -> dict[str, Any]:
@@ -87,17 +103,31 @@ def _limit_json(limit: Limit | None) -> dict[str, Any] | None:
 
 def _explanation_json(explanation: Explanation) -> dict[str, Any]:
     return {
-        "checks": [
-            {
-                "check": each.check,
-                "outcome": each.outcome.name,
-                "reason": None if each.reason is None else each.reason.name,
-                "note": each.note,
-            }
-            for each in explanation.checks
-        ],
+        "checks": _checks_json(explanation.checks),
         "roles_held": list(explanation.roles_held),
         "team_candidates": list(explanation.team_candidates),
+        "shadow": None if explanation.shadow is None else _shadow_json(explanation.shadow),
+    }
+
+
+def _checks_json(checks: Iterable[CheckResult]) -> list[dict[str, Any]]:
+    return [
+        {
+            "check": each.check,
+            "outcome": each.outcome.name,
+            "reason": None if each.reason is None else each.reason.name,
+            "note": each.note,
+        }
+        for each in checks
+    ]
+
+
+def _shadow_json(shadow: ShadowVerdict) -> dict[str, Any]:
+    return {
+        "effect": None if shadow.effect is None else shadow.effect.name,
+        "reason": None if shadow.reason is None else shadow.reason.name,
+        "policy": shadow.policy,
+        "checks": _checks_json(shadow.checks),
     }
 
 
@@ -105,17 +135,22 @@ def show_decision(decision: Decision) -> None:
     """A decision for people."""
     verdict = decision.verdict
     allowed = allows(verdict)
-    answer = ANSWERS[verdict.reason]
     head = Text.assemble(
         styled("ALLOW" if allowed else "DENY", "yes" if allowed else "no"),
-        f"  {verdict.reason.name}  {answer.message} (HTTP {answer.http_status})",
+        f"  {verdict.reason.name}  {ANSWERS[verdict.reason].message} (HTTP {_http_status(verdict)})",
     )
     out = console()
     out.print(head)
     for name, value in _lines(decision):
         out.print(Text.assemble(styled(f"  {name:<10}", "dim"), escaped(value)))
-    if verdict.explanation is not None:
-        out.print(_checks(verdict.explanation))
+    explanation = verdict.explanation
+    if explanation is None:
+        return
+    out.print(_explained(explanation))
+    if explanation.shadow is not None:
+        out.print(_shadow_head(explanation.shadow))
+        if explanation.shadow.checks:
+            out.print(_checks(explanation.shadow.checks))
 
 
 def _lines(decision: Decision) -> Iterator[tuple[str, str]]:
@@ -141,16 +176,30 @@ def _who(principal: Principal) -> str:
     return f"{principal.kind.name.lower()} {name}{', administrator' if principal.is_admin else ''}"
 
 
-def _checks(explanation: Explanation) -> Table:
+def _explained(explanation: Explanation) -> Table:
+    table = _checks(explanation.checks)
+    if explanation.team_candidates:
+        table.caption = Text(escaped(f"teams tried: {', '.join(explanation.team_candidates)}"))
+    return table
+
+
+def _shadow_head(shadow: ShadowVerdict) -> Text:
+    """What the candidate policy would have said. Its first word is no verdict, so that nobody takes it for one."""
+    if shadow.effect is None or shadow.reason is None:
+        return Text.assemble("shadow: ", styled("no decision", "fault"), "  the candidate policy had no answer")
+    style = "no" if shadow.effect is Effect.DENY else "yes"
+    message = ANSWERS[shadow.reason].message
+    return Text.assemble("shadow: ", styled(f"would {shadow.effect.name}", style), f"  {shadow.reason.name}  {message}")
+
+
+def _checks(checks: Iterable[CheckResult]) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False, show_edge=False)
     for column in ("check", "outcome", "reason", "note"):
         table.add_column(column, overflow="fold")
-    for each in explanation.checks:
+    for each in checks:
         outcome, style = _OUTCOME[each.outcome]
         reason = "" if each.reason is None else each.reason.name
         table.add_row(styled(each.check), styled(outcome, style), styled(reason), styled(each.note))
-    if explanation.team_candidates:
-        table.caption = Text(escaped(f"teams tried: {', '.join(explanation.team_candidates)}"))
     return table
 
 

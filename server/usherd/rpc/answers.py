@@ -11,7 +11,18 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
-from usherd.domain import MAX_DEPENDENCIES, Decision, Dependency, Explanation, Limit, Limits, Principal, Verdict
+from usherd.domain import (
+    MAX_DEPENDENCIES,
+    CheckResult,
+    Decision,
+    Dependency,
+    Explanation,
+    Limit,
+    Limits,
+    Principal,
+    ShadowVerdict,
+    Verdict,
+)
 from usherd.errors import Code, Fault, FaultReason, Overloaded
 from usherd.reasons import ANSWERS
 from usherd.rpc.faults import duration
@@ -147,7 +158,7 @@ def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
         effect=cast(decision_pb2.Effect, verdict.effect),
         reason=cast(reason_pb2.Reason, verdict.reason),
         message=answer.message,
-        http_status=answer.http_status,
+        http_status=answer.http_status if verdict.http_status is None else verdict.http_status,
         www_authenticate=answer.www_authenticate,
         principal=None if verdict.principal is None else _principal(verdict.principal),
         resolved_model=verdict.resolved_model,
@@ -203,17 +214,28 @@ def _limit(limit: Limit | None) -> decision_pb2.Limit | None:
 
 def _explanation(explanation: Explanation) -> decision_pb2.Explanation:
     return decision_pb2.Explanation(
-        checks=[
-            decision_pb2.CheckResult(
-                check=each.check,
-                outcome=cast(decision_pb2.CheckOutcome, each.outcome),
-                reason=None if each.reason is None else cast(reason_pb2.Reason, each.reason),
-                note=each.note,
-            )
-            for each in explanation.checks
-        ],
+        checks=map(_check, explanation.checks),
         roles_held=explanation.roles_held,
         team_candidates=explanation.team_candidates,
+        shadow=None if explanation.shadow is None else _shadow(explanation.shadow),
+    )
+
+
+def _check(result: CheckResult) -> decision_pb2.CheckResult:
+    return decision_pb2.CheckResult(
+        check=result.check,
+        outcome=cast(decision_pb2.CheckOutcome, result.outcome),
+        reason=None if result.reason is None else cast(reason_pb2.Reason, result.reason),
+        note=result.note,
+    )
+
+
+def _shadow(shadow: ShadowVerdict) -> decision_pb2.ShadowVerdict:
+    return decision_pb2.ShadowVerdict(
+        effect=None if shadow.effect is None else cast(decision_pb2.Effect, shadow.effect),
+        reason=None if shadow.reason is None else cast(reason_pb2.Reason, shadow.reason),
+        policy=shadow.policy,
+        checks=map(_check, shadow.checks),
     )
 
 

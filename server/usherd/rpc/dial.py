@@ -90,6 +90,7 @@ def _question(question: Question) -> question_pb2.Question:
         team_alias=_optional(question.team_alias),
         end_user_id=_text(question.end_user_id),
         organization_id=_text(question.organization_id),
+        modifies_guardrails=question.modifies_guardrails,
     )
 
 

@@ -56,6 +56,7 @@ class Pages:
             *_optional(question.team_alias),
             question.end_user_id,
             question.organization_id,
+            "changes guardrails" if question.modifies_guardrails else "",
             *question.fallback_models,
         )
         return hashlib.blake2b(body + _joined(asked), key=self._secret, digest_size=_DIGEST).digest()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -23,10 +23,11 @@ from usherd.domain import (
     Limits,
     Principal,
     PrincipalKind,
+    ShadowVerdict,
     Verdict,
 )
 from usherd.errors import Fault, FaultReason
-from usherd.reasons import Reason
+from usherd.reasons import ANSWERS, Reason
 from usherd.rpc.faults import DOMAIN, STATUS_DETAILS
 
 
@@ -51,6 +52,7 @@ def _decision(message: decision_pb2.Decision) -> Decision:
         verdict=Verdict(
             effect=Effect(message.effect),
             reason=Reason(message.reason),
+            http_status=_http_status(message),
             principal=_principal(message.principal) if message.HasField("principal") else None,
             resolved_model=message.resolved_model,
             limits=_limits(message.limits) if message.HasField("limits") else None,
@@ -65,6 +67,13 @@ def _decision(message: decision_pb2.Decision) -> Decision:
         valid_until=message.valid_until.seconds + message.valid_until.nanos / 1e9,
         cacheable=message.cacheable,
     )
+
+
+def _http_status(message: decision_pb2.Decision) -> int | None:
+    """The status of a denial where it is not the one that goes with its reason; None also for what no denial has."""
+    status = message.http_status
+    denied = message.effect == decision_pb2.EFFECT_DENY and 400 <= status <= 499
+    return status if denied and status != ANSWERS[Reason(message.reason)].http_status else None
 
 
 def _principal(message: principal_pb2.Principal) -> Principal:
@@ -107,12 +116,26 @@ def _limit(message: decision_pb2.Limit) -> Limit:
 
 def _explanation(message: decision_pb2.Explanation) -> Explanation:
     return Explanation(
-        checks=tuple(
-            CheckResult(each.check, CheckOutcome(each.outcome), Reason(each.reason) if each.reason else None, each.note)
-            for each in message.checks
-        ),
+        checks=_checks(message.checks),
         roles_held=tuple(message.roles_held),
         team_candidates=tuple(message.team_candidates),
+        shadow=_shadow(message.shadow) if message.HasField("shadow") else None,
+    )
+
+
+def _checks(messages: Iterable[decision_pb2.CheckResult]) -> tuple[CheckResult, ...]:
+    return tuple(
+        CheckResult(each.check, CheckOutcome(each.outcome), Reason(each.reason) if each.reason else None, each.note)
+        for each in messages
+    )
+
+
+def _shadow(message: decision_pb2.ShadowVerdict) -> ShadowVerdict:
+    return ShadowVerdict(
+        effect=Effect(message.effect) if message.effect else None,
+        reason=Reason(message.reason) if message.reason else None,
+        policy=message.policy,
+        checks=_checks(message.checks),
     )
 
 

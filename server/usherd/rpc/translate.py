@@ -56,6 +56,7 @@ def _question(asked: question_pb2.Question, token: str) -> Question:
         asked.team_alias if wish == "team_alias" else None,
         asked.end_user_id,
         asked.organization_id,
+        asked.modifies_guardrails,
     )
 
 
