@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
+import time
 from collections.abc import Sequence
 
 from usherd.errors import Precondition
-from usherd.facts import Rows
-from usherd.ports import Wanted
-from usherd.stores.layered import Layered
+from usherd.facts import BudgetOwner, Rows, Write
+from usherd.ports import Clock, Wanted
+from usherd.stores.budgets import NO_BUDGET, Budget, Ledger
 from usherd.stores.memory_facts import MemoryFacts
 from usherd.stores.tables import Tables
+from usherd.stores.written import written
 
 STORE_ID_SIZE = 32
 """The most characters a store id may have. It stands before a colon in a revision, so it has no colon itself."""
@@ -29,24 +32,45 @@ def new_store_id() -> str:
 class MemoryDirectory:
     """A directory of rows that somebody else keeps, for instance in a file.
 
+    Besides, it counts what is spent, and keeps what provisioning writes until the rows are replaced. Whatever changes
+    rows or budget states makes a new revision; spending alone changes nothing that anybody reads.
+
     `bare_ids_for` is the name of the policy's only issuer: rows that name no issuer (users without identities, teams
     without an issuer) belong to it. None, where there are several issuers: such rows are out of reach of every token.
     """
 
-    def __init__(self, store_id: str, rows: Rows, *, bare_ids_for: str | None = None) -> None:
-        """Raises ValueError for a store id that is no store id, and as `replace` does."""
+    def __init__(
+        self,
+        store_id: str,
+        rows: Rows,
+        *,
+        bare_ids_for: str | None = None,
+        everyone: Budget = NO_BUDGET,
+        clock: Clock = time.time,
+    ) -> None:
+        """`everyone` is the global budget; periods of budgets end by the clock.
+
+        Raises ValueError for a store id that is no store id, and as `replace` does.
+        """
         if not 1 <= len(store_id) <= STORE_ID_SIZE or ":" in store_id or not store_id.isascii():
             raise ValueError(f"store id: expected 1 to {STORE_ID_SIZE} ASCII characters without a colon")
-        tables = Tables(bare_ids_for=bare_ids_for).holding(rows, 1)
-        self._facts = MemoryFacts(store=store_id, revision=1, tables=tables, states=Layered())
+        self._clock = clock
+        self._ledger = Ledger(clock)
+        self._due = math.inf
+        tables = Tables(bare_ids_for=bare_ids_for, everyone=everyone).holding(rows, 1)
+        self._facts = MemoryFacts(store=store_id, revision=1, tables=tables, states=self._ledger.states)
         self._changed = asyncio.Event()
 
     async def facts(self, wanted: Sequence[Wanted]) -> MemoryFacts:
         """All rows, whatever is wanted. It never fails, and never waits."""
-        return self._facts
+        return self.at_hand()
 
     def at_hand(self) -> MemoryFacts:
         """All rows, as `facts`."""
+        # As a rule no exhausted budget begins anew at any time, and then not even the clock is looked at.
+        if self._due < math.inf and self._due <= self._clock():
+            self._ledger.renew()
+            self._spent()
         return self._facts
 
     async def reach(self, store: str, revision: int) -> None:
@@ -59,14 +83,49 @@ class MemoryDirectory:
     def replace(self, rows: Rows) -> int:
         """Makes these the rows, all at once, and returns the new revision.
 
-        A row that is as it was keeps its own revision. Raises ValueError, which names both rows, for two of one id or
-        identity; the directory is then as it was.
+        A row that is as it was keeps its own revision, and a budget whose owner stays keeps what was spent. Raises
+        ValueError, which names both rows, for two of one id or identity; the directory is then as it was.
         """
-        before = self._facts
-        revision = before.revision + 1
-        tables = before.tables.holding(rows, revision)
-        self._facts = MemoryFacts(store=before.store, revision=revision, tables=tables, states=before.states)
+        tables = self._facts.tables.holding(rows, self._facts.revision + 1)
+        self._ledger.rows_changed(tables.budget)
+        return self._publish(tables)
+
+    def record_usage(self, owner: BudgetOwner, micro_usd: int) -> int:
+        """Adds to what that owner has spent, and returns the revision, a new one if its budget's state has changed.
+
+        One owner, and no other: what a member spends is recorded for the member, the team, its organization, the user
+        and everyone, each on its own. What an owner spends that the directory does not know is not counted. Raises
+        ValueError for less than 0.
+        """
+        budget = self._facts.tables.budget(owner)
+        if budget is not None:
+            self._ledger.record(owner, budget, micro_usd)
+        return self._spent()
+
+    def reset_usage(self, owner: BudgetOwner) -> int:
+        """Begins the period of that owner's budget anew, and returns the revision as `record_usage` does."""
+        self._ledger.reset(owner)
+        return self._spent()
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        """Makes all of the writes, in one step: a new revision, if they change anything."""
+        before = self._facts.tables
+        tables = written(before, writes, self._facts.revision + 1)
+        if tables is not before:
+            self._publish(tables)
+
+    def _spent(self) -> int:
+        """Publishes the states of the ledger, if one has changed."""
+        self._due = self._ledger.due
+        if self._ledger.states is self._facts.states:
+            return self._facts.revision
+        return self._publish(self._facts.tables)
+
+    def _publish(self, tables: Tables) -> int:
+        revision = self._facts.revision + 1
+        states, self._due = self._ledger.states, self._ledger.due
+        self._facts = MemoryFacts(store=self._facts.store, revision=revision, tables=tables, states=states)
         # Whoever waits holds the old event: it wakes them all once, and later comers wait on a fresh one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        return self._facts.revision
+        return revision

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
-from usherd.stores.layered import Layered
+from usherd.stores.sharded import Sharded
 from usherd.stores.tables import Tables
 
 
@@ -17,7 +17,7 @@ class MemoryFacts:
     store: str
     revision: int
     tables: Tables
-    states: Layered[BudgetOwner, BudgetState] = field(repr=False)
+    states: Sharded[BudgetOwner, BudgetState] = field(repr=False)
     """The states that spend has brought about; every other budget is where nothing was spent."""
 
     def user(self, issuer: str, subject: str) -> User | None:
@@ -59,7 +59,11 @@ class MemoryFacts:
 
     def budget(self, owner: BudgetOwner) -> BudgetState:
         """Where the owner's spend stands against the maximum of its row; WITHIN when the row has none."""
-        return self.states.get(owner) or BudgetState.WITHIN
+        state = self.states.get(owner)
+        if state is not None:
+            return state
+        budget = self.tables.budget(owner)
+        return BudgetState.WITHIN if budget is None else budget.state(0)
 
     def _may_claim(self, issuer: str, team: Team) -> bool:
         owner = team.issuer if team.issuer is not None else self.tables.bare_ids_for

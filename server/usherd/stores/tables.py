@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TypeVar
 
-from usherd.facts import EndUser, Organization, Rows, Team, User
-from usherd.stores.layered import Layered
+from usherd.facts import BudgetKind, BudgetOwner, EndUser, Organization, Rows, Team, User
+from usherd.stores.budgets import NO_BUDGET, Budget
+from usherd.stores.sharded import Sharded
 
 RowT = TypeVar("RowT", Organization, Team, User, EndUser)
 AliasedT = TypeVar("AliasedT", Organization, Team)
@@ -20,16 +21,18 @@ class Tables:
 
     bare_ids_for: str | None
     """The issuer of rows that name none."""
-    organizations: Layered[str, Organization] = field(default_factory=Layered)
-    organization_aliases: Layered[str, tuple[Organization, ...]] = field(default_factory=Layered)
-    teams: Layered[str, Team] = field(default_factory=Layered)
-    team_aliases: Layered[str, tuple[Team, ...]] = field(default_factory=Layered)
-    users: Layered[str, User] = field(default_factory=Layered)
-    identities: Layered[tuple[str, str], User] = field(default_factory=Layered)
-    sso_ids: Layered[str, User] = field(default_factory=Layered)
+    everyone: Budget = NO_BUDGET
+    """What everyone may spend together, which no row says."""
+    organizations: Sharded[str, Organization] = field(default_factory=Sharded)
+    organization_aliases: Sharded[str, tuple[Organization, ...]] = field(default_factory=Sharded)
+    teams: Sharded[str, Team] = field(default_factory=Sharded)
+    team_aliases: Sharded[str, tuple[Team, ...]] = field(default_factory=Sharded)
+    users: Sharded[str, User] = field(default_factory=Sharded)
+    identities: Sharded[tuple[str, str], User] = field(default_factory=Sharded)
+    sso_ids: Sharded[str, User] = field(default_factory=Sharded)
     """Of several users with one id, the one with the least directory id by code points; so for `emails`."""
-    emails: Layered[str, User] = field(default_factory=Layered)
-    end_users: Layered[str, EndUser] = field(default_factory=Layered)
+    emails: Sharded[str, User] = field(default_factory=Sharded)
+    end_users: Sharded[str, EndUser] = field(default_factory=Sharded)
 
     def holding(self, rows: Rows, revision: int) -> Tables:
         """These rows alone. A row that is as it was keeps its revision; the others have this one.
@@ -42,15 +45,16 @@ class Tables:
         in_order = [users[user_id] for user_id in sorted(users)]
         return Tables(
             bare_ids_for=self.bare_ids_for,
-            organizations=Layered(organizations),
-            organization_aliases=Layered(_by_alias(organizations.values())),
-            teams=Layered(teams),
-            team_aliases=Layered(_by_alias(teams.values())),
-            users=Layered(users),
-            identities=Layered(self._by_identity(users.values())),
-            sso_ids=Layered(_first(in_order, _sso_ids)),
-            emails=Layered(_first(in_order, _addresses)),
-            end_users=Layered(_by_id("end user", rows.end_users, self.end_users, revision)),
+            everyone=self.everyone,
+            organizations=Sharded(organizations),
+            organization_aliases=Sharded(_by_alias(organizations.values())),
+            teams=Sharded(teams),
+            team_aliases=Sharded(_by_alias(teams.values())),
+            users=Sharded(users),
+            identities=Sharded(self._by_identity(users.values())),
+            sso_ids=Sharded(_first(in_order, _sso_ids)),
+            emails=Sharded(_first(in_order, _addresses)),
+            end_users=Sharded(_by_id("end user", rows.end_users, self.end_users, revision)),
         )
 
     def with_user(self, user: User, revision: int) -> Tables:
@@ -83,6 +87,37 @@ class Tables:
             return user.identities
         return ((self.bare_ids_for, user.id),)
 
+    def budget(self, owner: BudgetOwner) -> Budget | None:
+        """The budget of that owner, which may set no maximum; None when there is no such row.
+
+        A member's place has no period of its own: its budget begins anew with the team's.
+        """
+        if owner.kind is BudgetKind.MEMBER:
+            team = self.teams.get(owner.team)
+            member = None if team is None else team.members.get(owner.id)
+            if team is None or member is None:
+                return None
+            return Budget(member.max_budget_micro_usd, team.limit.budget_reset_seconds)
+        if owner.team:
+            return None
+        if owner.kind is BudgetKind.GLOBAL:
+            return None if owner.id else self.everyone
+        row = self._row(owner.kind, owner.id)
+        return None if row is None else Budget(row.limit.max_budget_micro_usd, row.limit.budget_reset_seconds)
+
+    def _row(self, kind: BudgetKind, row_id: str) -> Organization | Team | User | EndUser | None:
+        match kind:
+            case BudgetKind.ORGANIZATION:
+                return self.organizations.get(row_id)
+            case BudgetKind.TEAM:
+                return self.teams.get(row_id)
+            case BudgetKind.USER:
+                return self.users.get(row_id)
+            case BudgetKind.END_USER:
+                return self.end_users.get(row_id)
+            case _:
+                return None
+
     def _by_identity(self, users: Iterable[User]) -> dict[tuple[str, str], User]:
         found: dict[tuple[str, str], User] = {}
         for user in users:
@@ -96,7 +131,7 @@ class Tables:
         return found
 
 
-def _by_id(kind: str, rows: Iterable[RowT], before: Layered[str, RowT], revision: int) -> dict[str, RowT]:
+def _by_id(kind: str, rows: Iterable[RowT], before: Sharded[str, RowT], revision: int) -> dict[str, RowT]:
     found: dict[str, RowT] = {}
     for number, row in enumerate(rows, start=1):
         if not row.id:
@@ -128,7 +163,7 @@ def _first(users: Iterable[User], keys_of: Callable[[User], Iterable[str]]) -> d
     return found
 
 
-def _led(user: User, keys: Iterable[str], leaders: Layered[str, User]) -> dict[str, User]:
+def _led(user: User, keys: Iterable[str], leaders: Sharded[str, User]) -> dict[str, User]:
     """The user under those of the keys under which no user with a lesser id is found."""
     return {key: user for key in keys if (leader := leaders.get(key)) is None or user.id <= leader.id}
 
