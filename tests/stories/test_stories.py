@@ -1,89 +1,40 @@
-"""Runs the stories beside this file: real configuration, real tokens, the real Authorizer."""
+"""Tells the stories beside this file, as `usherd test` does: each is a promise."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
+import asyncio
+import functools
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from keyring import NOW, StaticKeys, key_pair, key_set
-from usherd.authenticate.verifier import Verifier
-from usherd.authorizer import Authorizer
-from usherd.config.load import load
-from usherd.domain import Decision, Question
-from usherd.reasons import ANSWERS
-from usherd.stores.memory_directory import MemoryDirectory
+from usherd.stories.book import OpenBook, read_book
+from usherd.stories.finding import story_files
+from usherd.stories.report import lines
+from usherd.stories.run import Result, run
 
-FILES = sorted(Path(__file__).parent.glob("*.yaml"))
+HERE = Path(__file__).parent
+BOOKS = {file.relative_to(HERE).with_suffix("").as_posix(): read_book(file) for file in story_files([HERE])}
+STORIES = [(name, story.name) for name, opened in BOOKS.items() for story in opened.book.stories]
 
 
-def stories() -> Iterator[Any]:
-    for file in FILES:
-        book = yaml.safe_load(file.read_text())
-        for story in book["stories"]:
-            yield pytest.param(book, story, id=f"{file.stem}: {story['name']}")
+@functools.cache
+def told(name: str) -> Mapping[str, Result]:
+    """How the stories of one file went. They share what is loaded, so they are told together."""
+    return asyncio.run(_told(BOOKS[name]))
 
 
-def question(book: dict[str, Any], story: dict[str, Any]) -> Question:
-    issuers = book["policy"]["issuers"]
-    mine = next(each for each in issuers if each["name"] == story.get("issuer", issuers[0]["name"]))
-    claims = {"iss": mine["issuer"], "aud": mine["audiences"][0], "iat": int(NOW), "exp": int(NOW) + 600}
-    token = key_pair("Ed25519", mine["name"]).token(claims | story["claims"])
-    asked = dict(story["ask"])
-    asked["fallback_models"] = tuple(asked.get("fallback_models", ()))
-    return Question(token=token, **asked)
+async def _told(opened: OpenBook) -> dict[str, Result]:
+    return {result.name: result async for result in run(opened)}
 
 
-def answered(decision: Decision) -> dict[str, Any]:
-    verdict = decision.verdict
-    principal = verdict.principal
-    answer = ANSWERS[verdict.reason]
-    return {
-        "effect": verdict.effect.name,
-        "reason": verdict.reason.name,
-        "http_status": answer.http_status,
-        "www_authenticate": answer.www_authenticate,
-        "resolved_model": verdict.resolved_model,
-        "kind": principal and principal.kind.name,
-        "roles": principal and list(principal.roles),
-        "team": principal and principal.team_id,
-        "user": principal and principal.user_id,
-        "admin": principal and principal.is_admin,
-    }
+@pytest.mark.parametrize(("book", "story"), STORIES, ids=[f"{book}: {story}" for book, story in STORIES])
+def test_story(book: str, story: str) -> None:
+    result = told(book)[story]
 
-
-@pytest.mark.parametrize(("book", "story"), list(stories()))
-async def test_story(book: dict[str, Any], story: dict[str, Any], tmp_path: Path) -> None:
-    config = dict(book["policy"])
-    config["issuers"] = [
-        {**each, "keys": {"jwks": key_set(key_pair("Ed25519", each["name"]))}} for each in config["issuers"]
-    ]
-    if "directory" in book:
-        (tmp_path / "directory.yaml").write_text(yaml.safe_dump(book["directory"]))
-        config["directory"] = {"seed": "directory.yaml"}
-    (tmp_path / "usherd.yaml").write_text(yaml.safe_dump(config))
-    settings = load(tmp_path / "usherd.yaml", environment={})
-    ids = (f"{number:026d}" for number in itertools.count())
-
-    keys = StaticKeys.of(**{each["name"]: [key_pair("Ed25519", each["name"])] for each in config["issuers"]})
-    authorizer = Authorizer(
-        policy=settings.policy,
-        verifier=Verifier(settings.policy, keys, lambda: NOW),
-        keys=keys,
-        directory=MemoryDirectory("stories", settings.directory, bare_ids_for=settings.only_issuer),
-        clock=lambda: NOW,
-        stopwatch=lambda: 0.0,
-        new_id=lambda: next(ids),
-    )
-    decision = await authorizer.authorize(question(book, story))
-
-    answer = answered(decision)
-    assert {name: answer[name] for name in story["expect"]} == story["expect"]
+    assert result.passed, "\n".join(lines(result))
 
 
 def test_there_are_stories() -> None:
-    assert len(list(stories())) >= 30
+    assert len(STORIES) >= 30

@@ -1,0 +1,137 @@
+"""What one story meets: its policy, a directory, keys, budgets and a clock, around the real Authorizer."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from usherd.authenticate.verifier import Verifier
+from usherd.authorizer import Authorizer
+from usherd.config.problems import KeyPath
+from usherd.config.schema_stories import Change, Story, Usage
+from usherd.domain import Decision, Question
+from usherd.errors import Fault
+from usherd.facts import BudgetKind, BudgetOwner, Write
+from usherd.stores.budgets import Budget
+from usherd.stores.memory_directory import MemoryDirectory
+from usherd.stories.book import OpenBook
+from usherd.stories.compiled import Circumstances, Compiler
+from usherd.stories.outages import StoryDirectory, StoryKeys, StoryWrites
+from usherd.stories.tokens import Recipe, token_of
+
+
+class World:
+    """The world of one story. It begins as the file says, and its changes are the story's own."""
+
+    def __init__(self, opened: OpenBook, story: Story, place: KeyPath, compiler: Compiler) -> None:
+        """Raises ConfigError when the story's policy does not load."""
+        self._story = story
+        self._place = place
+        self._compiler = compiler
+        self._began = self._now = opened.now
+        self._circumstances = Circumstances(options=story.options, rows=story.directory, removed={})
+        self._compiled = compiler.compiled(story, place, self._circumstances)
+        settings = self._compiled.settings
+        self.unavailable: Collection[str] = story.unavailable
+        """As `Outages`."""
+        self._directory = MemoryDirectory(
+            "stories",
+            settings.directory,
+            bare_ids_for=settings.only_issuer,
+            everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
+            clock=self._clock,
+        )
+        self._writes = StoryWrites(self._directory, self)
+        self._authorizer = self._made()
+        self._spend([*opened.book.usage, *story.usage])
+
+    def token(self, recipe: Recipe) -> str:
+        """A token of this world's. Raises Unusable."""
+        return token_of(recipe, self._compiled.settings.policy, self._compiled.signing, self._now)
+
+    async def answer(self, question: Question) -> tuple[Decision | Fault, list[Write]]:
+        """The answer to a question, and what it has written."""
+        self._writes.taken()
+        try:
+            decision: Decision | Fault = await self._authorizer.authorize(question, patience=0.0)
+        except Fault as fault:
+            decision = fault
+        return decision, self._writes.taken()
+
+    async def explained(self, question: Question) -> Decision | None:
+        """The answer with its explanation, which writes nothing; None when there is no decision."""
+        try:
+            return await self._authorizer.authorize(question, explain=True, patience=0.0)
+        except Fault:
+            return None
+
+    def change(self, change: Change, place: KeyPath) -> None:
+        """Makes a change. Raises ConfigError when the policy or the directory does not load with it."""
+        self._now += change.advance or 0.0
+        if change.unavailable is not None:
+            self.unavailable = change.unavailable
+        removed = change.remove.model_dump(exclude_unset=True)
+        if change.options or change.directory or removed:
+            self._reload(change, removed, place)
+        self._spend(change.usage)
+
+    def _reload(self, change: Change, removed: Mapping[str, list[str]], place: KeyPath) -> None:
+        before = self._circumstances
+        self._circumstances = Circumstances(
+            options={**before.options, **change.options},
+            rows=_rows(before.rows, change.directory, removed),
+            removed={
+                key: [*before.removed.get(key, []), *removed.get(key, [])] for key in {**before.removed, **removed}
+            },
+        )
+        self._compiled = self._compiler.compiled(self._story, place, self._circumstances)
+        if change.directory or removed:
+            self._directory.replace(self._compiled.settings.directory)
+        self._authorizer = self._made()
+
+    def _made(self) -> Authorizer:
+        compiled, ids = self._compiled, (f"{number:026d}" for number in itertools.count())
+        policy = compiled.settings.policy
+        keys = StoryKeys(compiled.keys, compiled.beside, compiled.runners, self)
+        return Authorizer(
+            policy=policy,
+            verifier=Verifier(policy, keys, self._clock),
+            keys=keys,
+            directory=StoryDirectory(self._directory, self),
+            clock=self._clock,
+            stopwatch=lambda: self._now - self._began,
+            new_id=lambda: next(ids),
+            provisioning=self._writes,
+        )
+
+    def _clock(self) -> float:
+        return self._now
+
+    def _spend(self, usage: Sequence[Usage]) -> None:
+        for each in usage:
+            self._directory.record_usage(_owner(each), each.spend)
+
+
+def _rows(old: Mapping[str, Any], new: Mapping[str, Any], removed: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The rows that a story adds: the latest of each id counts, unless it was removed."""
+    made: dict[str, Any] = {}
+    for key in {**old, **new}:
+        gone = {row.get("id") for row in new.get(key, []) if isinstance(row, dict)} | set(removed.get(key, []))
+        kept = [row for row in old.get(key, []) if not (isinstance(row, dict) and row.get("id") in gone)]
+        made[key] = [*kept, *new.get(key, [])]
+    return made
+
+
+def _owner(usage: Usage) -> BudgetOwner:
+    if usage.member is not None:
+        return BudgetOwner(BudgetKind.MEMBER, usage.member.user, usage.member.team)
+    for kind, owner in (
+        (BudgetKind.ORGANIZATION, usage.organization),
+        (BudgetKind.TEAM, usage.team),
+        (BudgetKind.USER, usage.user),
+        (BudgetKind.END_USER, usage.end_user),
+    ):
+        if owner is not None:
+            return BudgetOwner(kind, owner)
+    return BudgetOwner(BudgetKind.GLOBAL)
