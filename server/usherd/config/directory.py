@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 
+from usherd.config.findings import Found, issuer_of, known, twice
 from usherd.config.problems import KeyPath
-from usherd.config.rules import Found, access_groups, issuer_of, known, models_of, twice
+from usherd.config.rules_lists import access_groups, models_of
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile, Limited, OrganizationRow, TeamRow, UserRow
 from usherd.domain import Limit
@@ -59,8 +60,12 @@ def check_names(directory: DirectoryFile | None, file: File) -> Found:
         yield from known(("teams", "default"), file.teams.default, teams, "team of the directory")
     for place, name in enumerate(file.teams.priority):
         yield from known(("teams", "priority", place), name, teams, "team of the directory")
+    provision = file.users.provision
+    for place, name in enumerate([] if provision is None else provision.defaults.teams or []):
+        path: KeyPath = ("users", "provision", "defaults", "teams", place)
+        yield from known(path, name, teams, "team of the directory")
     for index, issuer in enumerate(file.issuers):
-        path: KeyPath = ("issuers", index, "may_grant")
+        path = ("issuers", index, "may_grant")
         for place, name in enumerate(issuer.may_grant.teams or []):
             yield from known((*path, "teams", place), name, teams, "team of the directory")
         for place, name in enumerate(issuer.may_grant.organizations or []):

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from usherd.config import build, directory, rules, rules_issuers
+from usherd.config import build, directory, hook, rules
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
 from usherd.config.latitude import latitude_of
 from usherd.config.plain_words import validated
-from usherd.config.problems import ConfigError, Problem, Unusable
+from usherd.config.problems import ConfigError, Problem, Unusable, one_of
 from usherd.config.scalars import read_secret
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
-from usherd.config.settings import ServerSettings, Settings, TlsSettings
+from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings, TlsSettings
+from usherd.config.shadow import candidate_options
 from usherd.facts import Rows
+from usherd.options import PRESETS
+from usherd.policy import Policy
 
 MIN_MASTER_KEY = 32
 """Bytes. HS256 under less can be found by trying (RFC 7518, section 3.2)."""
+_SHADOW = ("access", "shadow")
 
 
 def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Settings:
@@ -38,21 +42,27 @@ def load_document(
     return _settings(document, os.environ if environment is None else environment, people)
 
 
-def _settings(document: Document, environment: Mapping[str, str], given: Document | None) -> Settings:
+def _settings(
+    document: Document, environment: Mapping[str, str], given: Document | None, *, is_shadow: bool = False
+) -> Settings:
     file, problems = validated(document, File, latitude_of(document.value))
     if file is None:
         raise ConfigError(problems)
-    found = [*rules_issuers.check(file, document.folder), *rules.check(file, document.folder)]
+    found = rules.check(file, document.folder)
     master_key, secret_problems = _master_key(file, document, environment)
+    check, hook_problems = _hook(file, document)
     people, directory_problems = _directory(file, document, given)
     problems += [document.problem(place, text) for place, text in found]
-    problems += secret_problems + directory_problems
+    problems += secret_problems + hook_problems + directory_problems
+    if is_shadow and file.access.shadow is not None:
+        problems.append(document.problem(_SHADOW, "a shadow has no shadow of its own; expected no such key"))
     if problems:
         raise ConfigError(problems)
     options = options_of(file)
     keys = tuple(key_settings(issuer, document.folder, file.preset, options) for issuer in file.issuers)
     try:
         policy = build.policy(file, file.preset, options, keys, master_key)
+        shadow = _shadow(file, document, keys, master_key, environment, given)
     except OSError:
         raise ConfigError([Problem(document.name, 0, "", "a file of keys changed while it was read")]) from None
     return Settings(
@@ -65,7 +75,42 @@ def _settings(document: Document, environment: Mapping[str, str], given: Documen
         log_level=file.telemetry.level,
         loopback_http=file.insecure.loopback_http,
         budget_period=file.budgets.together.period,
+        hook=check,
+        shadow=shadow,
     )
+
+
+def _shadow(
+    file: File,
+    document: Document,
+    keys: Sequence[KeySettings],
+    master_key: bytes | None,
+    environment: Mapping[str, str],
+    people: Document | None,
+) -> Policy | None:
+    named = file.access.shadow
+    if named is None:
+        return None
+    if named in PRESETS:
+        return build.policy(file, named, candidate_options(file, named), keys, master_key)
+    other = _settings(read_document(document.folder / named), environment, people, is_shadow=True).policy
+    ours, theirs = {issuer.name for issuer in file.issuers}, {issuer.name for issuer in other.issuers}
+    if ours != theirs:
+        # Tokens are verified once, and then judged under both.
+        text = f"has the issuers {_and(theirs)}; expected those of this file, {_and(ours)}"
+        raise ConfigError([document.problem(_SHADOW, text)])
+    return other
+
+
+def _and(names: set[str]) -> str:
+    return one_of(sorted(names)).replace(" or ", " and ")
+
+
+def _hook(file: File, document: Document) -> tuple[HookSettings | None, list[Problem]]:
+    try:
+        return hook.resolve(file.hooks), []
+    except Unusable as error:
+        return None, [document.problem(("hooks", "validate"), str(error))]
 
 
 def _server(file: File, folder: Path) -> ServerSettings:

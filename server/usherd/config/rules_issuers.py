@@ -6,8 +6,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from usherd.config.chosen import options_of
+from usherd.config.findings import Found, filled, known, readable, twice
 from usherd.config.problems import KeyPath, Unusable, one_of
-from usherd.config.rules import Found, filled, known, readable, twice
 from usherd.config.scalars import check_url
 from usherd.config.schema import File
 from usherd.config.schema_issuers import Issuer
