@@ -137,8 +137,7 @@ const (
 	// The token names a user whom the directory does not know and the policy does not create. Caller: ask an
 	// administrator to create the user. HTTP 403.
 	Reason_REASON_USER_UNKNOWN Reason = 71
-	// The holder's e-mail address is not verified or is not of a domain in `users.email_domains`. Caller: tell the user.
-	// HTTP 403.
+	// The holder's e-mail address is not of a domain in `users.email_domains`. Caller: tell the user. HTTP 403.
 	Reason_REASON_EMAIL_DOMAIN_NOT_ALLOWED Reason = 72
 	// The policy asks requests on this route to name an end user, and this one names none. Caller: refuse the request.
 	// HTTP 403.

@@ -345,8 +345,7 @@ export enum Reason {
   USER_UNKNOWN = 71,
 
   /**
-   * The holder's e-mail address is not verified or is not of a domain in `users.email_domains`. Caller: tell the user.
-   * HTTP 403.
+   * The holder's e-mail address is not of a domain in `users.email_domains`. Caller: tell the user. HTTP 403.
    *
    * @generated from enum value: REASON_EMAIL_DOMAIN_NOT_ALLOWED = 72;
    */
