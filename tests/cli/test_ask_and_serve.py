@@ -98,6 +98,21 @@ def test_every_option_reaches_the_question(running: tuple[Signer, str, Path]) ->
     assert reasons == ["MODEL_NOT_GRANTED", "TEAM_NOT_ALLOWED", "ALLOWED", "END_USER_INVALID", "ORGANIZATION_MISMATCH"]
 
 
+def test_a_change_of_guardrails_reaches_the_question(tmp_path: Path) -> None:
+    with company(tmp_path) as (signer, config):
+        directory = tmp_path / "directory.yaml"
+        forbidden = "alias: Research, metadata: {guardrails: {modify_guardrails: false}},"
+        directory.write_text(directory.read_text().replace("alias: Research,", forbidden))
+        token = token_of(PEOPLE["alice"], signer)
+        with server(config) as (_, address):
+            plain = usherd("ask", "-", CHAT, "gpt-4o", "--server", address, typed=token)
+            there = usherd("ask", "-", CHAT, "gpt-4o", "--modifies-guardrails", "--server", address, typed=token)
+        here = usherd("ask", "-", CHAT, "gpt-4o", "--modifies-guardrails", "--config", config, typed=token)
+
+    reasons = [done.stdout.split()[1] for done in (plain, there, here)]
+    assert reasons == ["ALLOWED", "GUARDRAILS_NOT_MODIFIABLE", "GUARDRAILS_NOT_MODIFIABLE"]
+
+
 WRONG_USAGE = {
     "no arguments": (),
     "too many arguments": ("x.y.z", "/a", "b", "c"),

@@ -222,6 +222,7 @@ async def test_the_question_arrives_as_it_was_asked(ask: Ask) -> None:
             team_alias="blue",
             end_user_id="customer",
             organization_id="org",
+            modifies_guardrails=True,
             deadline=40,
             explain=True,
             request_id="req-1",
@@ -235,6 +236,7 @@ async def test_the_question_arrives_as_it_was_asked(ask: Ask) -> None:
     assert list(request.question.fallback_models) == ["a", "b"]
     assert request.question.WhichOneof("team_wish") == "team_alias"
     assert (request.question.end_user_id, request.question.organization_id) == ("customer", "org")
+    assert request.question.modifies_guardrails
     assert request.options == api.Options(explain=True, request_id="req-1", at_least_as_fresh="store:7")
     assert request.mode == api.MODE_ONCE
     assert 20 < script.deadlines[0] < 60
@@ -338,6 +340,20 @@ async def test_fallback_models_that_are_no_list_are_something_to_deny(ask: Ask, 
     assert list(api.AuthorizeRequest.FromString(script.requests[0]).question.fallback_models) == ["\x00"]
 
 
+@both_faces
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(None, False), (0, False), ("", False), ([], False), (1, True), ("no", True), (["pii"], True), ({"a": 1}, True)],
+    ids=str,
+)
+async def test_a_change_of_guardrails_is_told_when_there_is_one_in_any_form(ask: Ask, value: Any, told: bool) -> None:
+    script = Script((event(deny()),))
+    async with serving(script) as target:
+        await ask(target, "authorize", TOKEN, ROUTE, modifies_guardrails=value)
+
+    assert api.AuthorizeRequest.FromString(script.requests[0]).question.modifies_guardrails is told
+
+
 async def test_a_cancelled_task_is_cancelled() -> None:
     script = Script((ALLOWED,), hang=True)
     async with serving(script) as target, AsyncClient(target) as client:
@@ -409,9 +425,12 @@ async def test_neither_token_nor_claims_are_ever_shown(
         (allow(depends_on=[decision_pb2.Dependency(kind=77)]), {"cacheable": False}),
         (allow(depends_on=[decision_pb2.Dependency()]), {"cacheable": False}),
         (allow(depends_on=[decision_pb2.Dependency(kind=1)]), {"cacheable": True}),
+        (allow(depends_on=[decision_pb2.Dependency(kind=9, id="team:a", revision="within")]), {"cacheable": True}),
         (allow(http_status=500), {"http_status": 200}),
         (deny(http_status=200), {"http_status": 403}),
         (deny(http_status=0), {"http_status": 403}),
+        (deny(http_status=400), {"http_status": 400}),
+        (deny(http_status=429), {"http_status": 429}),
         (deny(resolved_model="gpt-4o"), {"resolved_model": ""}),
         (allow(principal=principal_pb2.Principal(kind=77)), {"allowed": True}),
     ],

@@ -113,6 +113,17 @@ async def test_pages_are_turned_to_the_last(ask: Ask) -> None:
 
 
 @both_faces
+async def test_a_list_is_asked_for_with_all_of_its_question(ask: Ask) -> None:
+    wishes = {"method": "POST", "team_id": "a", "end_user_id": "e", "organization_id": "o", "modifies_guardrails": True}
+    script = Script((page("a"),))
+    async with serving(script) as target:
+        await ask(target, "list_models", TOKEN, ROUTE, **wishes)
+
+    asked = api.ListModelsRequest.FromString(script.requests[0]).question
+    assert {name: getattr(asked, name) for name in wishes} == wishes
+
+
+@both_faces
 async def test_a_denied_list_is_no_empty_list(ask: Ask) -> None:
     answer = api.ListModelsResponse(denial=deny()).SerializeToString()
     async with serving(Script((answer,))) as target:

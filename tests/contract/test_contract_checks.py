@@ -21,7 +21,9 @@ BROKEN_PROMISES = [
     ("question.proto", "string route = 2;", "bytes route = 2;"),
     ("question.proto", "string route = 2;", "string path = 2;"),
     ("reason.proto", "REASON_TOKEN_EXPIRED = 21;", "REASON_EXPIRED = 21;"),
+    ("question.proto", "bool modifies_guardrails = 10;", "reserved 10;"),
     ("decision.proto", "EFFECT_DENY = 2;", "EFFECT_DENY = 3;"),
+    ("decision.proto", "ShadowVerdict shadow = 4;", "ShadowVerdict shadow = 5;"),
     ("authorization_service.proto", "returns (stream AuthorizeResponse)", "returns (AuthorizeResponse)"),
     ("authorization_service.proto", "reserved 2;", "MODE_WATCH = 2;"),
 ]

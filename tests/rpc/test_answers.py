@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tools.rpc_world import ALLOW, decision
 from usher.v1 import authorization_service_pb2 as api
+from usher.v1 import decision_pb2
 from usherd.domain import (
     CheckOutcome,
     CheckResult,
@@ -23,6 +24,7 @@ from usherd.domain import (
     Limits,
     Principal,
     PrincipalKind,
+    ShadowVerdict,
     Verdict,
 )
 from usherd.errors import Fault, KeysUnavailable
@@ -43,10 +45,26 @@ LIMITS = st.builds(
     Limit, tpm=COUNT, rpm=COUNT, max_budget_micro_usd=COUNT,
     budget_reset_seconds=st.none() | st.integers(0, 10**9), models=MANY,
 )  # fmt: skip
+CHECKS = st.lists(
+    st.builds(CheckResult, TEXT, st.sampled_from(CheckOutcome), st.none() | st.sampled_from(Reason), TEXT), max_size=3
+).map(tuple)
+SHADOWS = st.builds(
+    ShadowVerdict, effect=st.none() | st.sampled_from(Effect), reason=st.none() | st.sampled_from(Reason), policy=TEXT,
+    checks=CHECKS,
+)  # fmt: skip
+
+
+def _as_decided(verdict: Verdict) -> Verdict:
+    """None stands for the status that goes with the reason, and an allowance has no other."""
+    usual = verdict.effect is Effect.ALLOW or verdict.http_status == ANSWERS[verdict.reason].http_status
+    return replace(verdict, http_status=None) if usual else verdict
+
+
 VERDICTS = st.builds(
     Verdict,
     effect=st.sampled_from(Effect),
     reason=st.sampled_from(Reason),
+    http_status=st.none() | st.sampled_from([400, 401, 403, 429]),
     principal=st.none() | PRINCIPALS,
     resolved_model=TEXT,
     limits=st.none() | st.builds(Limits, team=st.none() | LIMITS, user=st.none() | LIMITS, member=st.none() | LIMITS),
@@ -54,16 +72,8 @@ VERDICTS = st.builds(
         st.builds(Dependency, st.sampled_from(DependencyKind), TEXT, TEXT, st.booleans()), max_size=4
     ).map(tuple),
     explanation=st.none()
-    | st.builds(
-        Explanation,
-        checks=st.lists(
-            st.builds(CheckResult, TEXT, st.sampled_from(CheckOutcome), st.none() | st.sampled_from(Reason), TEXT),
-            max_size=3,
-        ).map(tuple),
-        roles_held=MANY,
-        team_candidates=MANY,
-    ),
-)
+    | st.builds(Explanation, checks=CHECKS, roles_held=MANY, team_candidates=MANY, shadow=st.none() | SHADOWS),
+).map(_as_decided)
 DECISIONS = st.builds(
     Decision, verdict=VERDICTS, decision_id=TEXT, revision=TEXT, cacheable=st.booleans(),
     valid_until=st.integers(0, 2**31).map(lambda eighths: eighths / 8),
@@ -90,15 +100,47 @@ def test_both_calls_give_the_canonical_bytes_of_the_same_decision(made: Decision
 
 
 @given(made=DECISIONS)
-def test_status_and_texts_are_those_of_the_reason(made: Decision) -> None:
+def test_texts_are_those_of_the_reason_and_so_is_the_status_unless_the_verdict_has_its_own(made: Decision) -> None:
     sent = answers.decision_message(made)
 
     answer = ANSWERS[made.verdict.reason]
-    assert (sent.http_status, sent.message, sent.www_authenticate) == (
-        answer.http_status,
-        answer.message,
-        answer.www_authenticate,
-    )
+    assert (sent.message, sent.www_authenticate) == (answer.message, answer.www_authenticate)
+    assert sent.http_status == (made.verdict.http_status or answer.http_status)
+
+
+@pytest.mark.parametrize(
+    ("status", "read"), [(0, None), (200, None), (302, None), (399, None), (500, None), (429, None), (400, 400)]
+)
+def test_a_denial_is_read_with_a_status_that_a_denial_can_have(status: int, read: int | None) -> None:
+    denied = Verdict(effect=Effect.DENY, reason=Reason.TEAM_BUDGET_EXHAUSTED)
+    sent = answers.decision_message(decision(denied))
+    sent.http_status = status
+
+    assert replies.decision(sent).verdict.http_status == read
+
+
+def test_an_allowance_is_read_as_one_whatever_its_status_says() -> None:
+    sent = answers.decision_message(decision())
+    sent.http_status = 403
+
+    assert replies.decision(sent) == decision()
+
+
+def test_a_candidate_without_an_answer_has_no_effect_and_no_reason() -> None:
+    shadow = ShadowVerdict(effect=None, reason=None, policy="digest")
+    told = replace(ALLOW, explanation=Explanation(checks=(), shadow=shadow))
+
+    sent = answers.decision_message(decision(told))
+
+    assert sent.effect == decision_pb2.EFFECT_ALLOW
+    assert sent.explanation.shadow == decision_pb2.ShadowVerdict(policy="digest")
+
+
+def test_without_a_candidate_there_is_no_shadow() -> None:
+    sent = answers.decision_message(decision(replace(ALLOW, explanation=Explanation(checks=()))))
+
+    assert sent.HasField("explanation")
+    assert not sent.explanation.HasField("shadow")
 
 
 def test_validity_is_never_rounded_up() -> None:

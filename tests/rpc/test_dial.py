@@ -15,8 +15,9 @@ from usherd.rpc.dial import dial
 from usherd.rpc.replies import Unreachable
 
 QUESTION = Question(
-    token=CANARY, route="/v1", method="POST", model="gpt-4o", fallback_models=("a",), team_id="t", end_user_id="e"
-)
+    token=CANARY, route="/v1", method="POST", model="gpt-4o", fallback_models=("a",), team_id="t", end_user_id="e",
+    modifies_guardrails=True,
+)  # fmt: skip
 
 
 async def test_a_question_arrives_as_it_was_asked_and_its_decision_comes_back() -> None:

@@ -157,9 +157,15 @@ async def test_a_batch_weighs_as_many_calls_as_it_has_items() -> None:
 
 
 async def _list(
-    channel: grpc.aio.Channel, page_token: str = "", *, size: int = 2, route: str = "/v1", token: str = "t"
+    channel: grpc.aio.Channel,
+    page_token: str = "",
+    *,
+    size: int = 2,
+    route: str = "/v1",
+    token: str = "t",
+    guardrails: bool = False,
 ) -> object:
-    asked = question_pb2.Question(token=token, route=route)
+    asked = question_pb2.Question(token=token, route=route, modifies_guardrails=guardrails)
     request = api.ListModelsRequest(question=asked, page_size=size, page_token=page_token)
     outcome = await call(channel, "ListModels", request.SerializeToString())
     return api.ListModelsResponse.FromString(outcome.answer) if outcome.code is OK else outcome.reason
@@ -190,6 +196,7 @@ async def test_a_page_token_is_good_for_its_question_and_revision_only() -> None
         forged = [token[:-1], token + "A", "A" + token, token[::-1], "x", "é", "A" * 4000, token + "=", token[:24]]
         refused = [await _list(channel, each) for each in forged]
         refused += [await _list(channel, token, route="/v2"), await _list(channel, token, token="t2")]
+        refused += [await _list(channel, token, guardrails=True)]
         refused += [await _list(channel, size=size) for size in (-1, 1001)]
         again = await _list(channel, token)
         answers.revision = "store:8"

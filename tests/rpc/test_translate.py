@@ -28,14 +28,14 @@ def test_protobuf_is_the_implementation_whose_strictness_is_relied_upon() -> Non
 def test_a_question_passes_field_by_field() -> None:
     asked = question_pb2.Question(
         token="t", route="r", method="m", model="", fallback_models=["a", ""], team_alias="", end_user_id="e",
-        organization_id="o",
+        organization_id="o", modifies_guardrails=True,
     )  # fmt: skip
 
     question = translate.question(api.CheckRequest(question=asked))
 
     assert question == Question(
         token="t", route="r", method="m", model="", fallback_models=("a", ""), team_id=None, team_alias="",
-        end_user_id="e", organization_id="o",
+        end_user_id="e", organization_id="o", modifies_guardrails=True,
     )  # fmt: skip
 
 
@@ -53,6 +53,14 @@ def test_text_of_the_end_user_that_is_not_utf8_becomes_text_that_the_core_denies
 
     assert getattr(translate.question(request), FIELDS[number]) == "\x00"
     assert request.options.request_id == "id"
+
+
+def test_broken_text_does_not_take_the_change_of_guardrails_away() -> None:
+    request = parse_asked(api.CheckRequest, _field(1, _field(2, BROKEN) + bytes([10 << 3, 1])))
+
+    question = translate.question(request)
+
+    assert (question.route, question.modifies_guardrails) == ("\x00", True)
 
 
 def test_only_the_broken_fallbacks_are_replaced() -> None:
