@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from usherd.authenticate import strict_json
 from usherd.errors import Refusal
+from usherd.options import STRICT, Options
 from usherd.reasons import Reason
 
 MAX_HEADER_MEMBERS = 64
@@ -44,9 +45,9 @@ class Header:
 
     algorithm: str = field(repr=False)
     kid: str | None = field(repr=False)
-    """None: the header has no `kid`. Otherwise 1 to `MAX_KEY_ID` characters."""
+    """None: the header has no `kid`. Otherwise 1 to `MAX_KEY_ID` characters; with `keys.metadata: ignored`, from 0."""
     type: str | None = field(repr=False)
-    """The member `typ` as it stands there; None: there is none."""
+    """The member `typ` as it stands there; None: there is none. Empty also for no text, with `token.typ: unchecked`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +81,10 @@ def split(token: bytes) -> Parts:
     return Parts(header=header, payload=payload, signature=signature, signing_input=token[: form.end(2)])
 
 
-def take_apart(token: bytes) -> Compact:
+def take_apart(token: bytes, options: Options = STRICT) -> Compact:
     """The parts of a token whose size was checked. Raises Refusal."""
     parts = split(token)
-    header = read_header(parts.header)
+    header = read_header(parts.header, options)
     claims = _object(parts.payload)
     if len(claims) > MAX_CLAIMS:
         raise Refusal(Reason.TOKEN_TOO_LARGE, "the token has too many claims")
@@ -98,7 +99,7 @@ def take_apart(token: bytes) -> Compact:
     )
 
 
-def read_header(data: bytes) -> Header:
+def read_header(data: bytes, options: Options = STRICT) -> Header:
     """What a header asks for, if it asks for nothing that is never done. Raises Refusal."""
     header = _object(data)
     if len(header) > MAX_HEADER_MEMBERS:
@@ -110,9 +111,9 @@ def read_header(data: bytes) -> Header:
     if algorithm is None:
         raise Refusal(Reason.ALGORITHM_NOT_ALLOWED, "the header has no `alg`")
     kid = _text(header, "kid")
-    if kid is not None and not 1 <= len(kid) <= MAX_KEY_ID:
+    if kid is not None and (len(kid) > MAX_KEY_ID or not (kid or options.key_metadata == "ignored")):
         raise Refusal(Reason.TOKEN_MALFORMED, f"`kid` does not have 1 to {MAX_KEY_ID} characters")
-    return Header(algorithm=algorithm, kid=kid, type=_text(header, "typ"))
+    return Header(algorithm=algorithm, kid=kid, type=_type(header, options))
 
 
 def _canonical(part: str) -> bytes:
@@ -142,6 +143,13 @@ def _has_long_list(value: object) -> bool:
         items = value.values() if isinstance(value, dict) else value
         return len(items) > MAX_LIST_LENGTH or any(_has_long_list(item) for item in items)
     return False
+
+
+def _type(header: Mapping[str, object], options: Options) -> str | None:
+    unchecked = options.token_type == "unchecked"  # noqa: S105 (no password)
+    if unchecked and not isinstance(header.get("typ", ""), str):
+        return ""
+    return _text(header, "typ")
 
 
 def _text(header: Mapping[str, object], name: str) -> str | None:

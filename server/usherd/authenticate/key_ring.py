@@ -32,6 +32,8 @@ class RingRules:
     """Key ids and thumbprints that are never trusted."""
     nameless_fits_any: bool = False
     """Whether a lone key without an id is found by whatever id a token names: a PEM file has no place for one."""
+    only_published: bool = False
+    """Whether a key must be all that its set has, dropped keys included, to be found without an id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,16 @@ class KeyRing:
     _withdrawn: Mapping[str, float] = field(default_factory=dict, repr=False)
     """Until when each id is withdrawn; infinite for those that the newest set withdraws."""
 
-    def loaded(self, keys: Iterable[VerificationKey], now: float, withdrawn: frozenset[str] = frozenset()) -> KeyRing:
+    def loaded(
+        self,
+        keys: Iterable[VerificationKey],
+        now: float,
+        withdrawn: frozenset[str] = frozenset(),
+        published: int | None = None,
+    ) -> KeyRing:
         """The ring after a set with these keys was fetched at `now`.
+
+        `published` is how many entries the set has, usable or not; None: as many as `keys`.
 
         `withdrawn` are ids that the set has, but not for a usable key (published with its private part, doubled, no
         longer for signatures): the key that had the id goes at once, because it is not merely absent.
@@ -63,6 +73,8 @@ class KeyRing:
         what it does not withdraw grows stale instead. Different keys of one key id are both left out; a key published
         twice is one. A key that takes over a key id replaces the older one at once.
         """
+        keys = tuple(keys)
+        entries = len(keys) if published is None else published
         distinct: dict[tuple[str | None, str], VerificationKey] = {}
         for key in keys:
             if not self._denies(key):
@@ -84,16 +96,17 @@ class KeyRing:
             and now - old.last_seen < self.rules.removed_grace
         ]
         held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
+        alone = len(usable) == 1 and (entries == 1 or not self.rules.only_published)
         return replace(
             self,
             fetched_at=now,
             _held=held,
-            _only=self._same(usable[0]) if len(usable) == 1 else None,
+            _only=self._same(usable[0]) if alone else None,
             _withdrawn=self._withdrawals(withdrawn - held.keys(), held.keys(), now),
         )
 
     def find(self, kid: str | None, now: float) -> VerificationKey | None:
-        """The trusted key of that id; `kid` None: the only key that the newest set has, if it has exactly one.
+        """The trusted key of that id; `kid` None: the only key that the newest set has, if it is alone in it.
 
         Raises KeysUnavailable when no set was ever loaded, or the newest one is past its stale bound.
         """

@@ -58,24 +58,20 @@ class KeyDropped(Exception):
         self.cause = cause
 
 
-def usable_members(jwk: Mapping[str, object]) -> dict[str, str]:
+def usable_members(jwk: Mapping[str, object], *, purpose_obeyed: bool = True) -> dict[str, str]:
     """The members that make the public key, in canonical encoding: all that the crypto library gets to see.
 
     RSA: 2048 to 8192 bits, an odd exponent from 65537 to 2^32. EC: P-256, P-384, P-521. OKP: Ed25519, Ed448.
-    `use` must be absent or `sig`, `key_ops` absent or with `verify` (RFC 7517, sections 4.2 and 4.3).
-    Raises KeyDropped.
+    If the purpose is obeyed, `use` must be absent or `sig`, `key_ops` absent or with `verify` (RFC 7517, sections 4.2
+    and 4.3). Raises KeyDropped.
     """
     kty, crv = jwk.get("kty"), jwk.get("crv")
     if kty == "oct":
         raise KeyDropped(Dropped.SYMMETRIC)
     if not _PRIVATE_MEMBERS.isdisjoint(jwk):
         raise KeyDropped(Dropped.PRIVATE)
-    if "use" in jwk and jwk["use"] != "sig":
-        raise KeyDropped(Dropped.NOT_FOR_SIGNATURES)
-    if "key_ops" in jwk:
-        operations = jwk["key_ops"]
-        if not isinstance(operations, list) or "verify" not in operations:
-            raise KeyDropped(Dropped.NOT_FOR_SIGNATURES)
+    if purpose_obeyed:
+        _check_purpose(jwk)
     if kty == "RSA":
         return _rsa_members(_unsigned(jwk.get("n")), _unsigned(jwk.get("e")))
     if not isinstance(kty, str) or not isinstance(crv, str) or (kty, crv) not in _CURVES:
@@ -118,6 +114,15 @@ def encode(data: bytes) -> str:
 def encode_unsigned(number: int, size: int | None = None) -> str:
     """Base64urlUInt (RFC 7518, section 2), or the number in exactly `size` bytes."""
     return encode(number.to_bytes(size or max(1, (number.bit_length() + 7) // 8), "big"))
+
+
+def _check_purpose(jwk: Mapping[str, object]) -> None:
+    if "use" in jwk and jwk["use"] != "sig":
+        raise KeyDropped(Dropped.NOT_FOR_SIGNATURES)
+    if "key_ops" in jwk:
+        operations = jwk["key_ops"]
+        if not isinstance(operations, list) or "verify" not in operations:
+            raise KeyDropped(Dropped.NOT_FOR_SIGNATURES)
 
 
 def _rsa_members(n: int, e: int) -> dict[str, str]:

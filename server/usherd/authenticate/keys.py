@@ -11,9 +11,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from jwcrypto.jwk import JWK
 
 from usherd.authenticate import strict_json
@@ -21,12 +18,12 @@ from usherd.authenticate.key_rules import (
     DEFAULT_RSA_ALGORITHMS,
     Dropped,
     KeyDropped,
-    encode,
-    encode_unsigned,
     usable_algorithms,
     usable_members,
 )
+from usherd.authenticate.pem import jwk_of_pem
 from usherd.domain import VerificationKey
+from usherd.options import STRICT, Options
 
 MAX_KEYS = 100
 """Keys in one document."""
@@ -47,6 +44,8 @@ class KeySet:
     keys: tuple[VerificationKey, ...]
     dropped: Mapping[Dropped, int]
     """How many keys were dropped, by cause."""
+    published: int
+    """Entries of the document, whatever they are: usable keys, dropped ones, and each copy of a key."""
     withdrawn: frozenset[str] = frozenset()
     """Ids under which the document has only dropped keys: the issuer speaks of them, and not as usable ones."""
 
@@ -58,21 +57,23 @@ def load_key_set(
     algorithms: frozenset[str],
     rsa_algorithms: frozenset[str] = DEFAULT_RSA_ALGORITHMS,
     denied: frozenset[str] = frozenset(),
+    options: Options = STRICT,
 ) -> KeySet:
     """The usable keys of a key document, for the issuer of that name.
 
-    `document` is a JWK Set (RFC 7517, section 5), a list of JWKs, or an object of key ids with PEM text; parsed
-    strictly, or the bytes of it. `algorithms` are the issuer's; `rsa_algorithms` those that an RSA key may verify
-    when its JWK names none: the ones that the configuration names for the issuer, or RS256 if it names none.
-    `denied` holds key ids and thumbprints.
+    `document` is a JWK Set (RFC 7517, section 5), a list of JWKs, or an object of key ids with PEM text (the last
+    only with `keys.documents: every`); parsed strictly, or the bytes of it. `algorithms` are the issuer's;
+    `rsa_algorithms` those that an RSA key may verify when its JWK names none: the ones that the configuration names
+    for the issuer, or RS256 if it names none. `denied` holds key ids and thumbprints. `options` say which documents
+    and key types there are, whether a JWK's metadata binds it, and what becomes of different keys of one id.
 
     Raises KeySetError when the document is none of these, or has more than `MAX_KEYS` keys. A single bad key never
     raises: it is dropped.
     """
     if isinstance(document, bytes):
         document = _parsed(document)
-    loader = _Loader(issuer, algorithms, rsa_algorithms, denied)
-    for jwk in _entries(document):
+    loader = _Loader(issuer, algorithms, rsa_algorithms, denied, options)
+    for jwk in _entries(document, pem_too=options.key_documents == "every"):
         loader.add(jwk)
     return loader.key_set()
 
@@ -85,17 +86,26 @@ def load_pem(
     rsa_algorithms: frozenset[str] = DEFAULT_RSA_ALGORITHMS,
     denied: frozenset[str] = frozenset(),
     kid: str | None = None,
+    options: Options = STRICT,
 ) -> KeySet:
     """The key of a PEM public key or X.509 certificate, under the same rules as `load_key_set`.
 
     A certificate is only a wrapping for its key here: its dates, names and issuer are not judged, because whoever
-    configured it vouches for the key. Raises KeySetError when the text holds neither.
+    configured it vouches for the key. Raises KeySetError when the text holds neither, and without
+    `keys.documents: every`.
     """
-    jwk = _pem_jwk(text, kid)
+    if options.key_documents != "every":
+        raise KeySetError("PEM is not read")
+    jwk = jwk_of_pem(text, kid)
     if jwk is None:
         raise KeySetError("neither a PEM public key nor a certificate")
     return load_key_set(
-        {"keys": [jwk]}, issuer=issuer, algorithms=algorithms, rsa_algorithms=rsa_algorithms, denied=denied
+        {"keys": [jwk]},
+        issuer=issuer,
+        algorithms=algorithms,
+        rsa_algorithms=rsa_algorithms,
+        denied=denied,
+        options=options,
     )
 
 
@@ -106,15 +116,15 @@ def _parsed(document: bytes) -> object:
         raise KeySetError("not strict JSON, or too large") from None
 
 
-def _entries(document: object) -> list[object]:
+def _entries(document: object, *, pem_too: bool) -> list[object]:
     """The JWKs of the document; None for an entry that cannot be one."""
     if isinstance(document, Mapping):
         if "keys" in document:
             document = document["keys"]
-        elif document and all(isinstance(pem, str) and "-----BEGIN " in pem for pem in document.values()):
+        elif pem_too and document and all(isinstance(pem, str) and "-----BEGIN " in pem for pem in document.values()):
             if len(document) > MAX_KEYS:
                 raise KeySetError("too many keys")
-            return [_pem_jwk(pem.encode("utf-8", "replace"), kid) for kid, pem in document.items()]
+            return [jwk_of_pem(pem.encode("utf-8", "replace"), kid) for kid, pem in document.items()]
     if not isinstance(document, list):
         raise KeySetError("not a key set")
     if len(document) > MAX_KEYS:
@@ -122,50 +132,41 @@ def _entries(document: object) -> list[object]:
     return document
 
 
-def _pem_jwk(text: bytes, kid: str | None) -> dict[str, object] | None:
-    try:
-        if b"-----BEGIN CERTIFICATE-----" in text:
-            public: object = x509.load_pem_x509_certificate(text).public_key()
-        else:
-            public = serialization.load_pem_public_key(text)
-    except Exception:  # the library's errors for text of strangers are an open set
-        return None
-    named: dict[str, object] = {} if kid is None else {"kid": kid}
-    if isinstance(public, rsa.RSAPublicKey):
-        numbers = public.public_numbers()
-        return named | {"kty": "RSA", "n": encode_unsigned(numbers.n), "e": encode_unsigned(numbers.e)}
-    if isinstance(public, ec.EllipticCurvePublicKey):
-        curve = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}.get(public.curve.name, "")
-        point, size = public.public_numbers(), (public.key_size + 7) // 8
-        x, y = encode_unsigned(point.x, size), encode_unsigned(point.y, size)
-        return named | {"kty": "EC", "crv": curve, "x": x, "y": y}
-    if isinstance(public, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
-        curve = "Ed25519" if isinstance(public, ed25519.Ed25519PublicKey) else "Ed448"
-        return named | {"kty": "OKP", "crv": curve, "x": encode(public.public_bytes_raw())}
-    return named | {"kty": ""}
-
-
 class _Loader:
     """Collects the keys of one document."""
 
     def __init__(
-        self, issuer: str, algorithms: frozenset[str], rsa_algorithms: frozenset[str], denied: frozenset[str]
+        self,
+        issuer: str,
+        algorithms: frozenset[str],
+        rsa_algorithms: frozenset[str],
+        denied: frozenset[str],
+        options: Options,
     ) -> None:
         self._issuer = issuer
         self._algorithms = algorithms
         self._rsa_algorithms = rsa_algorithms
         self._denied = denied
+        self._metadata_obeyed = options.key_metadata == "obeyed"
+        self._last_wins = options.duplicate_kid == "last"
+        self._rsa_only = options.key_documents == "reference"
+        self._published = 0
         self._keys: list[VerificationKey] = []
         self._dropped: Counter[Dropped] = Counter()
         self._dropped_ids: set[str] = set()
 
     def add(self, jwk: object) -> None:
         """Takes the JWK, or counts why not."""
+        self._published += 1
+        kid = jwk.get("kid") if isinstance(jwk, Mapping) else None
+        if self._last_wins and isinstance(kid, str):
+            # Even if this one turns out unusable: an id never means a key that its document overwrote.
+            self._keys = [key for key in self._keys if key.kid != kid]
         try:
             key = self._usable(jwk)
         except KeyDropped as drop:
             self._dropped[drop.cause] += 1
-            if isinstance(jwk, Mapping) and isinstance(kid := jwk.get("kid"), str):
+            if isinstance(kid, str):
                 self._dropped_ids.add(kid)
             return
         # A key that is published twice is one key.
@@ -180,16 +181,19 @@ class _Loader:
         if shared:
             self._dropped[Dropped.DUPLICATE_KID] += len(self._keys) - len(keys)
         withdrawn = (self._dropped_ids | shared) - {key.kid for key in keys}
-        return KeySet(keys=keys, dropped=dict(self._dropped), withdrawn=frozenset(withdrawn))
+        return KeySet(keys=keys, dropped=dict(self._dropped), published=self._published, withdrawn=frozenset(withdrawn))
 
     def _usable(self, jwk: object) -> VerificationKey:
         if not isinstance(jwk, Mapping):
             raise KeyDropped(Dropped.MALFORMED)
-        kid = jwk.get("kid")
-        if "kid" in jwk and not (isinstance(kid, str) and 1 <= len(kid) <= MAX_KEY_ID):
-            raise KeyDropped(Dropped.MALFORMED)
-        members = usable_members(jwk)
-        sizes = usable_algorithms(members, jwk.get("alg", ...), self._algorithms, self._rsa_algorithms)
+        kid = self._key_id(jwk)
+        members = usable_members(jwk, purpose_obeyed=self._metadata_obeyed)
+        if self._rsa_only and members["kty"] != "RSA":
+            raise KeyDropped(Dropped.KEY_TYPE)
+        if self._metadata_obeyed:
+            sizes = usable_algorithms(members, jwk.get("alg", ...), self._algorithms, self._rsa_algorithms)
+        else:
+            sizes = usable_algorithms(members, ..., self._algorithms, self._algorithms)
         material, thumbprint = _import(members)
         if kid in self._denied or thumbprint in self._denied:
             raise KeyDropped(Dropped.DENIED)
@@ -201,6 +205,17 @@ class _Loader:
             signature_size=sizes,
             material=material,
         )
+
+    def _key_id(self, jwk: Mapping[str, object]) -> str | None:
+        """The JWK's id; None: it has none, or where metadata is ignored, none that a token could name."""
+        if "kid" not in jwk:
+            return None
+        kid = jwk["kid"]
+        if isinstance(kid, str) and len(kid) <= MAX_KEY_ID and (kid or not self._metadata_obeyed):
+            return kid
+        if isinstance(kid, str) or self._metadata_obeyed:
+            raise KeyDropped(Dropped.MALFORMED)
+        return None
 
 
 def _import(members: Mapping[str, str]) -> tuple[JWK, str]:

@@ -13,7 +13,7 @@ from usherd.authenticate.token_cache import CachedToken, TokenCache
 from usherd.authenticate.token_id import TokenIds
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
-from usherd.policy import IssuerPolicy, Policy
+from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
 from usherd.ports import Clock, Keys
 from usherd.reasons import Reason
 
@@ -34,6 +34,8 @@ class Verifier:
         self._issuers = {
             iss: _Issuer(issuer, TokenIds(issuer.digest)) for iss, issuer in policy.issuers_by_iss().items()
         }
+        self._any_issuer = self._issuers.get(ANY_ISSUER)
+        self._options = policy.options
         self._session = SessionVerifier(policy.session) if policy.session is not None else None
         self._max_size = policy.token_max_size
         self._keys = keys
@@ -50,7 +52,7 @@ class Verifier:
         known = self._recall(digest)
         if known is not None:
             return known
-        compact = take_apart(data)
+        compact = take_apart(data, self._options)
         if self._session is not None and says_session(compact.claims):
             verified = self._session.verify(compact, self._clock())
         else:
@@ -98,10 +100,10 @@ class Verifier:
             raise Refusal(Reason.ALGORITHM_NOT_ALLOWED)
         key = await self._key(issuer.policy.name, compact.header.kid, patience)
         signature.verify(key, compact.header.algorithm, compact.signing_input, compact.signature)
-        validity = check_claims(compact.claims, compact.header.type, rules, self._clock())
+        validity = check_claims(compact.claims, compact.header.type, rules, self._clock(), self._options)
         token = VerifiedToken(
             issuer=issuer.policy.name,
-            iss=rules.issuer,
+            iss=rules.issuer if issuer is not self._any_issuer else _text(compact.claims.get("iss")),
             claims=VerifiedClaims(MappingProxyType(dict(compact.claims))),
             token_id=issuer.ids.of(compact.signing_input),
             key=key,
@@ -115,6 +117,8 @@ class Verifier:
         # The unverified claim only chooses a row of a fixed table; no input or output happens for a stranger.
         issuer = self._issuers.get(iss) if isinstance(iss, str) else None
         if issuer is None:
+            issuer = self._any_issuer
+        if issuer is None:
             raise Refusal(Reason.ISSUER_UNKNOWN)
         return issuer
 
@@ -125,3 +129,7 @@ class Verifier:
         if key is None:
             raise Refusal(Reason.UNKNOWN_KEY)
         return key
+
+
+def _text(iss: object) -> str:
+    return iss if isinstance(iss, str) else ""

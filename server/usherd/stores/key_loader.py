@@ -7,6 +7,7 @@ from pathlib import Path
 
 from usherd.authenticate import strict_json
 from usherd.authenticate.keys import KeySet, KeySetError, load_key_set, load_pem
+from usherd.policy import ANY_ISSUER
 from usherd.stores.documents import Cause, Document, LoadFailed
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, PemFile, discovery_url
 from usherd.stores.provider_cache import ProviderCache
@@ -51,7 +52,8 @@ class KeySetLoader:
         metadata = await _parsed(document.body)
         if not isinstance(metadata, dict):
             raise LoadFailed(Cause.NOT_A_DISCOVERY_DOCUMENT)
-        if metadata.get("issuer") != self._issuer.issuer:
+        # Where no token has to name an issuer, there is no name that the document could be held against.
+        if self._issuer.issuer not in (ANY_ISSUER, metadata.get("issuer")):
             raise LoadFailed(Cause.ISSUER_MISMATCH)
         url = metadata.get("jwks_uri")
         if not isinstance(url, str):
@@ -75,7 +77,11 @@ class KeySetLoader:
 
 
 def load_given(issuer: IssuerKeys, source: GivenKeySet | PemFile) -> KeySet:
-    """The keys that the operator gave, read now; it blocks. Raises LoadFailed."""
+    """The keys that the operator gave, read now; it blocks. Raises LoadFailed.
+
+    With `keys.documents: reference`, JSON without usable keys is a key set without keys: each token is refused, as
+    the reference does. In all else it is a mistake that is better found at start.
+    """
     if isinstance(source, PemFile):
         text = _read(source.path)
         if text.lstrip().startswith(b"{"):
@@ -88,13 +94,18 @@ def load_given(issuer: IssuerKeys, source: GivenKeySet | PemFile) -> KeySet:
                     algorithms=issuer.algorithms,
                     rsa_algorithms=issuer.rsa_algorithms,
                     denied=issuer.denied,
+                    options=issuer.options,
                 )
             )
         except KeySetError:
             raise LoadFailed(Cause.NOT_A_KEY_SET) from None
-    if isinstance(source.document, Path):
-        return _usable(_load(_read(source.document), issuer))
-    return _usable(_key_set_of(source.document, issuer))
+    document = _strict(_read(source.document)) if isinstance(source.document, Path) else source.document
+    try:
+        return _usable(_key_set_of(document, issuer))
+    except LoadFailed:
+        if issuer.options.key_documents == "every":
+            raise
+        return KeySet(keys=(), dropped={}, published=0)
 
 
 async def _in_thread_if_large(document: Document, issuer: IssuerKeys) -> KeySet:
@@ -128,6 +139,7 @@ def _key_set_of(document: object, issuer: IssuerKeys) -> KeySet:
             algorithms=issuer.algorithms,
             rsa_algorithms=issuer.rsa_algorithms,
             denied=issuer.denied,
+            options=issuer.options,
         )
     except KeySetError:
         raise LoadFailed(Cause.NOT_A_KEY_SET) from None

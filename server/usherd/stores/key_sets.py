@@ -14,12 +14,12 @@ from usherd.authenticate.key_ring import KeyRing, RingRules, same_key
 from usherd.domain import VerificationKey
 from usherd.errors import KeysUnavailable
 from usherd.ports import Stopwatch
-from usherd.stores.documents import LoadFailed
+from usherd.stores.documents import Cause, LoadFailed
 from usherd.stores.key_loader import KeySetLoader, load_given
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, PemFile
 from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import ProviderHttp
-from usherd.stores.refreshed_keys import KeySetStatus, OnEvent, RefreshedKeys
+from usherd.stores.refreshed_keys import KeyEvent, KeySetStatus, OnEvent, RefreshedKeys
 
 FIRST_LOADS_PATIENCE = 10.0
 """Seconds that the start waits for the first loads of all issuers together."""
@@ -36,24 +36,32 @@ class _GivenKeys:
 
     def __init__(self, issuer: IssuerKeys, source: GivenKeySet | PemFile) -> None:
         self._issuer = issuer
-        rules = RingRules(stale_after=math.inf, denied=issuer.denied, nameless_fits_any=isinstance(source, PemFile))
+        rules = RingRules(
+            stale_after=math.inf,
+            denied=issuer.denied,
+            nameless_fits_any=isinstance(source, PemFile),
+            only_published=issuer.only_published,
+        )
         try:
-            self.ring = KeyRing(rules=rules).loaded(load_given(issuer, source).keys, 0.0)
+            key_set = load_given(issuer, source)
         except LoadFailed as failure:
             raise GivenKeysUnusable(f"issuer {issuer.name}: keys: {failure.cause.value}") from None
+        # Fetched from the beginning: a set without any key refuses tokens, and is not out of reach.
+        self.ring = KeyRing(rules=rules, fetched_at=0.0).loaded(key_set.keys, 0.0, published=key_set.published)
 
     def force(self) -> None:
         return None
 
     def status(self) -> KeySetStatus:
+        keys = len(self.ring.keys(0.0))
         return KeySetStatus(
             issuer=self._issuer.name,
             part=0,
             attempted=True,
             usable_for=math.inf,
             age=None,
-            keys=len(self.ring.keys(0.0)),
-            last_error=None,
+            keys=keys,
+            last_error=None if keys else Cause.NO_USABLE_KEY,
             next_refresh=None,
         )
 
@@ -82,7 +90,10 @@ class KeySets:
                 raise ValueError(f"issuer {issuer.name}: named twice")
             match issuer.source:
                 case GivenKeySet() | PemFile() as source:
-                    self._parts[issuer.name] = (_GivenKeys(issuer, source),)
+                    given = _GivenKeys(issuer, source)
+                    self._parts[issuer.name] = (given,)
+                    if (error := given.status().last_error) is not None:
+                        on_event(KeyEvent.FAILED, {"issuer": issuer.name, "part": 0, "cause": error, "failures": 1})
                     continue
                 case KeySetUrls(urls=urls):
                     loaders = [KeySetLoader(issuer, url, http, cache) for url in urls]
@@ -191,6 +202,8 @@ def _find_in_several(rings: Sequence[KeyRing], kid: str | None, now: float) -> V
         if ring.usable_for(now) <= 0:
             out_of_reach = True
         elif kid is None:
+            if ring.rules.only_published and ring.find(None, now) is None:
+                return None
             kept = (key for key in ring.keys(now) if not any(each.withdraws(key.kid, now) for each in rings))
             found |= {key.thumbprint: key for key in kept}
         elif (key := ring.find(kid, now)) is not None:

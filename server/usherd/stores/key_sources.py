@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from usherd.authenticate.key_rules import DEFAULT_RSA_ALGORITHMS
+from usherd.options import STRICT, Options
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class KeySetUrls:
 class GivenKeySet:
     """A key set that is written in the configuration, or that stands in a file which is read once, at start."""
 
-    document: Mapping[str, object] | Path = field(repr=False)
+    document: Mapping[str, object] | list[object] | Path = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +78,7 @@ class IssuerKeys:
     name: str
     """The issuer's name in the policy."""
     issuer: str
-    """The exact value of `iss`, which a discovery document must repeat."""
+    """The exact value of `iss`, which a discovery document must repeat; `ANY_ISSUER` where none is looked at."""
     algorithms: frozenset[str]
     """What the policy lets the issuer use. Nothing that a provider publishes widens it."""
     source: KeySource
@@ -86,6 +87,13 @@ class IssuerKeys:
     refresh: Refresh = Refresh()
     denied: frozenset[str] = frozenset()
     """Key ids and thumbprints that are never trusted, whatever a key set says."""
+    options: Options = STRICT
+    """How key documents are read: those of `keys.*`."""
+
+    @property
+    def only_published(self) -> bool:
+        """Whether a token without a key id needs its key to be all that the document has."""
+        return self.options.kidless_token == "only_published"  # noqa: S105 (no password)
 
 
 def discovery_url(issuer: str) -> str:

@@ -84,7 +84,10 @@ class RefreshedKeys:
         self._on_event = on_event
         refresh = issuer.refresh
         rules = RingRules(
-            stale_after=refresh.every + refresh.stale_for, removed_grace=refresh.removed_grace, denied=issuer.denied
+            stale_after=refresh.every + refresh.stale_for,
+            removed_grace=refresh.removed_grace,
+            denied=issuer.denied,
+            only_published=issuer.only_published,
         )
         self.ring = KeyRing(rules=rules)
         """The keys now. Whoever took it keeps what it was."""
@@ -167,7 +170,7 @@ class RefreshedKeys:
 
     def _accept(self, key_set: KeySet, started: float) -> None:
         before, dropped_before = _identities(self.ring, started), self._dropped
-        self.ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn)
+        self.ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn, key_set.published)
         self._dropped = key_set.dropped
         self._failures, self._last_error, self._retry_after = 0, None, 0.0
         after = _identities(self.ring, started)
