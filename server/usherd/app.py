@@ -190,6 +190,7 @@ def _issuer_keys(keys: KeySettings) -> IssuerKeys:
             timeout=refresh.timeout,
         ),
         denied=keys.denied,
+        options=keys.options,
     )
     return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
 
