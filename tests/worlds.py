@@ -11,7 +11,7 @@ from keyring import NOW, KeyPair, StaticKeys, key_pair
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.domain import Decision, Question
-from usherd.facts import EndUser, Organization, Rows, Team, User
+from usherd.facts import BudgetOwner, EndUser, Organization, Rows, Team, User
 from usherd.policy import (
     AdminRule,
     CatalogueModel,
@@ -26,7 +26,8 @@ from usherd.policy import (
     TokenRules,
     UserRules,
 )
-from usherd.ports import Hook, Revocations
+from usherd.ports import Hook, Provisioning, Revocations
+from usherd.stores.budgets import Budget
 from usherd.stores.memory_directory import MemoryDirectory
 
 T = TypeVar("T")
@@ -46,6 +47,10 @@ def issuer(name: str = "idp", **changes: Any) -> IssuerPolicy:
         teams=("groups",),
         organization=("org",),
         end_user=("customer",),
+        roles=("approles",),
+        user_roles=("uroles",),
+        object=("oid",),
+        organization_alias=("org_alias",),
     )
     values: dict[str, Any] = {
         "name": name,
@@ -119,6 +124,9 @@ class World:
     now: float = NOW
     revocations: Revocations | None = None
     hook: Hook | None = None
+    usage: Sequence[tuple[BudgetOwner, int]] = ()
+    """Spend in micro-USD, recorded before anything is asked."""
+    provisioning: Provisioning | None = None
     cache_size: int = 1000
 
     def __post_init__(self) -> None:
@@ -128,7 +136,12 @@ class World:
             self.pairs[name] = KeyPair(kind="Ed25519", kid="k1", private=key_pair("Ed25519", f"of-{place}").private)
         self.keys = StaticKeys.of(**{name: [pair] for name, pair in self.pairs.items()})
         only = self.policy.issuers[0].name if len(self.policy.issuers) == 1 else None
-        self.directory = MemoryDirectory("store", self.rows(), bare_ids_for=only)
+        everyone = Budget(self.policy.budgets.global_max_micro_usd)
+        self.directory = MemoryDirectory(
+            "store", self.rows(), bare_ids_for=only, everyone=everyone, clock=lambda: self.now
+        )
+        for owner, micro_usd in self.usage:
+            self.directory.record_usage(owner, micro_usd)
         ids = (f"{number:026d}" for number in itertools.count())
         self.authorizer = Authorizer(
             policy=self.policy,
@@ -140,6 +153,7 @@ class World:
             new_id=lambda: next(ids),
             revocations=self.revocations,
             hook=self.hook,
+            provisioning=self.provisioning,
         )
 
     def rows(self) -> Rows:

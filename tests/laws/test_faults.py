@@ -90,7 +90,7 @@ def boundaries(world: World) -> dict[str, tuple[Any, str]]:
         "genuine": (inner, "genuine"),
         "refused": (inner, "refused"),
         "case": (inner._permit, "case"),
-        "verdict": (inner, "verdict"),
+        "judge": (inner, "judge"),
         "identify": (judge, "identify"),
         "reading": (judge, "Reading"),
         "allow": (judge, "allow"),
@@ -98,7 +98,7 @@ def boundaries(world: World) -> dict[str, tuple[Any, str]]:
         "principal": (judge, "_principal"),
         "limits": (judge, "_limits"),
         "resolved_model": (judge, "resolved_model"),
-        **{f"check {name}": (judge, "CHECKS") for name, _ in CHECKS},
+        **{f"check {check.name}": (judge, "CHECKS") for check in CHECKS},
     }
 
 
@@ -152,7 +152,7 @@ def with_a_fault(
     owner, attribute = boundaries(world)[name]
     patched: Any = bomb(error)
     if attribute == "CHECKS":
-        patched = tuple((each, bomb(error) if name == f"check {each}" else check) for each, check in CHECKS)
+        patched = tuple(each._replace(run=bomb(error)) if name == f"check {each.name}" else each for each in CHECKS)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, attribute, patched)
         return outcome(world, question, explain)
@@ -260,7 +260,7 @@ def test_a_hook_is_never_passed_by() -> None:
 
 def test_behind_a_denial_a_fault_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     world = World()
-    monkeypatch.setattr(judge, "CHECKS", (*CHECKS[:-1], ("models", bomb(RuntimeError("canary")))))
+    monkeypatch.setattr(judge, "CHECKS", (*CHECKS[:-1], CHECKS[-1]._replace(run=bomb(RuntimeError("canary")))))
 
     verdict = world.ask(route="/nowhere", claims={"roles": "Reader"}, explain=True).verdict
 

@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from keyring import NOW
-from laws.strategies import MODEL_PATTERNS, ROUTE_PATTERNS, askings, some, worlds
+from laws.strategies import MODEL_PATTERNS, OWNERS, ROUTE_PATTERNS, askings, some, worlds
 from usherd.domain import Dependency, DependencyKind, Effect, Verdict
-from usherd.facts import EndUser, Organization, Team, User
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.policy import Grant
 from usherd.reasons import Reason
 from usherd.rpc.answers import decision_message
@@ -89,6 +89,8 @@ CHANGES: list[Any] = [
     lambda world: replace(world, organizations=(Organization(id="acme", blocked=True), Organization(id="other"))),
     lambda world: replace(world, organizations=()),
     lambda world: replace(world, end_users=(EndUser(id="customer", blocked=True), EndUser(id="another"))),
+    lambda world: replace(world, usage=[(owner, 11) for owner in OWNERS]),
+    lambda world: replace(world, usage=()),
 ]
 OTHERS = tuple(Team(id=name, alias="Alpha", models=("*",)) for name in ("a", "b", "c"))
 
@@ -113,6 +115,19 @@ def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
     for organization in {*old.organizations, *new.organizations}:
         if bare(old.organization(organization)) != bare(new.organization(organization)):
             found.add((DependencyKind.ORGANIZATION, organization))
+    users = [*old.users.values(), *new.users.values()]
+    for sso_id in {sso for user in users for sso in user.sso_ids}:
+        if bare(old.user_by_sso(sso_id)) != bare(new.user_by_sso(sso_id)):
+            found.add((DependencyKind.USER, f"sso:{sso_id}"))
+    for email in {user.email for user in users}:
+        if bare(old.user_by_email(email)) != bare(new.user_by_email(email)):
+            found.add((DependencyKind.USER, f"email:{email}"))
+    for alias in {row.alias for row in (*old.organizations.values(), *new.organizations.values())}:
+        if list(map(bare, old.organizations_by_alias(alias))) != list(map(bare, new.organizations_by_alias(alias))):
+            found.add((DependencyKind.ORGANIZATION, f"alias:{alias}"))
+    for owner in OWNERS:
+        if old.budget(owner) != new.budget(owner):
+            found.add((DependencyKind.BUDGET, budget_id(owner)))
     for end_user in {*old.end_users, *new.end_users}:
         if bare(old.end_user(end_user)) != bare(new.end_user(end_user)):
             found.add((DependencyKind.END_USER, end_user))
@@ -138,6 +153,15 @@ def test_changing_anything_outside_depends_on_never_changes_the_verdict(
     assert without_revisions(changed.answer(question).verdict) == without_revisions(before)
 
 
+def budget_id(owner: BudgetOwner) -> str:
+    """What a budget's dependency is called, written down anew: by kind, with the length before a member's team."""
+    if owner.kind is BudgetKind.GLOBAL:
+        return "global"
+    if owner.kind is BudgetKind.MEMBER:
+        return f"member:{len(owner.team)}:{owner.team}/{owner.id}"
+    return f"{owner.kind.name.lower()}:{owner.id}"
+
+
 class Spy:
     """Facts that remember which of their rows were looked up."""
 
@@ -161,6 +185,22 @@ class Spy:
     def organization(self, organization_id: str) -> Organization | None:
         self.asked.add((DependencyKind.ORGANIZATION, organization_id))
         return self._facts.organization(organization_id)
+
+    def user_by_sso(self, sso_id: str) -> User | None:
+        self.asked.add((DependencyKind.USER, f"sso:{sso_id}"))
+        return self._facts.user_by_sso(sso_id)
+
+    def user_by_email(self, email: str) -> User | None:
+        self.asked.add((DependencyKind.USER, f"email:{email}"))
+        return self._facts.user_by_email(email)
+
+    def organizations_by_alias(self, alias: str) -> Any:
+        self.asked.add((DependencyKind.ORGANIZATION, f"alias:{alias}"))
+        return self._facts.organizations_by_alias(alias)
+
+    def budget(self, owner: BudgetOwner) -> BudgetState:
+        self.asked.add((DependencyKind.BUDGET, budget_id(owner)))
+        return self._facts.budget(owner)
 
     def end_user(self, end_user_id: str) -> EndUser | None:
         self.asked.add((DependencyKind.END_USER, end_user_id))
@@ -279,6 +319,7 @@ def test_two_issuers_with_the_same_subject_key_id_or_groups_never_meet(asking: d
     assert world.reason(token=forged) == "SIGNATURE_INVALID"
 
 
+FIELDS = ("policy", "teams", "users", "organizations", "end_users", "usage")
 BYTES_OF_VERDICTS = """
 import pickle, sys, hashlib
 from laws.test_laws import wire
@@ -294,7 +335,7 @@ def test_the_verdicts_bytes_do_not_depend_on_the_hash_seed() -> None:
     @settings(max_examples=1000, database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(worlds(), askings())
     def draw(world: World, asking: dict[str, Any]) -> None:
-        fields = {name: getattr(world, name) for name in ("policy", "teams", "users", "organizations", "end_users")}
+        fields = {name: getattr(world, name) for name in FIELDS}
         drawn.append((fields, world.question(**asking)))
 
     draw()

@@ -114,7 +114,9 @@ def test_an_alias_is_resolved_and_answered() -> None:
 def test_a_list_entry_covers_by_name_group_provider_or_star(entry: str, covered: set[str]) -> None:
     catalogue = Catalogue(CATALOGUE)
 
-    found = {name for name in catalogue.names() if ModelLists(catalogue).listed((entry,)).covers(catalogue.resolve(name, {}))}
+    found = {
+        name for name in catalogue.names() if ModelLists(catalogue).listed((entry,)).covers(catalogue.resolve(name, {}))
+    }
 
     assert found == covered
 

@@ -18,12 +18,14 @@ def held_internal_roles(rules: Rulebook, identity: Identity, choice: TeamChoice)
     knows it. It is not made up for by the next in order where only the first counts.
     """
     profile, options = identity.profile, rules.options
-    # Of a team found by groups the reference makes no role.
-    names_team = profile.names_team or (choice.claimed and options.role_precedence == "all")
+    # Of a team found by groups, and of a user found by anything but the claim, the reference makes no role.
+    every = options.role_precedence == "all"
+    names_team = profile.names_team or (every and choice.claimed)
+    names_user = profile.names_user or (every and identity.user is not None)
     held = (
         (PROXY_ADMIN, identity.is_admin, True),
         (TEAM, names_team, choice.claimed or options.sub_is_entitlement),
-        (INTERNAL_USER, profile.names_user, identity.user is not None or options.sub_is_entitlement),
+        (INTERNAL_USER, names_user, identity.user is not None or options.sub_is_entitlement),
         (INTERNAL_USER, profile.has_user_role, True),
         *((role, True, True) for role in profile.mapped_roles),
     )

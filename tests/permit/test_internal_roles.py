@@ -1,0 +1,238 @@
+"""Internal roles: who holds them, what they permit at most, and what they grant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from usherd.facts import Team, User
+from usherd.options import LITELLM, STRICT, Options, with_values
+from usherd.policy import (
+    INTERNAL_USER,
+    PROXY_ADMIN,
+    TEAM,
+    InternalRoleRules,
+    Policy,
+    RoleMapping,
+    RolePermission,
+    UserRules,
+)
+from worlds import CHAT, World, policy
+
+MAPPINGS = tuple(
+    RoleMapping(issuer="idp", role=name, internal_role=role)
+    for name, role in (("svc.team", TEAM), ("svc.user", INTERNAL_USER), ("svc.admin", PROXY_ADMIN))
+)
+FIRST = with_values(STRICT, {"access.role_precedence": "first"})
+NAMED = with_values(STRICT, {"access.role_precedence": "first", "access.sub_is_entitlement": True})
+
+
+def permission(role: str, models: tuple[str, ...] | None = None, routes: tuple[str, ...] | None = None) -> Any:
+    return RolePermission(role=role, models=models, routes=routes)
+
+
+def rules(*permissions: RolePermission, options: Options = STRICT, **changes: Any) -> Policy:
+    values: dict[str, Any] = {"enforce": True, "mappings": MAPPINGS, "permissions": permissions}
+    return policy(internal_roles=InternalRoleRules(**(values | changes)), options=options)
+
+
+def test_a_mapped_role_grants_what_its_permission_writes_out() -> None:
+    world = World(policy=rules(permission(TEAM, ("gpt-4o",), (CHAT,))))
+
+    answers = {
+        "granted": world.reason(claims={"approles": ["svc.team"]}),
+        "other model": world.reason(claims={"approles": ["svc.team"]}, model="o1"),
+        "other route": world.reason(claims={"approles": ["svc.team"]}, route="/v1/models", model=None),
+        "as a text": world.reason(claims={"approles": "svc.team"}),
+        "other role": world.reason(claims={"approles": ["svc"]}),
+    }
+
+    assert answers == {
+        "granted": "ALLOWED",
+        "other model": "MODEL_NOT_GRANTED",
+        "other route": "ROUTE_NOT_GRANTED",
+        "as a text": "ALLOWED",
+        "other role": "ROLE_REQUIRED",
+    }
+
+
+@pytest.mark.parametrize(
+    ("models", "routes", "reason"),
+    [
+        (None, (CHAT,), "MODEL_NOT_GRANTED"),
+        (("gpt-4o",), None, "NOT_ENTITLED"),
+        ((), (CHAT,), "MODEL_NOT_GRANTED"),
+        (("access-group/fast",), ("/v1/*",), "ALLOWED"),
+        (("default",), (CHAT,), "ALLOWED"),
+    ],
+)
+def test_what_is_not_written_out_is_not_granted(
+    models: tuple[str, ...] | None, routes: tuple[str, ...] | None, reason: str
+) -> None:
+    world = World(policy=rules(permission(TEAM, models, routes)))
+
+    assert world.reason(claims={"approles": ["svc.team"]}) == reason
+
+
+@pytest.mark.parametrize(
+    ("permissions", "asked", "reason"),
+    [
+        ([], {}, "ALLOWED"),
+        ([permission(TEAM)], {}, "ALLOWED"),
+        ([permission(TEAM, ("o1",))], {}, "MODEL_NOT_GRANTED"),
+        ([permission(TEAM, ("o1",))], {"model": "o1"}, "ALLOWED"),
+        ([permission(TEAM, ("o1",))], {"model": None, "route": "/v1/models"}, "ALLOWED"),
+        ([permission(TEAM, None, ("/v1/models",))], {}, "ROUTE_NOT_GRANTED"),
+        ([permission(TEAM, (), None)], {}, "MODEL_NOT_GRANTED"),
+        ([permission(TEAM, ("o1",)), permission(TEAM, ("gpt-4o",))], {}, "MODEL_NOT_GRANTED"),
+        ([permission(INTERNAL_USER, ("o1",))], {}, "ALLOWED"),
+    ],
+)
+def test_permissions_are_what_a_role_may_do_at_most(
+    permissions: list[RolePermission], asked: dict[str, Any], reason: str
+) -> None:
+    world = World(policy=rules(*permissions), teams=(Team(id="a", models=("gpt-4o", "o1")),))
+
+    assert world.reason(claims={"groups": ["a"]}, **asked) == reason
+
+
+def test_all_roles_that_are_held_count_and_one_that_permits_is_enough() -> None:
+    world = World(
+        policy=rules(permission(TEAM, ("o1",)), permission(INTERNAL_USER, ("gpt-4o",))),
+        teams=(Team(id="a", models=("*",)),),
+        users=(User(id="alice"),),
+    )
+
+    assert world.reason(claims={"groups": ["a"], "sub": "stranger"}) == "MODEL_NOT_GRANTED"
+    assert world.reason(claims={"groups": ["a"]}) == "ALLOWED"
+
+
+@pytest.mark.parametrize(
+    ("options", "claims", "reason"),
+    [
+        # The team's permission is the one that counts, as it comes first.
+        (FIRST, {"team": "a"}, "MODEL_NOT_GRANTED"),
+        (FIRST, {"team": "a", "scope": "admin"}, "ALLOWED"),
+        (NAMED, {"team": "a"}, "MODEL_NOT_GRANTED"),
+        # A claim that names no existing team or user is a role only to the reference, and no other takes its place.
+        (FIRST, {"team": "gone", "uroles": ["app.user"]}, "ROLE_REQUIRED"),
+        (NAMED, {"team": "gone", "uroles": ["app.user"]}, "MODEL_NOT_GRANTED"),
+        (FIRST, {"team": "gone", "groups": ["a"]}, "MODEL_NOT_GRANTED"),
+        (NAMED, {"team": "gone", "groups": ["a"]}, "MODEL_NOT_GRANTED"),
+        (FIRST, {"groups": ["a"], "sub": "stranger"}, "ROLE_REQUIRED"),
+        (NAMED, {"groups": ["a"], "sub": "stranger"}, "ALLOWED"),
+        (FIRST, {"groups": ["a"], "approles": ["svc.team"], "sub": ...}, "MODEL_NOT_GRANTED"),
+        (FIRST, {"groups": ["a"], "uroles": ["app.user"], "sub": ...}, "ALLOWED"),
+    ],
+)
+def test_where_the_first_role_counts_the_order_decides(options: Options, claims: dict[str, Any], reason: str) -> None:
+    permissions = (permission(TEAM, ("o1",)), permission(INTERNAL_USER, ("gpt-4o",)), permission(PROXY_ADMIN, ("*",)))
+    base = rules(*permissions, options=with_values(options, {"role.model_rules": "full"}))
+    world = World(
+        policy=policy(
+            internal_roles=base.internal_roles,
+            options=base.options,
+            users=UserRules(routes=(CHAT,), allowed_roles=frozenset({"app.user"})),
+        ),
+        teams=(Team(id="a", models=("*",)),),
+    )
+
+    assert world.reason(claims=claims) == reason
+
+
+def test_a_user_role_makes_an_internal_user() -> None:
+    base = rules(permission(INTERNAL_USER, ("gpt-4o",), (CHAT,)))
+    world = World(
+        policy=policy(
+            internal_roles=base.internal_roles, users=UserRules(allowed_roles=frozenset({"app.user", "app.other"}))
+        )
+    )
+
+    assert world.reason(claims={"uroles": ["x", "app.other"]}) == "ALLOWED"
+    assert world.reason(claims={"uroles": ["x"]}) == "ROLE_REQUIRED"
+
+
+def test_a_named_role_is_a_role() -> None:
+    world = World(policy=rules(permission(TEAM, ())))
+
+    assert world.reason(claims={"roles": "Reader"}) == "ALLOWED"
+
+
+@pytest.mark.parametrize(("mapped", "is_admin"), [("admin", True), ("not_admin", False)])
+def test_a_role_that_is_mapped_to_proxy_admin_makes_one_where_the_issuer_may(mapped: str, is_admin: bool) -> None:
+    options = with_values(STRICT, {"access.mapped_admin": mapped})
+    decision = World(policy=rules(options=options)).ask(
+        claims={"approles": ["svc.admin"]}, route="/key/generate", model=None
+    )
+
+    assert decision.verdict.principal is not None
+    assert decision.verdict.principal.is_admin is is_admin
+    assert decision.verdict.reason.name == ("ALLOWED" if is_admin else "NOT_ENTITLED")
+
+
+@pytest.mark.parametrize(
+    ("rows", "claims", "team", "user"),
+    [
+        ("team", {"approles": ["svc.team"], "oid": "a"}, "a", "alice"),
+        ("team", {"approles": ["svc.user"], "oid": "bob", "groups": ["a"]}, "a", "u-bob"),
+        ("team", {"approles": ["other"], "oid": "b", "groups": ["a"]}, "a", "alice"),
+        ("team", {"approles": ["svc.team"], "groups": ["a"]}, "a", "alice"),
+        ("team", {"approles": ["svc.team"], "oid": "a", "groups": ["b"]}, "a", "alice"),
+        ("team", {"approles": ["svc.admin"], "oid": "b", "groups": ["a"]}, "a", "alice"),
+    ],
+)
+def test_an_object_id_is_the_teams_or_users_whose_role_is_mapped(
+    rows: str, claims: dict[str, Any], team: str, user: str
+) -> None:
+    world = World(
+        policy=rules(permission(TEAM), permission(INTERNAL_USER)),
+        teams=(Team(id="a", models=("*",)), Team(id="b", models=("o1",))),
+        users=(User(id="u-bob", identities=(("idp", "bob"),)),),
+    )
+
+    principal = world.ask(claims=claims).verdict.principal
+
+    assert principal is not None
+    assert (principal.team_id, principal.user_id) == (team, user)
+
+
+@pytest.mark.parametrize(
+    ("loads", "reason"), [(True, "TEAM_NOT_ALLOWED"), (False, "ALLOWED")], ids=["loaded", "not loaded"]
+)
+def test_a_team_by_object_id_that_is_looked_up_must_exist(loads: bool, reason: str) -> None:
+    options = with_values(LITELLM, {"team.object_id_loads": loads})
+    world = World(policy=policy(internal_roles=InternalRoleRules(mappings=MAPPINGS), options=options))
+    claims = {"approles": ["svc.team"], "oid": "svc", "sub": ...}
+
+    decision = world.ask(claims=claims)
+
+    assert decision.verdict.reason.name == reason
+    assert decision.verdict.principal is not None
+    assert decision.verdict.principal.team_id == "svc"
+
+
+@pytest.mark.parametrize(
+    ("value", "enforce", "enforce_id", "claims", "reason"),
+    [
+        ("one_switch", True, False, {}, "IDENTITY_REQUIRED"),
+        ("two_switches", True, False, {}, "ALLOWED"),
+        ("two_switches", True, True, {}, "IDENTITY_REQUIRED"),
+        ("two_switches", False, True, {}, "IDENTITY_REQUIRED"),
+        ("one_switch", False, False, {}, "ALLOWED"),
+        ("one_switch", True, True, {"sub": "x"}, "ALLOWED"),
+        ("one_switch", True, True, {"groups": ["a"]}, "ALLOWED"),
+    ],
+)
+def test_a_token_must_name_a_user_or_team_where_the_policy_asks_for_it(
+    value: str, enforce: bool, enforce_id: bool, claims: dict[str, Any], reason: str
+) -> None:
+    options = with_values(STRICT, {"access.enforce_rbac_id": value})
+    world = World(
+        policy=policy(
+            internal_roles=InternalRoleRules(enforce=enforce, enforce_id=enforce_id, mappings=()), options=options
+        ),
+        teams=(Team(id="a", models=("*",)),),
+    )
+
+    assert world.reason(claims={"sub": ..., "roles": "Reader"} | claims) == reason
