@@ -11,7 +11,7 @@ import pytest
 
 from usherd.domain import Limit
 from usherd.errors import Precondition
-from usherd.facts import EndUser, Membership, Organization, Rows, Team, User
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Membership, Organization, Rows, Team, User
 from usherd.ports import Directory, Facts, Wanted
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 
@@ -40,7 +40,11 @@ async def _memory(rows: Rows, bare_ids_for: str | None) -> AsyncIterator[Opened]
 IMPLEMENTATIONS: dict[str, Open] = {"memory": _memory}
 
 ROWS = Rows(
-    organizations=(Organization(id="acme"), Organization(id="closed", blocked=True, limit=Limit(tpm=7))),
+    organizations=(
+        Organization(id="acme", alias="works"),
+        Organization(id="closed", alias="works", blocked=True, limit=Limit(tpm=7)),
+        Organization(id="plain"),
+    ),
     teams=(
         Team(id="red", issuer="one", alias="colours", models=("*",), members={"u1": Membership(role="admin")}),
         Team(id="blue", issuer="two", alias="colours"),
@@ -48,9 +52,9 @@ ROWS = Rows(
         Team(id="plain"),
     ),
     users=(
-        User(id="u1", identities=(("one", "alice"), ("two", "a.lice")), teams=("red",)),
-        User(id="u2", identities=(("two", "alice"),)),
-        User(id="bob"),
+        User(id="u2", identities=(("two", "alice"),), sso_ids=("sso-alice", "sso-2"), email="alice@example.com"),
+        User(id="u1", identities=(("one", "alice"), ("two", "a.lice")), teams=("red",), email="alice@example.com"),
+        User(id="bob", sso_ids=("sso-2",), limit=Limit(max_budget_micro_usd=5)),
     ),
     end_users=(EndUser(id="customer", blocked=True),),
 )
@@ -160,6 +164,69 @@ async def test_organizations_and_end_users_are_found_by_id(open_directory: Open)
     assert customer.blocked
     assert facts.organization("customer") is None
     assert facts.end_user("closed") is None
+
+
+async def test_a_user_is_found_by_each_of_its_single_sign_on_ids(open_directory: Open) -> None:
+    async with open_directory(ROWS, None) as opened:
+        facts = await _facts(opened.directory)
+        found = [facts.user_by_sso(sso_id) for sso_id in ("sso-alice", "sso-2")]
+
+    assert [user.id for user in found if user is not None] == ["u2", "bob"]
+    assert facts.user_by_sso("alice") is None
+
+
+async def test_of_the_users_of_one_address_the_one_with_the_least_id_is_found(open_directory: Open) -> None:
+    rows = Rows(users=tuple(User(id=each, email="a@x", sso_ids=("s",)) for each in ("b", "é", "B", "a", "Z")))
+
+    async with open_directory(ROWS, None) as opened:
+        before = await _facts(opened.directory)
+        first = before.user_by_email("alice@example.com")
+        await opened.replace(rows)
+        after = await _facts(opened.directory)
+        by_email, by_sso = after.user_by_email("a@x"), after.user_by_sso("s")
+
+    assert first is not None
+    assert by_email is not None
+    assert by_sso is not None
+    # Code points, not an alphabet: capitals come first.
+    assert (first.id, by_email.id, by_sso.id) == ("u1", "B", "B")
+
+
+@pytest.mark.parametrize("email", ["", "Alice@example.com", "alice@example.com ", "alice"])
+async def test_addresses_are_compared_exactly_and_no_address_is_nobodys(email: str, open_directory: Open) -> None:
+    async with open_directory(ROWS, "one") as opened:
+        facts = await _facts(opened.directory)
+
+    assert facts.user_by_email(email) is None
+
+
+@pytest.mark.parametrize(("alias", "expected"), [("works", {"acme", "closed"}), ("", set()), ("acme", set())])
+async def test_an_alias_finds_all_organizations_that_have_it(
+    alias: str, expected: set[str], open_directory: Open
+) -> None:
+    async with open_directory(ROWS, None) as opened:
+        facts = await _facts(opened.directory)
+
+    assert {organization.id for organization in facts.organizations_by_alias(alias)} == expected
+
+
+@pytest.mark.parametrize(
+    "owner",
+    [
+        BudgetOwner(BudgetKind.USER, "bob"),
+        BudgetOwner(BudgetKind.USER, "u1"),
+        BudgetOwner(BudgetKind.USER, "nobody"),
+        BudgetOwner(BudgetKind.GLOBAL),
+        BudgetOwner(BudgetKind.MEMBER, "u1", "red"),
+    ],
+)
+async def test_a_budget_is_within_its_maximum_when_nothing_was_spent_or_there_is_none(
+    owner: BudgetOwner, open_directory: Open
+) -> None:
+    async with open_directory(ROWS, None) as opened:
+        facts = await _facts(opened.directory)
+
+    assert facts.budget(owner) is BudgetState.WITHIN
 
 
 @pytest.mark.parametrize("name", ["", "ALICE", "alice ", "a\x00", "é" * 300, "'; DROP TABLE users; --"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from usherd.errors import Overloaded
 from usherd.facts import Write, WriteKind
@@ -31,7 +31,7 @@ class Bounded:
         provisioning: Provisioning,
         per_minute: int,
         stopwatch: Stopwatch,
-        kinds: frozenset[WriteKind] = frozenset(WriteKind),
+        kinds: Set[WriteKind] = frozenset(WriteKind),
     ) -> None:
         """`per_minute`, 1 or more, bounds writes of these kinds together; all others pass."""
         self._provisioning = provisioning
