@@ -18,20 +18,25 @@ import structlog
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
-from usherd.config.settings import KeySettings, ServerSettings, Settings
-from usherd.ports import NewId
+from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings
+from usherd.facts import WriteKind
+from usherd.policy import Policy, ProvisionRules
+from usherd.ports import NewId, Provisioning
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.server import Listen, check_listen, serving
 from usherd.rpc.tls import Tls
+from usherd.stores.budgets import Budget
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
+from usherd.stores.operator_hook import OperatorHook
 from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import provider_http
+from usherd.stores.provisioning import Bounded
 from usherd.stores.refreshed_keys import KeyEvent
 
 _KEYS_LOOKED_AT_EVERY = 1.0
@@ -68,7 +73,14 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             on_event=_log_key_event,
         )
         keys = await stack.enter_async_context(made.running())
-        directory = MemoryDirectory(new_store_id(), settings.directory, bare_ids_for=settings.only_issuer)
+        directory = MemoryDirectory(
+            new_store_id(),
+            settings.directory,
+            bare_ids_for=settings.only_issuer,
+            # A maximum of 0 is none for what everyone may spend together, and for nothing else.
+            everyone=Budget(settings.policy.budgets.global_max_micro_usd or None, settings.budget_period),
+            clock=time.time,
+        )
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
         authorizer = Authorizer(
             policy=settings.policy,
@@ -78,6 +90,8 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             clock=time.time,
             stopwatch=time.monotonic,
             new_id=id_maker(),
+            provisioning=_bounded(directory, settings.policy),
+            hook=None if settings.hook is None else _operator_hook(settings.hook),
         )
         yield House(authorizer=authorizer, verifier=verifier, keys=keys)
 
@@ -175,6 +189,13 @@ def _may_explain(server: ServerSettings) -> bool:
     return server.explanations == "on" or (server.explanations == "auto" and is_local(server.address))
 
 
+def _operator_hook(hook: HookSettings) -> OperatorHook:
+    def tell(seconds: float) -> None:
+        _log.warning("hook_slow", hook=hook.name, seconds=round(seconds, 3), timeout=hook.timeout)
+
+    return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=time.monotonic, on_slow=tell)
+
+
 def _issuer_keys(keys: KeySettings) -> IssuerKeys:
     refresh = keys.refresh
     made = IssuerKeys(
@@ -206,6 +227,13 @@ def _source(keys: KeySettings) -> KeySource:
     if document is None:
         raise ValueError(f"issuer {keys.name}: no source of keys")
     return GivenKeySet(document=document)
+
+
+def _bounded(directory: Provisioning, policy: Policy) -> Provisioning:
+    """Users and teams each by their own bound, so that neither keeps the other from being written."""
+    users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
+    of_users = Bounded(directory, users.per_minute, time.monotonic, {WriteKind.CREATE_USER, WriteKind.UPDATE_USER})
+    return Bounded(of_users, teams.per_minute, time.monotonic, {WriteKind.CREATE_TEAM})
 
 
 def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
