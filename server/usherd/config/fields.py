@@ -119,6 +119,12 @@ def _list_not_null(value: Any) -> object:
     return value
 
 
+def _audiences_not_null(value: Any) -> object:
+    if value is None:
+        raise Unusable("is empty; expected at least one: tokens for others would be taken, too")
+    return value
+
+
 def _printable(value: str) -> None:
     if not 1 <= len(value) <= 512 or not value.isprintable():
         raise Unusable("is empty, too long or has control characters; expected 1 to 512 printable characters")
@@ -281,3 +287,5 @@ OnOff = Literal["auto", "on", "off"]
 _Algorithm = Literal["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 Algorithms = Annotated[list[_Algorithm] | None, _validator(_list_not_null)]
 """None only where nothing is written: an empty value must not mean every algorithm."""
+Audiences = Annotated[list[FreeText] | None, _validator(_audiences_not_null)]
+"""None only where nothing is written, as for algorithms."""

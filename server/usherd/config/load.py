@@ -10,9 +10,10 @@ from usherd.config import build, directory, hook, rules
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
+from usherd.config.findings import readable
 from usherd.config.latitude import latitude_of
 from usherd.config.plain_words import validated
-from usherd.config.problems import ConfigError, Problem, Unusable, one_of
+from usherd.config.problems import ConfigError, Problem, Unusable, one_of, quoted
 from usherd.config.scalars import read_secret
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
@@ -93,6 +94,8 @@ def _shadow(
         return None
     if named in PRESETS:
         return build.policy(file, named, candidate_options(file, named), keys, master_key)
+    for _, text in readable(_SHADOW, document.folder / named):
+        raise ConfigError([document.problem(_SHADOW, f"{quoted(named)} {text}, or one of the presets")])
     other = _settings(read_document(document.folder / named), environment, people, is_shadow=True).policy
     ours, theirs = {issuer.name for issuer in file.issuers}, {issuer.name for issuer in other.issuers}
     if ours != theirs:

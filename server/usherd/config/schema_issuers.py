@@ -9,11 +9,11 @@ from pydantic import Field
 from usherd.config.fields import (
     Algorithms,
     AllOrTexts,
+    Audiences,
     ClaimName,
     ClaimPathText,
     ClaimPathTexts,
     FetchTimeout,
-    FreeText,
     Iss,
     IssuerName,
     Leeway,
@@ -116,7 +116,7 @@ class Issuer(Section):
     issuer: Iss = Field(
         description="The exact value of `iss`; `*`: any, or none, only where the option token.require_issuer is false."
     )
-    audiences: list[FreeText] | None = Field(
+    audiences: Audiences = Field(
         default=None,
         description="At least one of these must be in `aud`. Never empty; absent only where the option"
         " token.require_audience is false, and `aud` is not looked at then.",
