@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from stores.directories import IMPLEMENTATIONS, Open
 from stores.support import Events, Hands, RunKeySets
 from tools.key_server import KeyServer
 from usherd.stores.key_sets import KeySets
@@ -53,3 +54,8 @@ def _run(stopwatch: Hands, events: Events, cache: ProviderCache) -> RunKeySets:
                 yield keys
 
     return run
+
+
+@pytest.fixture(name="open_directory", params=IMPLEMENTATIONS)
+def _open_directory(request: pytest.FixtureRequest) -> Open:
+    return IMPLEMENTATIONS[request.param]
