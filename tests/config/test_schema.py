@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from usherd.config.json_schema import json_schema
+from usherd.options import OPTIONS
 
 
 def _mappings(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -39,13 +40,24 @@ def test_one_admin_rule_needs_no_list() -> None:
 
 
 @pytest.mark.parametrize("directory", [False, True])
-def test_nothing_may_be_null_but_words_that_an_issuer_does_not_have(directory: bool) -> None:
+def test_nothing_may_be_null_but_words_that_an_issuer_does_not_have_a_shadow_and_a_budget(directory: bool) -> None:
     schema = json_schema(directory=directory)
 
     nullable = {
-        name
+        name if name == "Claims" else f"{name}.{key}"
         for name, mapping in _mappings(schema)
-        for value in mapping["properties"].values()
+        for key, value in mapping["properties"].items()
         if {"type": "null"} in value.get("anyOf", [])
     }
-    assert nullable == (set() if directory else {"Claims"})
+    assert nullable == (set() if directory else {"Claims", "Access.shadow", "GlobalBudget.max"})
+
+
+def test_every_option_is_described_with_both_its_values() -> None:
+    properties = json_schema()["$defs"]["Access"]["properties"]
+
+    for info in OPTIONS:
+        described = properties[info.name]
+        assert described["description"].startswith(info.meaning)
+        allowed = described.get("enum") or [True, False]
+        assert sorted(map(str, allowed)) == sorted(map(str, info.values))
+        assert (info.name in json_schema()["$defs"]["Insecure"]["properties"]) is info.guard

@@ -9,11 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, Wit
 from pydantic_core import PydanticCustomError
 
 from usherd import claim_paths
-from usherd.config import patterns, scalars
+from usherd.config import patterns, scalars, texts
 from usherd.config.latitude import STRICT, Latitude
-from usherd.config.problems import Unusable, quoted
-from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
-from usherd.policy import ANY_ISSUER
+from usherd.config.problems import Unusable
 
 NO_BOUND = "none"
 """What a bound is that does not bind."""
@@ -125,70 +123,6 @@ def _audiences_not_null(value: Any) -> object:
     return value
 
 
-def _printable(value: str) -> None:
-    if not 1 <= len(value) <= 512 or not value.isprintable():
-        raise Unusable("is empty, too long or has control characters; expected 1 to 512 printable characters")
-
-
-def _short(value: str) -> None:
-    patterns.check_bytes(value, 512)
-
-
-def _id(value: str) -> None:
-    if not well_formed_id(value):
-        raise Unusable(f"is no id; expected 1 to {MAX_ID_CHARACTERS} printable characters")
-
-
-def _scope(value: str) -> None:
-    _printable(value)
-    if " " in value:
-        raise Unusable(f"{quoted(value)} has a space, which no scope has (RFC 6749, section 3.3)")
-
-
-def _domain(value: str) -> None:
-    _printable(value)
-    if "@" in value or "." not in value.strip(".") or value != value.strip(".") or " " in value or "*" in value:
-        raise Unusable(f"{quoted(value)} is no domain; expected what stands behind the @ of an address, as example.com")
-
-
-def _issuer_name(value: str) -> None:
-    patterns.check_name(value)
-    if value == "session":
-        raise Unusable("'session' is reserved for sessions of the user interface; expected another name")
-
-
-def _iss(value: str) -> None:
-    _printable(value)
-    if value == ANY_ISSUER:
-        return
-    if "{" in value or "}" in value:
-        raise Unusable(
-            f"{quoted(value)} is a template, which would trust every tenant; expected the exact `iss` of one issuer"
-        )
-    if " " in value or "*" in value:
-        raise Unusable(f"{quoted(value)} is no issuer; expected the exact `iss`, without spaces or wildcards")
-
-
-def _claim_path(value: str) -> None:
-    steps = [step for step in claim_paths.parse(value) if isinstance(step, str)]
-    scheme, mark, rest = steps[0].partition("://")
-    if scheme and mark and len(steps) > 1 and _is_cut(rest, steps[1:]):
-        raise Unusable(
-            f"{quoted(value)} is cut at a dot of the URL, so no claim is there; expected \\. for each dot of a name"
-        )
-
-
-def _is_cut(first: str, others: list[str]) -> bool:
-    # `https://x\.y/claims.team` is a member of a claim. A host without a dot, or a slash later on, is a cut URL.
-    return "." not in first.partition("/")[0] or any("/" in step for step in others)
-
-
-def _claim_name(value: str) -> None:
-    _printable(value)
-    if "://" not in value and ("." in value or "[" in value):
-        raise Unusable(f"{quoted(value)} looks like a path; expected the name of a top-level claim")
-
-
 def _duration(least: str, most: str) -> Any:
     low, high = scalars.seconds(least), scalars.seconds(most)
     schema = {
@@ -231,18 +165,18 @@ def _count(least: int, most: int) -> Any:
 _TEXT_OR_TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _ALL_OR_TEXTS: JsonSchema = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}
 
-Text = Annotated[str, text_that(_printable)]
+Text = Annotated[str, text_that(texts.check_printable)]
 Name = Annotated[str, text_that(patterns.check_name)]
-IssuerName = Annotated[str, text_that(_issuer_name)]
-Iss = Annotated[str, text_that(_iss)]
-ClaimName = Annotated[str, text_that(_claim_name)]
-ClaimPathText = Annotated[str, text_by_latitude(_claim_path, claim_paths.parse, "any_text")]
-FreeText = Annotated[str, text_by_latitude(_printable, _short, "any_text")]
+IssuerName = Annotated[str, text_that(texts.check_issuer_name)]
+Iss = Annotated[str, text_that(texts.check_iss)]
+ClaimName = Annotated[str, text_that(texts.check_claim_name)]
+ClaimPathText = Annotated[str, text_by_latitude(texts.check_claim_path, claim_paths.parse, "any_text")]
+FreeText = Annotated[str, text_by_latitude(texts.check_printable, texts.check_short, "any_text")]
 """Roles, scopes and domains of a provider: whatever it may call them."""
-Scope = Annotated[str, text_by_latitude(_scope, _short, "any_text")]
-Domain = Annotated[str, text_by_latitude(_domain, _short, "any_text")]
-Id = Annotated[str, text_by_latitude(_id, _short, "any_text")]
-RouteEntry = Annotated[str, text_by_latitude(_printable, patterns.check_literal_route, "literal_routes")]
+Scope = Annotated[str, text_by_latitude(texts.check_scope, texts.check_short, "any_text")]
+Domain = Annotated[str, text_by_latitude(texts.check_domain, texts.check_short, "any_text")]
+Id = Annotated[str, text_by_latitude(texts.check_id, texts.check_short, "any_text")]
+RouteEntry = Annotated[str, text_by_latitude(texts.check_printable, patterns.check_literal_route, "literal_routes")]
 ModelName = Annotated[str, text_by_latitude(patterns.check_model_name, patterns.check_any_model, "any_text")]
 ModelPattern = Annotated[str, text_by_latitude(patterns.check_model_pattern, patterns.check_any_model, "any_text")]
 ModelEntry = Annotated[str, text_by_latitude(patterns.check_model_entry, patterns.check_any_model, "any_text")]

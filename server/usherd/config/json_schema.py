@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from usherd.config.schema import File
+from usherd.config.schema import File, GlobalBudget
 from usherd.config.schema_directory import DirectoryFile
 from usherd.config.schema_issuers import Claims
+from usherd.config.schema_options import Access
+
+_MAY_BE_NULL = {kind.__name__: kind.may_be_null for kind in (Access, GlobalBudget)}
 
 
 def json_schema(*, directory: bool = False) -> dict[str, Any]:
@@ -19,8 +22,9 @@ def json_schema(*, directory: bool = False) -> dict[str, Any]:
         listed = {"type": rules.pop("type"), "items": rules.pop("items")}
         rules["anyOf"] = [listed["items"], listed]
     for name, mapping in ((kind.__name__, schema), *schema["$defs"].items()):
-        for value in () if name == Claims.__name__ else mapping.get("properties", {}).values():
-            _without_null(value)
+        for key, value in () if name == Claims.__name__ else mapping.get("properties", {}).items():
+            if key not in _MAY_BE_NULL.get(name, ()):
+                _without_null(value)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

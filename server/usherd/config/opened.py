@@ -10,7 +10,6 @@ OPENED: Mapping[str, str] = {
     "token.require_audience": "tokens that were made for other services are taken",
     "token.typ": "ID, refresh and logout tokens, and tokens bound to a key, are taken for access tokens",
     "claims.overage": "rules that read groups are judged as if groups that were left out of the token were not there",
-    "claims.wrong_type": "claims of a wrong type are passed over, and rules judged without them",
     "access.unentitled": "every genuine token has access, even if it maps to nothing here",
     "access.sub_is_entitlement": "whoever has a user or team id in the token has access, known or not",
     "access.route_check": "holders other than administrators, and teams found by groups, may call every route",
