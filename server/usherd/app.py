@@ -19,9 +19,7 @@ from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings
-from usherd.facts import WriteKind
-from usherd.policy import Policy, ProvisionRules
-from usherd.ports import NewId, Provisioning
+from usherd.ports import NewId
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
@@ -36,7 +34,7 @@ from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.operator_hook import OperatorHook
 from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import provider_http
-from usherd.stores.provisioning import Bounded
+from usherd.stores.provisioning import bounded
 from usherd.stores.refreshed_keys import KeyEvent
 
 _KEYS_LOOKED_AT_EVERY = 1.0
@@ -77,8 +75,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             new_store_id(),
             settings.directory,
             bare_ids_for=settings.only_issuer,
-            # A maximum of 0 is none for what everyone may spend together, and for nothing else.
-            everyone=Budget(settings.policy.budgets.global_max_micro_usd or None, settings.budget_period),
+            everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
             clock=time.time,
         )
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
@@ -90,7 +87,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             clock=time.time,
             stopwatch=time.monotonic,
             new_id=id_maker(),
-            provisioning=_bounded(directory, settings.policy),
+            provisioning=bounded(directory, settings.policy, time.monotonic),
             hook=None if settings.hook is None else _operator_hook(settings.hook),
         )
         yield House(authorizer=authorizer, verifier=verifier, keys=keys)
@@ -227,13 +224,6 @@ def _source(keys: KeySettings) -> KeySource:
     if document is None:
         raise ValueError(f"issuer {keys.name}: no source of keys")
     return GivenKeySet(document=document)
-
-
-def _bounded(directory: Provisioning, policy: Policy) -> Provisioning:
-    """Users and teams each by their own bound, so that neither keeps the other from being written."""
-    users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
-    of_users = Bounded(directory, users.per_minute, time.monotonic, {WriteKind.CREATE_USER, WriteKind.UPDATE_USER})
-    return Bounded(of_users, teams.per_minute, time.monotonic, {WriteKind.CREATE_TEAM})
 
 
 def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:

@@ -9,9 +9,9 @@ import pytest
 from stores.support import Hands
 from usherd.errors import DirectoryUnavailable, Overloaded
 from usherd.facts import Team, User, Write, WriteKind
-from usherd.stores.provisioning import Bounded
-
-USERS = {WriteKind.CREATE_USER, WriteKind.UPDATE_USER}
+from usherd.policy import ProvisionRules, TeamRules, UserRules
+from usherd.stores.provisioning import Bounded, bounded
+from worlds import policy
 
 
 class _Written:
@@ -128,15 +128,42 @@ async def test_a_row_that_changes_to_and_fro_counts_each_time(stopwatch: Hands) 
 
 async def test_writes_of_another_kind_pass(stopwatch: Hands) -> None:
     written = _Written()
-    bounded = Bounded(Bounded(written, 1, stopwatch, USERS), 1, stopwatch, {WriteKind.CREATE_TEAM})
+    only_teams = Bounded(written, 1, stopwatch, {WriteKind.CREATE_TEAM})
 
-    await bounded.write([_user("a"), _team("t")])
+    await only_teams.write([_user("a"), _user("b"), _team("t"), _user("c", WriteKind.UPDATE_USER)])
+    await only_teams.write([_user("d")])
     with pytest.raises(Overloaded):
-        await bounded.write([_user("b")])
-    with pytest.raises(Overloaded):
-        await bounded.write([_team("s")])
+        await only_teams.write([_team("s")])
 
-    assert written.ids == ["a", "t"]
+    assert written.ids == ["a", "b", "t", "c", "d"]
+
+
+async def test_a_policys_bounds_on_users_and_teams_use_up_nothing_of_each_other(stopwatch: Hands) -> None:
+    written = _Written()
+    rules = policy(
+        users=UserRules(provision=ProvisionRules(per_minute=2)), teams=TeamRules(provision=ProvisionRules(per_minute=1))
+    )
+    within = bounded(written, rules, stopwatch)
+
+    await within.write([_user("a"), _team("t")])
+    await within.write([_user("a", WriteKind.UPDATE_USER)])
+    for refused in (_user("b"), _user("a", WriteKind.UPDATE_USER), _team("s")):
+        with pytest.raises(Overloaded):
+            await within.write([refused])
+
+    assert written.ids == ["a", "t", "a"]
+
+
+async def test_roles_and_teams_are_kept_in_step_within_the_usual_bound(stopwatch: Hands) -> None:
+    written = _Written()
+    within = bounded(written, policy(users=UserRules(sync_roles=True)), stopwatch)
+
+    for number in range(600):
+        await within.write([_user(f"u{number}", WriteKind.UPDATE_USER)])
+    with pytest.raises(Overloaded):
+        await within.write([_user("one more", WriteKind.UPDATE_USER)])
+
+    assert len(written.ids) == 600
 
 
 async def test_a_directory_out_of_reach_is_what_it_was_without_a_bound(stopwatch: Hands) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence, Set
 
 from usherd.errors import Overloaded
 from usherd.facts import Write, WriteKind
+from usherd.policy import Policy, ProvisionRules
 from usherd.ports import Provisioning, Stopwatch
 
 MINUTE = 60.0
@@ -59,3 +60,13 @@ class Bounded:
         self._recent.extend((now, row) for row in counted)
         self._created |= creations
         await self._provisioning.write(writes)
+
+
+def bounded(provisioning: Provisioning, policy: Policy, stopwatch: Stopwatch) -> Provisioning:
+    """The provisioning within the policy's bounds: one for users, one for teams, so that neither uses up the other's.
+
+    Where the policy provisions no users, their roles and teams may still be kept in step, within the usual bound.
+    """
+    users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
+    within = Bounded(provisioning, users.per_minute, stopwatch, {WriteKind.CREATE_USER, WriteKind.UPDATE_USER})
+    return Bounded(within, teams.per_minute, stopwatch, {WriteKind.CREATE_TEAM})
