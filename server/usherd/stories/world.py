@@ -12,9 +12,13 @@ from usherd.config.problems import KeyPath
 from usherd.config.schema_stories import Change, Story, Usage
 from usherd.domain import Decision, Question
 from usherd.errors import Fault
-from usherd.facts import BudgetKind, BudgetOwner, Write
+from usherd.facts import BudgetKind, BudgetOwner, Write, WriteKind
+from usherd.policy import Policy, ProvisionRules
+from usherd.ports import Hook, Provisioning
 from usherd.stores.budgets import Budget
 from usherd.stores.memory_directory import MemoryDirectory
+from usherd.stores.operator_hook import OperatorHook
+from usherd.stores.provisioning import Bounded
 from usherd.stories.book import OpenBook
 from usherd.stories.compiled import Circumstances, Compiler
 from usherd.stories.outages import StoryDirectory, StoryKeys, StoryWrites
@@ -42,7 +46,7 @@ class World:
             everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
             clock=self._clock,
         )
-        self._writes = StoryWrites(self._directory, self)
+        self._writes = StoryWrites(self._bounded(settings.policy), self)
         self._authorizer = self._made()
         self._spend([*opened.book.usage, *story.usage])
 
@@ -90,6 +94,18 @@ class World:
             self._directory.replace(self._compiled.settings.directory)
         self._authorizer = self._made()
 
+    def _bounded(self, policy: Policy) -> Provisioning:
+        users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
+        kinds = {WriteKind.CREATE_USER, WriteKind.UPDATE_USER}
+        of_users = Bounded(self._directory, users.per_minute, self._stopwatch, kinds)
+        return Bounded(of_users, teams.per_minute, self._stopwatch, {WriteKind.CREATE_TEAM})
+
+    def _hook(self) -> Hook | None:
+        hook = self._compiled.settings.hook
+        if hook is None:
+            return None
+        return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=self._stopwatch)
+
     def _made(self) -> Authorizer:
         compiled, ids = self._compiled, (f"{number:026d}" for number in itertools.count())
         policy = compiled.settings.policy
@@ -100,13 +116,17 @@ class World:
             keys=keys,
             directory=StoryDirectory(self._directory, self),
             clock=self._clock,
-            stopwatch=lambda: self._now - self._began,
+            stopwatch=self._stopwatch,
             new_id=lambda: next(ids),
+            hook=self._hook(),
             provisioning=self._writes,
         )
 
     def _clock(self) -> float:
         return self._now
+
+    def _stopwatch(self) -> float:
+        return self._now - self._began
 
     def _spend(self, usage: Sequence[Usage]) -> None:
         for each in usage:
