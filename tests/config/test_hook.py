@@ -62,3 +62,9 @@ def test_a_module_that_fails_is_told_without_its_words(tmp_path: Path, module: s
     assert len(found) == 1
     assert f"hooks.validate: the module {module}_bad cannot be imported (" in found[0]
     assert "secret" not in found[0]
+
+
+def test_another_check_is_another_policy(tmp_path: Path, module: str) -> None:
+    texts = ["", f"hooks: {{validate: '{module}:check'}}\n", f"hooks: {{validate: '{module}:Checks.strict'}}\n"]
+
+    assert len({settings(tmp_path, ISSUER + text).policy.digest for text in texts}) == 3

@@ -136,3 +136,11 @@ def test_permissions_are_enforced_as_soon_as_they_are_written(tmp_path: Path, te
 
     assert policy.internal_roles.enforce is enforced
     assert policy.internal_roles.enforce_id is ("enforce_id" in text)
+
+
+def test_an_issuer_needs_an_audience_unless_the_file_says_otherwise(tmp_path: Path) -> None:
+    found = problems(tmp_path, ISSUER.replace("    audiences: [api://gateway]\n", ""))
+
+    assert found == [
+        "usherd.yaml:2: issuers[0].audiences: is missing; expected at least one: tokens for others would be taken, too"
+    ]

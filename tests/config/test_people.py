@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from config_files import ISSUER, TWO_ISSUERS, settings
 from usherd.policy import (
     BudgetRules,
@@ -138,7 +140,7 @@ def test_with_several_issuers_each_rule_is_for_one(tmp_path: Path) -> None:
     text = TWO_ISSUERS + (
         "    claims: {roles: r}\n"
         "role_mappings: [{role: a, internal_role: team, issuer: other}]\n"
-        "scopes: {mappings: [{scope: b, models: [x], issuer: idp}]}\n"
+        "scopes: {enforce: true, mappings: [{scope: b, models: [x], issuer: idp}]}\n"
     )
 
     policy = settings(tmp_path, text).policy
@@ -161,3 +163,26 @@ def test_a_directory_says_what_else_decides(tmp_path: Path) -> None:
     assert rows.users[0].sso_ids == ("s1",)
     assert rows.users[0].organizations == ("acme", "other")
     assert rows.users[0].administers == ("other",)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        (
+            "role_permissions: [{role: team}]\naccess: {enforce_rbac: false}\n",
+            "access.enforce_rbac: role_permissions is not enforced, so it restricts nobody",
+        ),
+        ("budgets: {enforce: false}\n", "budgets.enforce: exhausted budgets deny nothing"),
+        (
+            "preset: litellm\nscopes: {enforce: true}\n",
+            "scopes.enforce: there are no mappings, so nothing is held to them",
+        ),
+        (
+            "preset: litellm\nscopes: {mappings: [{scope: a}]}\n",
+            "scopes.mappings: they are not enforced, so they restrict nothing",
+        ),
+    ],
+)
+def test_restrictions_that_do_not_restrict_are_warned_of(tmp_path: Path, text: str, warning: str) -> None:
+    assert settings(tmp_path, ISSUER).policy.warnings == ()
+    assert warning in settings(tmp_path, ISSUER + text).policy.warnings

@@ -63,7 +63,8 @@ def policy(file: File, preset: str, options: Options, keys: Sequence[KeySettings
         keep_answers_for=file.cache.ttl,
         warnings=tuple(warnings(file, preset, options)),
     )
-    return replace(made, digest=digest(made))
+    # The hook is no part of the policy, but of what it answers.
+    return replace(made, digest=digest((made, file.hooks.validate_claims, file.hooks.timeout)))
 
 
 def _grant(grant: Grant, groups: RouteGroups) -> PolicyGrant:

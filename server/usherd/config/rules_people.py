@@ -53,8 +53,6 @@ def _permissions(file: File, options: Options) -> Found:
 
 
 def _scopes(file: File, issuers: Collection[str]) -> Found:
-    if file.scopes.enforce and not file.scopes.mappings:
-        yield ("scopes", "enforce"), "is true without mappings, so no model would be permitted; expected mappings"
     for index, mapping in enumerate(file.scopes.mappings):
         yield from issuer_of(("scopes", "mappings", index), mapping.issuer, issuers)
 
@@ -79,7 +77,12 @@ def _claims(file: File) -> Found:
 
 
 def _never_counts(file: File) -> Found:
-    users, teams = file.users, file.teams
+    """Rules that look as if they restricted or gave something, and do not."""
+    users, teams, scopes = file.users, file.teams, file.scopes
+    if scopes.enforce and not scopes.mappings:
+        yield ("scopes", "enforce"), "is true without mappings, so nothing would be held to them; expected mappings"
+    if scopes.mappings and not scopes.enforce:
+        yield ("scopes", "mappings"), "are not enforced, so they restrict nothing; expected enforce: true beside them"
     if users.role_map and all(issuer.claims.roles is None for issuer in file.issuers):
         yield (
             ("users", "role_map"),

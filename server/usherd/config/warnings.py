@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from usherd import claim_paths
+from usherd.config.chosen import enforces_rbac
 from usherd.config.opened import OPENED
 from usherd.config.problems import quoted
 from usherd.config.route_groups import RouteGroups, built_in, built_in_texts
@@ -28,6 +29,7 @@ def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
     """What is laxer than strict, in words for an operator: the key, then what follows from it."""
     yield from _insecure(file)
     yield from _guards(preset, options)
+    yield from _idle(file, preset)
     yield from _users(file)
     yield from _public(file, options)
 
@@ -47,6 +49,18 @@ def _guards(preset: str, options: Options) -> Iterator[str]:
         value = value_text(getattr(options, info.attribute))
         opened = f"{value}: {OPENED[info.name]}"
         yield f"insecure.{info.name}: {opened}" if preset == "strict" else f"preset {preset}: {info.name}: {opened}"
+
+
+def _idle(file: File, preset: str) -> Iterator[str]:
+    """Restrictions that are written and do not restrict, where the file may say so."""
+    if file.role_permissions and not enforces_rbac(file, preset):
+        yield "access.enforce_rbac: role_permissions is not enforced, so it restricts nobody"
+    if file.scopes.enforce and not file.scopes.mappings:
+        yield "scopes.enforce: there are no mappings, so nothing is held to them"
+    if file.scopes.mappings and not file.scopes.enforce:
+        yield "scopes.mappings: they are not enforced, so they restrict nothing"
+    if not file.budgets.enforce:
+        yield "budgets.enforce: exhausted budgets deny nothing"
 
 
 def _users(file: File) -> Iterator[str]:
