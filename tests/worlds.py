@@ -11,7 +11,7 @@ from keyring import NOW, KeyPair, StaticKeys, key_pair
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.domain import Decision, Question
-from usherd.facts import BudgetOwner, EndUser, Organization, Rows, Team, User
+from usherd.facts import BudgetOwner, EndUser, Organization, Rows, Team, User, Write
 from usherd.policy import (
     AdminRule,
     CatalogueModel,
@@ -110,6 +110,19 @@ def finished(coroutine: Coroutine[object, object, T]) -> T:
         return result
     coroutine.close()
     raise AssertionError("the coroutine suspended")
+
+
+class Recorder:
+    """A provisioning that remembers what was to be written, or fails."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.written: list[Write] = []
+        self.error = error
+
+    async def write(self, writes: Sequence[Write]) -> None:
+        if self.error is not None:
+            raise self.error
+        self.written += writes
 
 
 @dataclass

@@ -28,7 +28,7 @@ from usherd.policy import (
     TeamRules,
     UserRules,
 )
-from worlds import CATALOGUE, CHAT, World, issuer, policy, role
+from worlds import CATALOGUE, CHAT, Recorder, World, issuer, policy, role
 
 DEPLOYMENT = "/openai/deployments/o1/chat/completions"
 ROUTES = (CHAT, "/v1/models", "/key/generate", DEPLOYMENT, "/health/liveliness")
@@ -214,6 +214,7 @@ def worlds(draw: st.DrawFn, chosen: st.SearchStrategy[Options] = options) -> Wor
         end_users=draw(st.sampled_from([(), (1,)]))
         and (EndUser(id="customer", blocked=draw(rarely), limit=draw(limits)),),
         usage=draw(usages()),
+        provisioning=Recorder(),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import operator
 import os
 import pickle
 import subprocess
@@ -22,7 +23,7 @@ from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organiza
 from usherd.policy import Grant
 from usherd.reasons import Reason
 from usherd.rpc.answers import decision_message
-from worlds import World, finished, issuer, policy
+from worlds import Recorder, World, finished, issuer, policy
 
 law = settings(
     max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -97,41 +98,37 @@ OTHERS = tuple(Team(id=name, alias="Alpha", models=("*",)) for name in ("a", "b"
 
 def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
     """Look-ups whose answer differs between two directories."""
-    old, new = finished(before.directory.facts(())), finished(after.directory.facts(()))
+    old, new = before.directory.at_hand(), after.directory.at_hand()
+    teams, users = (*before.teams, *after.teams), (*before.users, *after.users)
+    organizations = (*before.organizations, *after.organizations)
+    end_users = (*before.end_users, *after.end_users)
 
-    def bare(row: Any) -> Any:
-        return None if row is None else replace(row, revision="")
+    def bare(found: Any) -> Any:
+        if isinstance(found, Team | User | Organization | EndUser):
+            return replace(found, revision="")
+        return [bare(row) for row in found] if isinstance(found, tuple | list) else found
 
-    found: set[tuple[DependencyKind, str]] = set()
-    for team in {*old.teams, *new.teams}:
-        if bare(old.team("idp", team)) != bare(new.team("idp", team)):
-            found.add((DependencyKind.TEAM, f"idp/{team}"))
-    for alias in {*old.aliases, *new.aliases}:
-        if list(map(bare, old.teams_by_alias("idp", alias))) != list(map(bare, new.teams_by_alias("idp", alias))):
-            found.add((DependencyKind.TEAM, f"alias:idp/{alias}"))
-    for user in {*old.users, *new.users}:
-        if bare(old.user("idp", user)) != bare(new.user("idp", user)):
-            found.add((DependencyKind.USER, f"idp/{user}"))
-    for organization in {*old.organizations, *new.organizations}:
-        if bare(old.organization(organization)) != bare(new.organization(organization)):
-            found.add((DependencyKind.ORGANIZATION, organization))
-    users = [*old.users.values(), *new.users.values()]
-    for sso_id in {sso for user in users for sso in user.sso_ids}:
-        if bare(old.user_by_sso(sso_id)) != bare(new.user_by_sso(sso_id)):
-            found.add((DependencyKind.USER, f"sso:{sso_id}"))
-    for email in {user.email for user in users}:
-        if bare(old.user_by_email(email)) != bare(new.user_by_email(email)):
-            found.add((DependencyKind.USER, f"email:{email}"))
-    for alias in {row.alias for row in (*old.organizations.values(), *new.organizations.values())}:
-        if list(map(bare, old.organizations_by_alias(alias))) != list(map(bare, new.organizations_by_alias(alias))):
-            found.add((DependencyKind.ORGANIZATION, f"alias:{alias}"))
+    lookups: dict[tuple[DependencyKind, str], Any] = {}
+    for team in teams:
+        lookups[DependencyKind.TEAM, f"idp/{team.id}"] = operator.methodcaller("team", "idp", team.id)
+        lookups[DependencyKind.TEAM, f"alias:idp/{team.alias}"] = operator.methodcaller(
+            "teams_by_alias", "idp", team.alias
+        )
+    for user in users:
+        lookups[DependencyKind.USER, f"idp/{user.id}"] = operator.methodcaller("user", "idp", user.id)
+        lookups[DependencyKind.USER, f"email:{user.email}"] = operator.methodcaller("user_by_email", user.email)
+        for sso_id in user.sso_ids:
+            lookups[DependencyKind.USER, f"sso:{sso_id}"] = operator.methodcaller("user_by_sso", sso_id)
+    for row in organizations:
+        lookups[DependencyKind.ORGANIZATION, row.id] = operator.methodcaller("organization", row.id)
+        lookups[DependencyKind.ORGANIZATION, f"alias:{row.alias}"] = operator.methodcaller(
+            "organizations_by_alias", row.alias
+        )
+    for end_user in end_users:
+        lookups[DependencyKind.END_USER, end_user.id] = operator.methodcaller("end_user", end_user.id)
     for owner in OWNERS:
-        if old.budget(owner) != new.budget(owner):
-            found.add((DependencyKind.BUDGET, budget_id(owner)))
-    for end_user in {*old.end_users, *new.end_users}:
-        if bare(old.end_user(end_user)) != bare(new.end_user(end_user)):
-            found.add((DependencyKind.END_USER, end_user))
-    return found
+        lookups[DependencyKind.BUDGET, budget_id(owner)] = operator.methodcaller("budget", owner)
+    return {key for key, look in lookups.items() if bare(look(old)) != bare(look(new))}
 
 
 def without_revisions(verdict: Verdict) -> Verdict:
@@ -283,12 +280,18 @@ def test_an_answer_at_hand_is_the_one_that_asking_gives(world: World, asking: di
         world.directory.replace(change(world).rows())
 
     at_hand = world.authorizer.at_hand(question)
+    assert isinstance(world.provisioning, Recorder)
+    world.provisioning.written.clear()
     asked = world.answer(question)
 
     assert at_hand is None or at_hand._replace(decision_id="") == asked._replace(decision_id="")
-    # What was asked a moment ago is at hand, unless it is a refusal of the token or a public route.
+    # What was asked a moment ago is at hand, unless it is a refusal of the token or a public route, or wants to be
+    # written first.
     assert (world.authorizer.at_hand(question) is None) == (
-        asked.verdict.reason is Reason.PUBLIC_ROUTE or asked.verdict.principal is None or badly_formed(asked.verdict)
+        asked.verdict.reason is Reason.PUBLIC_ROUTE
+        or asked.verdict.principal is None
+        or badly_formed(asked.verdict)
+        or bool(world.provisioning.written)
     )
 
 

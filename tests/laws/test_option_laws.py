@@ -71,7 +71,7 @@ def test_raising_a_guard_towards_strict_never_turns_a_denial_into_an_allow(
     assume(allows(verdict) and verdict.reason is Reason.ALLOWED)
     assume(same_people(stricter, laxer, question))
 
-    assert allows(laxer.answer(question).verdict), guard.name
+    assert allows(laxer.answer(question).verdict), f"{guard.name}: {laxer.answer(question).verdict.reason.name}"
 
 
 LACKS = frozenset(
@@ -103,7 +103,7 @@ def test_strict_never_allows_what_the_reference_denies_for_lack_of_a_claim_or_ri
     assume(denied.reason in LACKS)
     assume(same_people(strict, reference, question))
 
-    assert not allows(strict.answer(question).verdict)
+    assert not allows(strict.answer(question).verdict), denied.reason.name
 
 
 @law

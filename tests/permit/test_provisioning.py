@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,23 +12,10 @@ from usherd.errors import DirectoryUnavailable, Fault
 from usherd.facts import Team, User, Write, WriteKind
 from usherd.options import STRICT, with_values
 from usherd.policy import ProvisionRules, TeamRules, UserRules
-from worlds import CHAT, World, finished, issuer, policy
+from worlds import CHAT, Recorder, World, finished, issuer, policy
 
 USERS = UserRules(routes=(CHAT, "/v1/models"))
 TEAMS = TeamRules(routes=(CHAT, "/v1/models"))
-
-
-class Recorder:
-    """Remembers what was to be written."""
-
-    def __init__(self, error: Exception | None = None) -> None:
-        self.written: list[Write] = []
-        self.error = error
-
-    async def write(self, writes: Sequence[Write]) -> None:
-        if self.error is not None:
-            raise self.error
-        self.written += writes
 
 
 def world(
