@@ -30,8 +30,10 @@ def models(case: Case) -> Outcome:
     if asked.model_fault is not None:
         note = "The route needs a model." if asked.model_fault is Reason.MODEL_REQUIRED else "A model is malformed."
         return Denied(asked.model_fault, note)
+    if case.question.model is None and _refused_without_model(case):
+        return Denied(Reason.MODEL_NOT_GRANTED, "The models of the user refuse requests without a model.")
     if not asked.models:
-        return _without_model(case)
+        return NOT_APPLICABLE
     catalogue, aliases = case.rules.catalogue, team_aliases(case)
     resolved = [catalogue.resolve(name, aliases) for name in asked.models]
     for role in case.roles:
@@ -46,12 +48,10 @@ def models(case: Case) -> Outcome:
     return None
 
 
-def _without_model(case: Case) -> Outcome:
-    """Denies where the reference reads a user's list even for requests without a model."""
+def _refused_without_model(case: Case) -> bool:
+    """Whether the user's list, as the reference reads it, refuses requests whose body names no model."""
     user, rules = case.identity.user, case.rules
-    if user is not None and case.choice.team is None and rules.of_user(user).models.refuses_without_model:
-        return Denied(Reason.MODEL_NOT_GRANTED, "The models of the user refuse requests without a model.")
-    return NOT_APPLICABLE
+    return user is not None and case.choice.team is None and rules.of_user(user).models.refuses_without_model
 
 
 def _ceilings(case: Case) -> list[tuple[str, ModelSet]]:
