@@ -186,3 +186,20 @@ def test_a_directory_says_what_else_decides(tmp_path: Path) -> None:
 def test_restrictions_that_do_not_restrict_are_warned_of(tmp_path: Path, text: str, warning: str) -> None:
     assert settings(tmp_path, ISSUER).policy.warnings == ()
     assert warning in settings(tmp_path, ISSUER + text).policy.warnings
+
+
+def test_strangers_are_written_where_they_are_written_before_every_check(tmp_path: Path) -> None:
+    text = "users: {provision: {when: {always: true}}}\ninsecure: {user.provision: before}\n"
+
+    provision = settings(tmp_path, ISSUER + text).policy.users.provision
+
+    assert provision is not None
+    assert provision.always
+
+
+def test_of_two_permissions_the_first_counts_where_the_first_role_does(tmp_path: Path) -> None:
+    text = "role_permissions: [{role: team, models: []}, {role: team}]\naccess: {role_precedence: first}\n"
+
+    permissions = settings(tmp_path, ISSUER + text).policy.internal_roles.permissions
+
+    assert [permission.models for permission in permissions] == [(), None]

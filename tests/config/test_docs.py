@@ -1,0 +1,38 @@
+"""The page about the configuration has every option as it is, and its files load."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from config_files import ISSUER, settings
+from usherd.config.schema_options import value_text
+from usherd.options import OPTIONS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
+
+
+def test_every_option_is_listed_in_its_order_with_its_values_and_kind() -> None:
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (\S+) \| (\S+) \| (guard|reading) \|", PAGE, re.MULTILINE)
+
+    assert rows == [
+        (info.name, value_text(info.strict), value_text(info.litellm), "guard" if info.guard else "reading")
+        for info in OPTIONS
+    ]
+
+
+def test_the_files_of_the_page_load(tmp_path: Path) -> None:
+    smallest, options = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+
+    assert settings(tmp_path, smallest).policy.roles[0].name == "reader"
+    assert settings(tmp_path, ISSUER + options).policy.options.unentitled == "allow"
+
+
+def test_the_routes_of_directory_roles_are_listed(tmp_path: Path) -> None:
+    listed = dict(re.findall(r"^\| `(\w+)` \| ([a-z_, ]+?)(?:;.*)? \|$", PAGE, re.MULTILINE))
+    policy = settings(tmp_path, ISSUER).policy
+
+    assert set(listed) == set(policy.users.role_routes)
+    for role, routes in policy.users.role_routes.items():
+        made = settings(tmp_path, ISSUER + f"users: {{routes: [{listed[role]}]}}\n").policy
+        assert made.users.routes == routes
