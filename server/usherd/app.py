@@ -64,7 +64,7 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
         made = KeySets(
-            map(_issuer_keys, settings.keys),
+            map(issuer_keys, settings.keys),
             http=http,
             cache=ProviderCache(time.time),
             stopwatch=time.monotonic,
@@ -193,7 +193,8 @@ def _operator_hook(hook: HookSettings) -> OperatorHook:
     return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=time.monotonic, on_slow=tell)
 
 
-def _issuer_keys(keys: KeySettings) -> IssuerKeys:
+def issuer_keys(keys: KeySettings) -> IssuerKeys:
+    """Where the keys of one issuer come from, and what they may do, in the words of the key stores."""
     refresh = keys.refresh
     made = IssuerKeys(
         name=keys.name,
@@ -239,7 +240,7 @@ def check(settings: Settings) -> None:
     Raises GivenKeysUnusable, AddressUnusable, TlsUnusable.
     """
     check_listen(_listen(settings.server))
-    for issuer in map(_issuer_keys, settings.keys):
+    for issuer in map(issuer_keys, settings.keys):
         if isinstance(issuer.source, GivenKeySet | PemFile):
             try:
                 load_given(issuer, issuer.source)

@@ -171,4 +171,4 @@ def test_the_options_of_the_configuration_reach_the_keys() -> None:
         options=LITELLM,
     )
 
-    assert app._issuer_keys(settings).options is LITELLM
+    assert app.issuer_keys(settings).options is LITELLM
