@@ -203,3 +203,30 @@ def test_of_two_permissions_the_first_counts_where_the_first_role_does(tmp_path:
     permissions = settings(tmp_path, ISSUER + text).policy.internal_roles.permissions
 
     assert [permission.models for permission in permissions] == [(), None]
+
+
+CHANGES = [
+    ("internal_role: team", "internal_role: internal_user"),
+    ("routes: [/v1/embeddings]", "routes: []"),
+    ("mappings: [{scope", "mappings: [{scope: also}, {scope"),
+    ("allowed_roles: [ai-user]", "allowed_roles: [ai]"),
+    ("directory_role: internal_user}", "directory_role: internal_user_viewer}"),
+    ("max_budget: 5,", "max_budget: 6,"),
+    ("per_minute: 10", "per_minute: 11"),
+    ("from_directory: single", "from_directory: all"),
+    ("end_user_required: true", "end_user_required: false"),
+    ("max: 100", "max: 101"),
+    ("groups: [fast]", "groups: [slow]"),
+    ("{mine: gpt-4o}", "{mine: other}"),
+    ("object: oid", "object: sub"),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES, ids=[new for _, new in CHANGES])
+def test_every_change_is_another_policy(tmp_path: Path, old: str, new: str) -> None:
+    assert old in FILE
+
+    first = settings(tmp_path, FILE, directory=PEOPLE).policy
+    second = settings(tmp_path, FILE.replace(old, new), directory=PEOPLE).policy
+
+    assert first.digest != second.digest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -147,3 +148,14 @@ def test_provision_needs_no_condition(tmp_path: Path) -> None:
     assert policy.users.provision.always
     assert policy.teams.provision is not None
     assert policy.teams.provision.always
+
+
+def test_sessions_last_as_long_as_tokens_may(tmp_path: Path) -> None:
+    text = FILE + "insecure: {session_master_key: env:KEY}\n"
+
+    unbounded = settings(tmp_path, text, environment={"KEY": "k" * 32}).policy.session
+    bounded = settings(tmp_path, text + "token: {max_lifetime: 2h}\n", environment={"KEY": "k" * 32}).policy.session
+
+    assert unbounded is not None
+    assert bounded is not None
+    assert (unbounded.max_lifetime, bounded.max_lifetime) == (math.inf, 7200.0)
