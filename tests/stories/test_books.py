@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from usherd.config.problems import ConfigError
+from usherd.config.schema_stories import Ask, Book, Change, Expect, Story
 from usherd.stories.book import read_book
 from usherd.stories.finding import NoStories, story_files
 from usherd.stories.report import as_json, junit, lines
@@ -279,3 +280,20 @@ def test_hundreds_of_stories_take_seconds(tmp_path: Path) -> None:
     assert len(results) == 300
     assert all(result.passed for result in results)
     assert time.perf_counter() - began < 12
+
+
+def test_the_page_about_stories_has_true_stories(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "stories.md").read_text()
+    example = page.partition("```yaml\n")[2].partition("```")[0]
+
+    results = told(tmp_path, example)
+
+    assert [result.outcome for result in results] == ["passed"] * 3, [list(lines(result)) for result in results]
+
+
+def test_the_page_about_stories_names_every_key_that_there_is() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "stories.md").read_text()
+
+    for shape in (Book, Story, Change, Ask, Expect):
+        for name, field in shape.model_fields.items():
+            assert f"`{field.alias or name}" in page, f"{shape.__name__}.{name}"
