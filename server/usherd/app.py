@@ -19,12 +19,14 @@ from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings
+from usherd.policy import Policy
 from usherd.ports import NewId
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.server import Listen, check_listen, serving
 from usherd.rpc.tls import Tls
+from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
@@ -36,6 +38,7 @@ from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
 from usherd.stores.refreshed_keys import KeyEvent
+from usherd.telemetry.shadow_log import ShadowLog
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
@@ -50,9 +53,19 @@ _log = structlog.stdlib.get_logger("usherd.app")
 class House:
     """Everything that answers questions, without a server around it."""
 
-    authorizer: Authorizer
+    authorizer: Answering
     verifier: Verifier
     keys: KeySets
+    shadow_log: ShadowLog | None = None
+    """None: there is no candidate policy."""
+
+    def tell_shadow(self, *, last: bool = False) -> None:
+        """Writes what the candidate policy would have answered otherwise, when it is time or for the last time."""
+        if isinstance(self.authorizer, Shadowed) and self.shadow_log is not None:
+            if last:
+                self.shadow_log.summary(self.authorizer.tally())
+            else:
+                self.shadow_log.tick(self.authorizer.tally)
 
 
 @asynccontextmanager
@@ -79,18 +92,32 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             clock=time.time,
         )
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
-        authorizer = Authorizer(
-            policy=settings.policy,
-            verifier=verifier,
-            keys=keys,
-            directory=directory,
-            clock=time.time,
-            stopwatch=time.monotonic,
-            new_id=id_maker(),
-            provisioning=bounded(directory, settings.policy, time.monotonic),
-            hook=None if settings.hook is None else _operator_hook(settings.hook),
-        )
-        yield House(authorizer=authorizer, verifier=verifier, keys=keys)
+        live = _authorizer(settings, settings.policy, verifier, keys, directory, writes=True)
+        if settings.shadow is None:
+            yield House(authorizer=live, verifier=verifier, keys=keys)
+            return
+        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
+        candidate = _authorizer(settings, settings.shadow, others, keys, directory, writes=False)
+        shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
+        shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
+        yield House(authorizer=shadowed, verifier=verifier, keys=keys, shadow_log=shadow_log)
+
+
+def _authorizer(
+    settings: Settings, policy: Policy, verifier: Verifier, keys: KeySets, directory: MemoryDirectory, *, writes: bool
+) -> Authorizer:
+    """Who answers under one policy. A candidate's has nothing to write with."""
+    return Authorizer(
+        policy=policy,
+        verifier=verifier,
+        keys=keys,
+        directory=directory,
+        clock=time.time,
+        stopwatch=time.monotonic,
+        new_id=id_maker(),
+        provisioning=bounded(directory, policy, time.monotonic) if writes else None,
+        hook=None if settings.hook is None else _operator_hook(settings.hook),
+    )
 
 
 async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda address: None) -> None:
@@ -107,6 +134,8 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
     readiness = Readiness()
     async with AsyncExitStack() as stack:
         house = await stack.enter_async_context(opened(settings))
+        # After the last call is answered, and before the house closes.
+        stack.callback(house.tell_shadow, last=True)
         readiness.policy_loaded([issuer.name for issuer in settings.policy.issuers])
         readiness.directory(fresh=True)
         tell_keys(house.keys, settings, readiness)
@@ -124,6 +153,7 @@ async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda 
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
             tell_keys(house.keys, settings, readiness)
+            house.tell_shadow()
         _log.info("draining", seconds=settings.server.drain)
     _log.info("stopped")
 

@@ -147,3 +147,7 @@ def _explained(decision: Decision, candidate: Verdict | None, policy: str) -> De
         checks=() if candidate is None or candidate.explanation is None else candidate.explanation.checks,
     )
     return decision._replace(verdict=replace(decision.verdict, explanation=replace(explanation, shadow=shadow)))
+
+
+Answering = Authorizer | Shadowed
+"""Whoever answers a server's questions."""

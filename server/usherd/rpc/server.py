@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import grpc
 
-from usherd.authorizer import Authorizer
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.guard import guarded
@@ -19,6 +18,7 @@ from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.tls import Tls, check_tls, server_credentials
+from usherd.shadow import Answering
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
@@ -122,7 +122,7 @@ def check_listen(listen: Listen) -> None:
 
 @asynccontextmanager
 async def serving(
-    authorizer: Authorizer,
+    authorizer: Answering,
     *,
     listen: Listen,
     limits: Limits,

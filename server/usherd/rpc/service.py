@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
-from usherd.authorizer import Authorizer
 from usherd.domain import Decision, Question
 from usherd.errors import CallerNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
@@ -16,6 +15,7 @@ from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits, within
 from usherd.rpc.pages import Pages
 from usherd.rpc.translate import Wishes
+from usherd.shadow import Answering
 
 Result = TypeVar("Result")
 
@@ -34,7 +34,7 @@ Answer = Callable[[bytes, float], Coroutine[None, None, bytes]]
 class AuthorizationService:
     """The four methods, each from bytes to bytes. No method catches what the authorizer raises."""
 
-    def __init__(self, authorizer: Authorizer, *, limits: Limits, gate: Gate, may_explain: bool) -> None:
+    def __init__(self, authorizer: Answering, *, limits: Limits, gate: Gate, may_explain: bool) -> None:
         self._authorizer = authorizer
         self._limits = limits
         self._gate = gate
