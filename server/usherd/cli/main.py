@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli import ask, config, dev, serve, test, token
+from usherd.cli import ask, config, dev, parity, serve, shadow, test, token
 from usherd.cli.console import HELP, say
 
 app = typer.Typer(
@@ -19,6 +19,8 @@ app = typer.Typer(
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
+app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
+app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(dev.app, name="dev")
