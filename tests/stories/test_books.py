@@ -136,6 +136,27 @@ MISTAKES = {
         BOOK.replace("users:", "usrs:") + STORY,
         "book.yaml:4: policy.usrs: unknown key; did you mean users?",
     ),
+    "mistake in what a story changes of the policy": (
+        one("policy:", "  users: {rutes: []}", ASK, EXPECT),
+        "book.yaml:11: policy.users.rutes: unknown key; did you mean routes?",
+    ),
+    "option that the policy cannot have": (
+        one("options: {token.require_audience: false}", "policy: {issuers: [{name: idp, audiences: []}]}", ASK, EXPECT),
+        "book.yaml:11: policy.issuers[0].audiences: is empty; expected at least one: tokens for others would be taken,"
+        " too",
+    ),
+    "mistake in a change": (
+        one("policy: {users: {routes: [/v1/models]}}", "steps:", "- change: {directory: {users: [{id: b, rol: x}]}}"),
+        "book.yaml:12: directory.users[0].rol: unknown key; did you mean role?",
+    ),
+    "mistake in the directory": (
+        "directory: {users: [{id: bob, rol: x}]}\n" + BOOK + STORY,
+        "book.yaml:1: directory.users[0].rol: unknown key; did you mean role?",
+    ),
+    "mistake in what a story changes of the directory": (
+        one("directory: {users: [{id: bob, rol: x}]}", ASK, EXPECT),
+        "book.yaml:9: directory.users[0].rol: unknown key; did you mean role?",
+    ),
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from usherd.config.document import Document, read_document
 from usherd.config.plain_words import validated
-from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, one_of, quoted
+from usherd.config.problems import ConfigError, KeyPath, did_you_mean, one_of, quoted
 from usherd.config.schema_stories import Asking, Book, Step, Story, Usage
 from usherd.errors import FaultReason
 from usherd.facts import WriteKind
@@ -219,11 +219,3 @@ def _twice(path: KeyPath, names: Iterable[str]) -> Found:
 def _route(fixture: str | None, book: Book) -> str | None:
     found = book.fixtures.asks.get(fixture or "")
     return None if found is None else found.route
-
-
-def problems_of(name: str, problems: Iterable[Problem], prefix: str) -> list[Problem]:
-    """Problems of a part of a file, with their keys as the whole file has them."""
-    return [
-        replace(each, key=f"{prefix}.{each.key}" if each.key else prefix) if each.file == name else each
-        for each in problems
-    ]

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from usherd.app import issuer_keys
 from usherd.config.document import Document
 from usherd.config.load import load_document
 from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, quoted
 from usherd.config.schema_stories import SigningKey, Story
-from usherd.config.settings import KeySettings, Settings
+from usherd.config.settings import Settings
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
-from usherd.stores.key_sources import GivenKeySet, IssuerKeys, KeySource, PemFile
+from usherd.stores.key_sources import GivenKeySet, IssuerKeys
 from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import ProviderHttp
-from usherd.stories.book import OpenBook, problems_of
+from usherd.stories.book import OpenBook
 from usherd.stories.signing import story_key
 from usherd.stories.variant import GIVEN_KEYS, people, signing_keys, variant
+
+_POLICY, _DIRECTORY = "policy", "directory"
+"""What the two are called while they are loaded: as the keys of a file of stories that has both in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class Circumstances:
     options: Mapping[str, object]
     rows: Mapping[str, Any]
     removed: Mapping[str, list[str]]
+    place: KeyPath
+    """Where the last change is, the story itself at first."""
 
 
 class Compiler:
@@ -71,14 +77,14 @@ class Compiler:
 
     def _compile(self, story: Story, place: KeyPath, now: Circumstances) -> Compiled:
         opened = self._opened
-        document = variant(opened, story, now.options, place)
+        document = variant(opened, story, place, now.options, now.place)
         signing = self._signing(document)
-        settings = self._settings(_with_keys(document, signing), people(opened, now.rows, now.removed))
+        settings = self._settings(_with_keys(document, signing), people(opened, now.rows, now.removed, now.place))
         written = {issuer["name"]: issuer for issuer in _issuers(document) if "name" in issuer}
         own = [each for each in settings.keys if _are_given(written.get(each.name, {}))]
         try:
-            keys = self._key_sets([_issuer_keys(each, _source(each)) for each in settings.keys])
-            beside = self._key_sets([_issuer_keys(each, _published(each.name, signing)) for each in own])
+            keys = self._key_sets(map(issuer_keys, settings.keys))
+            beside = self._key_sets(replace(issuer_keys(each), source=_published(each.name, signing)) for each in own)
         except GivenKeysUnusable as error:
             raise ConfigError([Problem(document.name, 0, "", str(error))]) from None
         return Compiled(
@@ -100,17 +106,24 @@ class Compiler:
         return found
 
     def _settings(self, document: Document, rows: Document) -> Settings:
-        opened = self._opened
+        parts = {_POLICY: document, _DIRECTORY: rows}
+        named = {key: replace(part, name=key) for key, part in parts.items()}
         try:
-            return load_document(document, self._environment, people=rows)
+            return load_document(named[_POLICY], self._environment, people=named[_DIRECTORY])
         except ConfigError as error:
-            name = opened.name
-            problems = error.problems
-            if opened.policy.name == name:
-                problems = tuple(problems_of(name, problems, "policy"))
-            raise ConfigError(problems) from None
+            raise ConfigError([self._placed(problem, parts) for problem in error.problems]) from None
 
-    def _key_sets(self, issuers: Sequence[IssuerKeys]) -> KeySets:
+    def _placed(self, problem: Problem, parts: Mapping[str, Document]) -> Problem:
+        """A problem of the policy or the directory, with its file, and its key as that file has it."""
+        part = parts.get(problem.file)
+        if part is None:
+            return problem
+        if part.name != self._opened.name:
+            return replace(problem, file=part.name)
+        key = ".".join(filter(None, (problem.file, problem.key)))
+        return replace(problem, file=part.name, key=key)
+
+    def _key_sets(self, issuers: Iterable[IssuerKeys]) -> KeySets:
         return KeySets(issuers, http=self._http, cache=ProviderCache(time.time), stopwatch=lambda: 0.0)
 
 
@@ -148,21 +161,3 @@ def _published(issuer: str, signing: Mapping[str, list[SigningKey]]) -> GivenKey
     return GivenKeySet(
         document={"keys": [story_key(issuer, each.name, each.type).jwk(each.publish) for each in published]}
     )
-
-
-def _issuer_keys(keys: KeySettings, source: KeySource) -> IssuerKeys:
-    made = IssuerKeys(
-        name=keys.name,
-        issuer=keys.issuer,
-        algorithms=keys.algorithms,
-        source=source,
-        denied=keys.denied,
-        options=keys.options,
-    )
-    return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
-
-
-def _source(keys: KeySettings) -> KeySource:
-    if keys.pem_file is not None:
-        return PemFile(path=keys.pem_file)
-    return GivenKeySet(document=keys.jwks_file or keys.jwks or {})

@@ -11,7 +11,7 @@ from usherd.config.document import Document
 from usherd.config.problems import KeyPath
 from usherd.config.schema_stories import SigningKey, Story
 from usherd.options import BY_NAME, PRESETS
-from usherd.stories.book import OpenBook
+from usherd.stories.book import OpenBook, part_of
 from usherd.stories.signing import ALGORITHMS
 
 GIVEN_KEYS = ("jwks", "jwks_file", "pem_file")
@@ -19,8 +19,10 @@ GIVEN_KEYS = ("jwks", "jwks_file", "pem_file")
 _ROW_KEYS = ("organizations", "teams", "users", "end_users")
 
 
-def variant(opened: OpenBook, story: Story, options: Mapping[str, object], place: KeyPath) -> Document:
-    """The policy of a story with these options, without keys; `place` is where the story stands."""
+def variant(
+    opened: OpenBook, story: Story, place: KeyPath, options: Mapping[str, object], changed_at: KeyPath
+) -> Document:
+    """The policy of a story with these options, without keys; `changed_at` is where the options are said."""
     value = opened.policy.value
     if not isinstance(value, dict):
         return opened.policy
@@ -28,16 +30,22 @@ def variant(opened: OpenBook, story: Story, options: Mapping[str, object], place
     lines = dict(opened.policy.lines)
     same_file = opened.policy.name == opened.name
     changed = _merged(made, story.policy)
+    if same_file:
+        written = part_of(opened.document, (*place, "policy")).lines if story.policy else {}
+        lines |= {path: line for path, line in written.items() if path}
     if story.preset is not None:
         changed["preset"] = story.preset
     for name, option in options.items():
         section = _give(changed, name, option)
-        lines[(section, name)] = opened.line((*place, "options", name)) if same_file else 1
+        lines[(section, name)] = opened.line((*changed_at, "options", name)) if same_file else 1
     return replace(opened.policy, value=changed, lines=lines)
 
 
-def people(opened: OpenBook, rows: Mapping[str, Any], removed: Mapping[str, list[str]]) -> Document:
-    """The directory with rows that are added, or take the place of rows of the same id, and without others."""
+def people(opened: OpenBook, rows: Mapping[str, Any], removed: Mapping[str, list[str]], place: KeyPath) -> Document:
+    """The directory with rows that are added, or take the place of rows of the same id, and without others.
+
+    `place` is where that is said.
+    """
     value = opened.people.value
     if not isinstance(value, dict) or not (rows or any(removed.values())):
         return opened.people
@@ -49,7 +57,7 @@ def people(opened: OpenBook, rows: Mapping[str, Any], removed: Mapping[str, list
         gone = {_id(row) for row in new} | set(removed.get(key, []))
         made[key] = [row for row in old if _id(row) not in gone] + new
     # Rows have moved: their lines would mislead.
-    return replace(opened.people, value=made, lines={(): 1})
+    return Document(opened.name, opened.people.folder, made, {(): opened.line(place)})
 
 
 def option_of(policy: Mapping[str, Any], name: str) -> object:

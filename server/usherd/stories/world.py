@@ -34,7 +34,7 @@ class World:
         self._place = place
         self._compiler = compiler
         self._began = self._now = opened.now
-        self._circumstances = Circumstances(options=story.options, rows=story.directory, removed={})
+        self._circumstances = Circumstances(options=story.options, rows=story.directory, removed={}, place=place)
         self._compiled = compiler.compiled(story, place, self._circumstances)
         settings = self._compiled.settings
         self.unavailable: Collection[str] = story.unavailable
@@ -88,8 +88,9 @@ class World:
             removed={
                 key: [*before.removed.get(key, []), *removed.get(key, [])] for key in {**before.removed, **removed}
             },
+            place=place,
         )
-        self._compiled = self._compiler.compiled(self._story, place, self._circumstances)
+        self._compiled = self._compiler.compiled(self._story, self._place, self._circumstances)
         if change.directory or removed:
             self._directory.replace(self._compiled.settings.directory)
         self._authorizer = self._made()
