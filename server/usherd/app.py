@@ -117,6 +117,7 @@ def _authorizer(
         new_id=id_maker(),
         provisioning=bounded(directory, policy, time.monotonic) if writes else None,
         hook=None if settings.hook is None else _operator_hook(settings.hook),
+        hook_is_pure=settings.hook is not None and settings.hook.pure,
     )
 
 

@@ -36,11 +36,13 @@ class Authorizer:
         new_id: NewId,
         revocations: Revocations | None = None,
         hook: Hook | None = None,
+        hook_is_pure: bool = False,
         provisioning: Provisioning | None = None,
         remember: int = 32_768,
     ) -> None:
         """`remember` is how many verdicts are kept at most (1 to 3 KB each); 0 judges each question anew.
 
+        `hook_is_pure` promises that the hook says the same of the same token each time.
         Without `provisioning`, what answers want to have written is left unwritten.
         """
         self._policy = policy
@@ -60,6 +62,7 @@ class Authorizer:
             stopwatch=stopwatch,
             revocations=revocations,
             hook=hook,
+            hook_is_pure=hook_is_pure,
             hook_error_denies=policy.options.hook_on_error == "deny",
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from usherd.domain import Dependency, Effect, Explanation, Limits, Principal, Verdict
-from usherd.reasons import Reason
+from usherd.reasons import ANSWERS, Answer, Reason
 
 _ORDER = attrgetter("kind", "id")
 """No two dependencies of one verdict have the same kind and id."""
@@ -52,6 +52,19 @@ def allow(
 def allows(verdict: Verdict) -> bool:
     """Whether a verdict lets the request pass."""
     return verdict.effect is Effect.ALLOW
+
+
+def told(verdict: Verdict) -> Answer:
+    """What a gateway tells the end user: the reason's answer, with the status that is in force."""
+    answer = ANSWERS[verdict.reason]
+    status = verdict.http_status
+    if status is None or status == answer.http_status:
+        return answer
+    challenge = answer.www_authenticate
+    if status == 401 and not challenge:
+        # RFC 9110, section 15.5.2: a 401 carries a challenge.
+        challenge = "Bearer"
+    return Answer(status, answer.message, challenge)
 
 
 def deny(

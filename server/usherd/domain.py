@@ -100,14 +100,15 @@ class VerifiedToken:
     issuer: str
     """The name of the issuer in the policy; `SESSION_ISSUER` for sessions of the user interface."""
     iss: str
-    """The claim `iss`, which is exactly the issuer's."""
+    """The claim `iss`: exactly the issuer's; or where any will do, what the token says, or empty."""
     claims: VerifiedClaims = field(repr=False)
     token_id: str
     """A keyed digest of header and payload: never of the signature, which has more than one valid form."""
     key: VerificationKey | None
     """The key that verified it; None for a session of LiteLLM's form, which no public key verifies."""
     expires_at: float
-    """The claim `exp`, seconds since the epoch, without leeway."""
+    """The claim `exp`, seconds since the epoch, without leeway; for a token without it, where that is allowed, the end of
+    the longest lifetime, or infinite."""
     not_before: float
     """The latest of `nbf` and `iat`, without leeway; 0 when there is neither."""
     leeway: float

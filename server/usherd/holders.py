@@ -38,8 +38,10 @@ class Holders:
         revocations: Revocations | None,
         hook: Hook | None,
         hook_error_denies: bool = False,
+        hook_is_pure: bool = False,
     ) -> None:
-        """`hook_error_denies` makes an error of the hook a refusal; it is a fault otherwise."""
+        """`hook_error_denies` makes an error of the hook a refusal; it is a fault otherwise. `hook_is_pure` promises
+        that it says the same of the same token each time, so that it is asked only once."""
         self._verifier = verifier
         self._profiler = profiler
         self._judge = judge
@@ -47,6 +49,7 @@ class Holders:
         self._revocations = revocations
         self._hook = hook
         self._hook_error_denies = hook_error_denies
+        self._hook_is_pure = hook_is_pure
         # As long as the verifier remembers a token, what the token says need not be read again.
         self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
 
@@ -62,7 +65,7 @@ class Holders:
         return holders
 
     async def of(self, text: str, patience: float) -> Genuine | Refused:
-        """Whose token it is. Revocation and hook are asked each time, whatever is cached."""
+        """Whose token it is. Revocation and hook are asked each time, whatever is cached; a pure hook only once."""
         check, token = "token", None
         try:
             token = await self._verifier.verify(text, patience=patience)
@@ -70,7 +73,8 @@ class Holders:
             if self._revocations is not None and self._revocations.revoked(token):
                 raise Refusal(Reason.TOKEN_REVOKED)
             check = "hook"
-            if self._hook is not None:
+            # What is known of a token was written down after the hook had accepted it.
+            if self._hook is not None and not (self._hook_is_pure and token in self._known):
                 await self._ask_hook(self._hook, token)
             check = "identity"
             holder = self._known.get(token)
@@ -86,7 +90,7 @@ class Holders:
 
         Raises Refusal or Fault where `of` would say no or fail, too.
         """
-        if self._hook is not None:
+        if self._hook is not None and not self._hook_is_pure:
             return None
         token = self._verifier.verify_cached(text)
         if token is None or (self._revocations is not None and self._revocations.revoked(token)):

@@ -42,7 +42,7 @@ class TokenRules:
     max_lifetime: float | None = 86400.0
     """The longest `exp - iat` (without `iat`: `exp - now`), in seconds; None: any."""
     require_expiry: bool = True
-    """Whether a token without `exp` is refused."""
+    """Whether a token without `exp` is refused. If it is not, `max_lifetime` counts from `iat`."""
     other_kinds_refused: bool = True
     """Whether `typ`, and `cnf` without a proof, are looked at. `types` and `forbidden_claims` count only then."""
     types: frozenset[str] = frozenset({"", "jwt", "at+jwt"})

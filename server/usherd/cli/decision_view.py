@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from usherd.cli.console import console, escaped, styled
-from usherd.decide import allows
+from usherd.decide import allows, told
 from usherd.domain import (
     CheckOutcome,
     CheckResult,
@@ -23,7 +23,6 @@ from usherd.domain import (
     Limits,
     Principal,
     ShadowVerdict,
-    Verdict,
 )
 from usherd.errors import Fault, FaultReason
 from usherd.reasons import ANSWERS
@@ -47,12 +46,12 @@ def instant(seconds: float) -> str:
 def decision_json(decision: Decision) -> dict[str, Any]:
     """A decision for scripts, in the words of the contract."""
     verdict = decision.verdict
-    answer = ANSWERS[verdict.reason]
+    answer = told(verdict)
     return {
         "effect": verdict.effect.name,
         "reason": verdict.reason.name,
         "message": answer.message,
-        "http_status": _http_status(verdict),
+        "http_status": answer.http_status,
         "www_authenticate": answer.www_authenticate,
         "principal": None if verdict.principal is None else _principal_json(verdict.principal),
         "resolved_model": verdict.resolved_model,
@@ -67,11 +66,6 @@ def decision_json(decision: Decision) -> dict[str, Any]:
         "valid_until": instant(decision.valid_until),
         "cacheable": decision.cacheable,
     }
-
-
-def _http_status(verdict: Verdict) -> int:
-    """The status in force: the verdict's own, or else the one that goes with its reason."""
-    return ANSWERS[verdict.reason].http_status if verdict.http_status is None else verdict.http_status
 
 
 def fault_json(fault: Fault) -> dict[str, Any]:
@@ -134,10 +128,10 @@ def _shadow_json(shadow: ShadowVerdict) -> dict[str, Any]:
 def show_decision(decision: Decision) -> None:
     """A decision for people."""
     verdict = decision.verdict
-    allowed = allows(verdict)
+    allowed, answer = allows(verdict), told(verdict)
     head = Text.assemble(
         styled("ALLOW" if allowed else "DENY", "yes" if allowed else "no"),
-        f"  {verdict.reason.name}  {ANSWERS[verdict.reason].message} (HTTP {_http_status(verdict)})",
+        f"  {verdict.reason.name}  {answer.message} (HTTP {answer.http_status})",
     )
     out = console()
     out.print(head)

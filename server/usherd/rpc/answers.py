@@ -11,6 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
+from usherd.decide import told
 from usherd.domain import (
     MAX_DEPENDENCIES,
     CheckResult,
@@ -24,7 +25,6 @@ from usherd.domain import (
     Verdict,
 )
 from usherd.errors import Code, Fault, FaultReason, Overloaded
-from usherd.reasons import ANSWERS
 from usherd.rpc.faults import duration
 
 MAX_ANSWER = 4 * 1024 * 1024
@@ -153,12 +153,12 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
 
 def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
     """The contract's Decision with the verdict alone. Numbers of enums are the domain's (a test compares them all)."""
-    answer = ANSWERS[verdict.reason]
+    answer = told(verdict)
     return decision_pb2.Decision(
         effect=cast(decision_pb2.Effect, verdict.effect),
         reason=cast(reason_pb2.Reason, verdict.reason),
         message=answer.message,
-        http_status=answer.http_status if verdict.http_status is None else verdict.http_status,
+        http_status=answer.http_status,
         www_authenticate=answer.www_authenticate,
         principal=None if verdict.principal is None else _principal(verdict.principal),
         resolved_model=verdict.resolved_model,

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from usherd.config.schema_stories import Expect
+from usherd.decide import told
 from usherd.domain import Decision, Limit, Limits
 from usherd.errors import Fault
 from usherd.facts import Team, Write
-from usherd.reasons import ANSWERS
 
 MICRO = 1_000_000
 _NOT_THERE: tuple[object, ...] = ("", [], None)
@@ -67,11 +67,11 @@ def _plain(value: object) -> object:
 
 def _words(decision: Decision) -> dict[str, Any]:
     verdict = decision.verdict
-    answer, who = ANSWERS[verdict.reason], verdict.principal
+    answer, who = told(verdict), verdict.principal
     words: dict[str, Any] = {
         "effect": verdict.effect.name,
         "reason": verdict.reason.name,
-        "http_status": answer.http_status if verdict.http_status is None else verdict.http_status,
+        "http_status": answer.http_status,
         "www_authenticate": answer.www_authenticate,
         "resolved_model": verdict.resolved_model,
         "limits": None if verdict.limits is None else _limits(verdict.limits),
