@@ -107,8 +107,8 @@ class VerifiedToken:
     key: VerificationKey | None
     """The key that verified it; None for a session of LiteLLM's form, which no public key verifies."""
     expires_at: float
-    """The claim `exp`, seconds since the epoch, without leeway; for a token without it, where that is allowed, the end of
-    the longest lifetime, or infinite."""
+    """The claim `exp`, seconds since the epoch, without leeway. Without it, where that is allowed: the end of the longest
+    lifetime, or infinite."""
     not_before: float
     """The latest of `nbf` and `iat`, without leeway; 0 when there is neither."""
     leeway: float

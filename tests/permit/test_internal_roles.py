@@ -153,10 +153,14 @@ def test_a_user_role_makes_an_internal_user() -> None:
     assert world.reason(claims={"uroles": ["x"]}) == "ROLE_REQUIRED"
 
 
-def test_a_named_role_is_a_role() -> None:
-    world = World(policy=rules(permission(TEAM, ())))
+def test_a_named_role_is_a_role_and_permits_what_it_grants() -> None:
+    world = World(policy=rules(permission(TEAM, ())), teams=(Team(id="a", models=("*",)),))
 
     assert world.reason(claims={"roles": "Reader"}) == "ALLOWED"
+    assert world.reason(claims={"roles": "Reader"}, model="o1") == "MODEL_NOT_GRANTED"
+    assert world.reason(claims={"roles": "Reader", "groups": ["a"]}) == "ALLOWED"
+    # The team's permission holds for what only the team grants.
+    assert world.reason(claims={"roles": "Reader", "groups": ["a"]}, model="o1") == "MODEL_NOT_GRANTED"
 
 
 @pytest.mark.parametrize(("mapped", "is_admin"), [("admin", True), ("not_admin", False)])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from usherd.identity import Identity
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, TeamChoice
+from usherd.permit.coverage import shortfall
 from usherd.permit.rulebook import CompiledGrant, CompiledPermission, Rulebook
 from usherd.policy import INTERNAL_USER, PROXY_ADMIN, TEAM
 from usherd.reasons import Reason
@@ -46,12 +47,19 @@ def mapped_grants(rules: Rulebook, identity: Identity) -> Iterator[CompiledGrant
 
 
 def internal_role(case: Case) -> Outcome:
-    """Denies a token without an internal or named role, and a request that no role which counts permits."""
+    """Denies a token without an internal or named role, and a request that no role which counts permits.
+
+    A named role permits what it grants, and no more.
+    """
     rules = case.rules
     if not rules.policy.internal_roles.enforce:
         return NOT_APPLICABLE
+    named = case.roles if rules.options.role_precedence == "all" else ()
+    if any(_grants(case, role.grants) for role in named):
+        return None
     if not case.internal_roles:
-        if case.roles and rules.options.role_precedence == "all":
+        # What else there is to a named role, the checks of routes and models say.
+        if named:
             return None
         return Denied(Reason.ROLE_REQUIRED, "access.enforce_rbac is set, and the token holds no role.")
     permissions = [rules.permissions.get(role) for role in case.internal_roles]
@@ -62,6 +70,11 @@ def internal_role(case: Case) -> Outcome:
             return None
         lacking = lacking or found
     return Denied(lacking or Reason.ROLE_REQUIRED, "role_permissions of no role that the token holds permit it.", 403)
+
+
+def _grants(case: Case, grant: CompiledGrant) -> bool:
+    asked = case.asked
+    return shortfall(asked.method, asked.route, asked.models, (grant,), case.rules.catalogue, {}) is None
 
 
 def _lacking(case: Case, permission: CompiledPermission) -> Reason | None:
