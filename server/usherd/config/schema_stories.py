@@ -115,6 +115,9 @@ class Expect(Section):
     end_user: str | None = Field(default=None, description="Id of the end user.")
     claims: dict[str, Any] | None = Field(default=None, description="The claims that the answer passes on, all.")
     resolved_model: str | None = Field(default=None, description="The model that an alias or URL meant.")
+    models: list[str] | None = Field(
+        default=None, description="All models of the catalogue that the question would be allowed with, sorted."
+    )
     limits: ExpectedLimits | None = Field(default=None, description="What the gateway is told to enforce.")
     writes: list[dict[str, dict[str, Any]]] | None = Field(
         default=None, description="What is written to the directory, in order: `create_user: {id: ...}` and the like."

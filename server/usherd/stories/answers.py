@@ -29,10 +29,13 @@ class Difference:
         return f"{self.what}: expected {_text(self.expected)}, got {_text(self.got)}"
 
 
-def differences(expect: Expect, answer: Decision | Fault, writes: Sequence[Write]) -> list[Difference]:
-    """Everything that is expected and not so."""
+def differences(
+    expect: Expect, answer: Decision | Fault, writes: Sequence[Write], models: list[str] | None
+) -> list[Difference]:
+    """Everything that is expected and not so. `models` are looked at only where some are expected."""
     got = _fault_words(answer) if isinstance(answer, Fault) else _words(answer)
     got["writes"] = [_write(each) for each in writes]
+    got["models"] = models
     wanted = {name: getattr(expect, name) for name in Expect.model_fields if name in expect.model_fields_set}
     if isinstance(answer, Fault) and "fault" not in wanted:
         return [Difference("fault", None, got["fault"])]

@@ -122,7 +122,8 @@ async def _ask(
     except Unusable as error:
         raise ConfigError([opened.document.problem(place, str(error))]) from None
     answer, writes = await world.answer(question)
-    found = differences(expect, answer, writes)
+    models = await world.models(question) if "models" in expect.model_fields_set else None
+    found = differences(expect, answer, writes, models)
     if not found:
         return None
     explained = await world.explained(question)

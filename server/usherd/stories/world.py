@@ -24,6 +24,9 @@ from usherd.stories.compiled import Circumstances, Compiler
 from usherd.stories.outages import StoryDirectory, StoryKeys, StoryWrites
 from usherd.stories.tokens import Recipe, token_of
 
+PAGE = 1000
+"""Models that are asked for at a time."""
+
 
 class World:
     """The world of one story. It begins as the file says, and its changes are the story's own."""
@@ -69,6 +72,18 @@ class World:
             return await self._authorizer.authorize(question, explain=True, patience=0.0)
         except Fault:
             return None
+
+    async def models(self, question: Question) -> list[str] | None:
+        """The models of the catalogue that the question would be allowed with; None when there is no decision."""
+        found: list[str] = []
+        try:
+            page = await self._authorizer.models(question, limit=PAGE)
+            while page.last:
+                found += [name for name, _ in page.models]
+                page = await self._authorizer.models(question, limit=PAGE, after=page.last)
+        except Fault:
+            return None
+        return found + [name for name, _ in page.models]
 
     def change(self, change: Change, place: KeyPath) -> None:
         """Makes a change. Raises ConfigError when the policy or the directory does not load with it."""
