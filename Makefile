@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 CONSTRAINTS = --constraint constraints.txt
 ARGS =
+CASES = tests/parity/cases.jsonl.xz
 
 help: ## Lists the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -20,6 +21,9 @@ test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 test-peers: $(VENV)/.dev ## Runs the tests against Go and TypeScript (needs go, node and npm).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
+
+parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
+	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
 
 check: check-code check-contract check-docs ## Checks format, lint, types, imports, the contract, threats and docs.
 
@@ -63,4 +67,4 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install $(CONSTRAINTS) --group test --group lint
 	@touch $@
 
-.PHONY: help run test test-peers check check-code check-contract check-docs generate bench clean
+.PHONY: help run test test-peers parity check check-code check-contract check-docs generate bench clean

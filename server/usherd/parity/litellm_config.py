@@ -85,9 +85,11 @@ def user_row(case: Case) -> Json | None:
     users: Mapping[str, Json] = case.directory.get("users") or {}
     if not isinstance(name, str) or not name:
         return None
+    if name in users:
+        return users[name]
     by_sso = (row for row in users.values() if row.get("sso_user_id") == name)
     by_address = (row for row in users.values() if address and row.get("user_email") == address)
-    return users.get(name) or next(by_sso, None) or next(by_address, None)
+    return next(by_sso, None) or next(by_address, None)
 
 
 def asked_model(case: Case, *, of_team: bool) -> str:
