@@ -1,0 +1,73 @@
+"""Turns LiteLLM's lists of routes into usherd's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from usherd.config.litellm.notebook import Notebook
+from usherd.config.litellm.versions import REFERENCE, ROUTE_GROUPS, Version
+from usherd.config.patterns import check_route_pattern
+from usherd.config.problems import KeyPath, Unusable, key_text, quoted
+from usherd.config.route_groups import built_in
+
+GROUP_PREFIX = "LiteLLMRoutes."
+"""How lists of `general_settings` name a group. Lists of `litellm_jwtauth` name it barely."""
+EVERYTHING = ("/", "/*")
+
+
+def granted(entries: Iterable[str], path: KeyPath, version: Version, book: Notebook) -> list[str]:
+    """A list that opens routes, of groups and routes.
+
+    Under 1.63 LiteLLM compares texts, and so does usherd then: every entry stays as it is. Later versions have
+    templates in their groups, and a `*` at the end of an entry; an entry that no route fits is left out and noted.
+    """
+    if version == REFERENCE:
+        return list(entries)
+    found: dict[str, None] = {}
+    for index, entry in enumerate(entries):
+        if entry in built_in(ROUTE_GROUPS[version]):
+            found[entry] = None
+        else:
+            found.update(dict.fromkeys(_patterns(entry, (*path, index), book)))
+    return list(found)
+
+
+def listed(entries: Iterable[str], path: KeyPath, version: Version, book: Notebook) -> list[str]:
+    """A list of `general_settings`, of routes and groups after `LiteLLMRoutes.`; names of groups alone mean nothing."""
+    found: dict[str, None] = {}
+    for index, entry in enumerate(entries):
+        group = entry.removeprefix(GROUP_PREFIX)
+        if entry.startswith(GROUP_PREFIX) and group in built_in(ROUTE_GROUPS[version]):
+            found[group] = None
+        elif not entry.startswith("/"):
+            _left_out(entry, (*path, index), book)
+        elif version == REFERENCE:
+            found[entry] = None
+        else:
+            found.update(dict.fromkeys(_patterns(entry, (*path, index), book)))
+    return list(found)
+
+
+def _patterns(entry: str, path: KeyPath, book: Notebook) -> tuple[str, ...]:
+    """The patterns that fit what an entry of a later version fits."""
+    if entry == "*":
+        return EVERYTHING
+    if not entry.startswith("/") or "{" in entry:
+        # LiteLLM reads templates in its own groups only.
+        _left_out(entry, path, book)
+        return ()
+    if not entry.endswith("*"):
+        patterns: tuple[str, ...] = (entry,)
+    elif entry.endswith("/*"):
+        patterns = EVERYTHING if entry == "/*" else (entry,)
+    else:
+        patterns = (entry[:-1], f"{entry[:-1]}{{rest:path}}")
+    try:
+        return tuple(map(check_route_pattern, patterns))
+    except Unusable:
+        _left_out(entry, path, book)
+        return ()
+
+
+def _left_out(entry: str, path: KeyPath, book: Notebook) -> None:
+    book.note(f"{key_text(path)}: {quoted(entry)} is left out: it is no route or group that a request could fit")

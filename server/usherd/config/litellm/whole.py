@@ -1,0 +1,208 @@
+"""Makes usherd's configuration of LiteLLM's: the parts, in the order of the file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from usherd.config.document import Document
+from usherd.config.litellm import catalogue, custom_validate, people, roles, routes
+from usherd.config.litellm.comments import comments_of
+from usherd.config.litellm.issuers import issuers
+from usherd.config.litellm.jwtauth import JwtAuth, read_jwtauth
+from usherd.config.litellm.key_sources import bounded_duration, needs_loopback_http
+from usherd.config.litellm.newest import newest_options
+from usherd.config.litellm.notebook import Notebook
+from usherd.config.litellm.unsupported import check_keys
+from usherd.config.litellm.values import Section, named_variable
+from usherd.config.litellm.versions import LATEST, ROUTE_GROUPS, Version
+from usherd.config.load import MIN_MASTER_KEY
+from usherd.config.problems import KeyPath, key_text
+from usherd.options import OptionValue
+from usherd.policy import ANY_ISSUER
+
+MASTER_KEY = "LITELLM_MASTER_KEY"
+_PERIOD = re.compile(r"([0-9]{1,9})(s|m|h|d|mo)")
+
+Rules = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """A configuration of usherd that means what one of LiteLLM means."""
+
+    document: Mapping[str, Any]
+    """As `config.load.load_document` takes it."""
+    comments: Mapping[KeyPath, str]
+    """One sentence for each place where `strict` would answer otherwise. The places are the document's."""
+    notes: tuple[str, ...]
+    """What else the operator should know: what was left out, and what goes on in LiteLLM alone."""
+
+
+def import_litellm(
+    config: Mapping[str, object],
+    environment: Mapping[str, str],
+    *,
+    version: Version = LATEST,
+    ignore: Collection[str] = (),
+    keys: object = None,
+    folder: Path = Path(),
+    source: Document | None = None,
+) -> Imported:
+    """The configuration that means the same. A pure function, but for the module of `custom_validate`.
+
+    `environment`: what LiteLLM would be started with. `ignore`: keys that restrict access and may be left out.
+    `keys`: a key document, in the place of one to be fetched. `folder`, `source`: where `config` is from, for messages.
+
+    Raises ConfigError with everything that LiteLLM of that version refuses, and that usherd cannot mean.
+    """
+    book = Notebook(ignore, source)
+    environment = {**environment, **_variables(config, environment, book)}
+    top = Section(config, (), book, environment)
+    general, settings = top.section("general_settings"), top.section("litellm_settings")
+    check_keys(top, book)
+    if general.raw("enable_jwt_auth") is not True:
+        book.problem(
+            general.at("enable_jwt_auth"), "is not true, so LiteLLM takes no JWT; expected true, without quotes"
+        )
+    auth = read_jwtauth(general.section("litellm_jwtauth"), version, book)
+    made = _document(top, general, settings, auth, environment, version, keys, folder, book)
+    book.close()
+    return Imported(document=made, comments=comments_of(made, book.remarks), notes=book.notes)
+
+
+def _document(
+    top: Section,
+    general: Section,
+    settings: Section,
+    auth: JwtAuth,
+    environment: Mapping[str, str],
+    version: Version,
+    keys: object,
+    folder: Path,
+    book: Notebook,
+) -> Rules:
+    owners = issuers(auth, environment, version, keys, book)
+    each = [{"issuer": issuer["name"]} for issuer in owners] if len(owners) > 1 else [{}]
+    parts: Rules = {
+        "preset": "litellm",
+        "issuers": owners,
+        "admin": roles.admin(auth, each, version, book),
+        "role_mappings": roles.role_mappings(auth, each),
+        "role_permissions": roles.role_permissions(general, version, book),
+        "scopes": roles.scopes(auth, each, version, book),
+        "users": people.users(auth, settings, version, book),
+        "teams": people.teams(auth, owners, settings, version, book),
+        "access": _access(auth, general, owners, version),
+        "routes": _routes(general, version, book),
+        "budgets": _budgets(settings, book),
+        "hooks": custom_validate.hooks(auth, folder, book),
+        "models": catalogue.models(top, book),
+        "model_aliases": catalogue.aliases(settings),
+        "cache": _cache(general, book),
+        "insecure": _insecure(general, owners, environment, book),
+    }
+    return {key: part for key, part in parts.items() if part}
+
+
+def _access(auth: JwtAuth, general: Section, owners: list[Rules], version: Version) -> dict[str, OptionValue]:
+    made: dict[str, OptionValue] = {"enforce_rbac": auth.enforce_rbac, "enforce_id": general.switch("enforce_rbac")}
+    # Where a guard has nothing to let in, it need not be open.
+    if owners and all("audiences" in issuer for issuer in owners):
+        made["token.require_audience"] = True
+    if owners and all(issuer["issuer"] != ANY_ISSUER for issuer in owners):
+        made["token.require_issuer"] = True
+    if version == LATEST:
+        made |= newest_options(auth, general)
+    return made
+
+
+def _routes(general: Section, version: Version, book: Notebook) -> Rules:
+    made: Rules = {"version": ROUTE_GROUPS[version]}
+    public = general.texts("public_routes") or []
+    named = routes.listed(public, general.at("public_routes"), version, book)
+    # LiteLLM's own public routes stay public whatever else is listed.
+    made["public"] = list(dict.fromkeys(("public_routes", *named)))
+    if (allowed := general.texts("allowed_routes")) is not None:
+        made["allowed"] = routes.listed(allowed, general.at("allowed_routes"), version, book)
+    if (admin_only := general.texts("admin_only_routes")) is not None:
+        made["admin_only"] = routes.listed(admin_only, general.at("admin_only_routes"), version, book)
+    if general.switch("enforce_user_param"):
+        made["end_user_required"] = True
+    return made
+
+
+def _budgets(settings: Section, book: Notebook) -> Rules | None:
+    most = settings.number("max_budget", nullable=True)
+    if not most:
+        return None
+    made: Rules = {"max": most, "period": "30d"}
+    duration = settings.text("budget_duration")
+    if duration is not None and (found := _PERIOD.fullmatch(duration)):
+        made["period"] = f"{int(found[1]) * 30}d" if found[2] == "mo" else duration
+    elif duration is not None:
+        text = "is no duration; expected a number and s, m, h, d or mo, as 30d"
+        book.problem(settings.at("budget_duration"), text)
+    return {"global": made}
+
+
+def _cache(general: Section, book: Notebook) -> Rules | None:
+    seconds = general.number("user_api_key_cache_ttl", nullable=True)
+    if seconds is None:
+        return None
+    return {"ttl": bounded_duration(seconds, 0.0, 3600.0, general.at("user_api_key_cache_ttl"), book)}
+
+
+def _insecure(general: Section, owners: list[Rules], environment: Mapping[str, str], book: Notebook) -> Rules:
+    made: Rules = {}
+    reference = _master_key(general, environment, book)
+    if reference is not None:
+        made["session_master_key"] = reference
+        book.remark(
+            ("insecure", "session_master_key"),
+            "Takes sessions of LiteLLM's user interface; leave it out if nobody comes with one.",
+        )
+    if any(needs_loopback_http(issuer["keys"]) for issuer in owners):
+        made["loopback_http"] = True
+    return made
+
+
+def _master_key(general: Section, environment: Mapping[str, str], book: Notebook) -> str | None:
+    """A reference to the master key. The key itself is never written down."""
+    value = general.raw("master_key")
+    place = key_text(general.at("master_key"))
+    name = MASTER_KEY if value is None else named_variable(value)
+    if name is None:
+        book.note(
+            f"{place}: a secret is not copied, so sessions of the user interface are not taken; for these write"
+            f" os.environ/{MASTER_KEY} there, and set the variable"
+        )
+        return None
+    key = environment.get(name)
+    if key is None and value is None:
+        return None
+    if key is None or len(key.encode("utf-8", "surrogateescape")) < MIN_MASTER_KEY:
+        book.note(
+            f"{name}: is not set, or has less than {MIN_MASTER_KEY} bytes and could be found by trying; sessions of the"
+            " user interface are not taken"
+        )
+        return None
+    return f"env:{name}"
+
+
+def _variables(config: Mapping[str, object], environment: Mapping[str, str], book: Notebook) -> dict[str, str]:
+    """What `environment_variables` sets when LiteLLM starts."""
+    given = config.get("environment_variables")
+    found: dict[str, str] = {}
+    for name, value in given.items() if isinstance(given, Mapping) else ():
+        variable = named_variable(value)
+        if variable is not None:
+            value = environment.get(variable)
+        if value is None or isinstance(value, (Mapping, list)):
+            book.note(f"environment_variables: {name} has no value")
+        else:
+            found[name] = str(value)
+    return found
