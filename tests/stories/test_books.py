@@ -132,6 +132,15 @@ MISTAKES = {
         "keys: {ipd: [{name: one}]}\n" + BOOK + STORY,
         "book.yaml:1: keys.ipd: 'ipd' is no issuer of the policy; did you mean idp?",
     ),
+    "fixture of a fixture": (
+        BOOK.replace("{list: {route: /v1/models}}", "{list: {route: /v1/models}, again: {fixture: list}}") + STORY,
+        "book.yaml:7: fixtures.asks.again.fixture: is no part of a fixture itself; expected the question written out",
+    ),
+    "problem of a policy in a step": (
+        one(ASK, "steps: [{expect: {problem: x}}]"),
+        "book.yaml:11: stories[0].steps[0].expect.problem: is about a policy that does not load; expected a story"
+        " without steps",
+    ),
     "mistake in the policy": (
         BOOK.replace("users:", "usrs:") + STORY,
         "book.yaml:4: policy.usrs: unknown key; did you mean users?",
@@ -188,6 +197,14 @@ def test_a_fault_that_is_not_expected_is_a_failure(tmp_path: Path) -> None:
     (result,) = told(tmp_path, one("unavailable: [keys]", "claims: reader", ASK, EXPECT))
 
     assert [str(each) for each in result.failures[0].differences] == ["fault: expected nothing, got KEYS_UNAVAILABLE"]
+
+
+def test_a_fault_that_is_not_expected_names_the_kind_of_error(tmp_path: Path) -> None:
+    (result,) = told(
+        tmp_path, one("policy: {hooks: {validate: 'operator:index'}}", "claims: reader", ASK, "expect: {effect: DENY}")
+    )
+
+    assert result.failures[0].checks == ("caused by TypeError",)
 
 
 def test_a_fault_that_is_expected_and_does_not_happen_is_a_failure(tmp_path: Path) -> None:

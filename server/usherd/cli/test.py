@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -75,12 +76,13 @@ async def _told(
 
     results: list[Result] = []
     for book in books:
-        async for result in run(book, chosen):
-            results.append(result)
-            if show:
-                _show(result, verbose=verbose)
-            if fail_fast and not result.passed:
-                return results
+        async with aclosing(run(book, chosen)) as told:
+            async for result in told:
+                results.append(result)
+                if show:
+                    _show(result, verbose=verbose)
+                if fail_fast and not result.passed:
+                    return results
     return results
 
 

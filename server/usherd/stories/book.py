@@ -114,6 +114,12 @@ def _check(book: Book) -> Found:
         yield from _usage(("usage", index), usage)
     for issuer, keys in book.keys.items():
         yield from _twice(("keys", issuer), [key.name for key in keys])
+    for name, ask in book.fixtures.asks.items():
+        if ask.fixture is not None:
+            yield (
+                ("fixtures", "asks", name, "fixture"),
+                "is no part of a fixture itself; expected the question written out",
+            )
     yield from _twice(("stories",), [story.name for story in book.stories])
     for index, story in enumerate(book.stories):
         yield from _story(("stories", index), story, book)
@@ -138,6 +144,8 @@ def _story(path: KeyPath, story: Story, book: Book) -> Found:
 def _step(path: KeyPath, step: Step, story: Story, book: Book) -> Found:
     if step.change is None:
         yield from _asking(path, step, story, book)
+        if step.expect is not None and step.expect.problem is not None:
+            yield (*path, "expect", "problem"), "is about a policy that does not load; expected a story without steps"
         return
     asked = [name for name in Asking.model_fields if getattr(step, name) is not None]
     if asked:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from usherd.config.problems import ConfigError, KeyPath, Problem, Unusable
 from usherd.config.schema_stories import Ask, Asking, Book, Story
-from usherd.domain import Question
+from usherd.domain import Decision, Question
+from usherd.errors import Fault
 from usherd.stores.provider_http import provider_http
 from usherd.stories.answers import Difference, checks, differences
 from usherd.stories.book import OpenBook
@@ -26,7 +27,7 @@ class Failure:
     """Which step of a sequence it is; empty for a single question."""
     differences: tuple[Difference, ...]
     checks: tuple[str, ...] = ()
-    """How the checks of the decision went; none where there was no decision."""
+    """How the checks of the decision went; or what kind of error there was instead of one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Result:
         return self.outcome == "passed"
 
 
-async def run(opened: OpenBook, chosen: Callable[[Story], bool] = lambda story: True) -> AsyncIterator[Result]:
+async def run(opened: OpenBook, chosen: Callable[[Story], bool] = lambda story: True) -> AsyncGenerator[Result, None]:
     """Tells the chosen stories of a file, in their order."""
     async with provider_http() as http:
         compiler = Compiler(opened, http)
@@ -126,8 +127,15 @@ async def _ask(
     found = differences(expect, answer, writes, models)
     if not found:
         return None
+    return Failure(step=step, differences=tuple(found), checks=await _how(world, question, answer))
+
+
+async def _how(world: World, question: Question, answer: Decision | Fault) -> tuple[str, ...]:
+    """How the checks went; of a fault, the kind of error that it came from."""
+    if isinstance(answer, Fault):
+        return () if answer.__cause__ is None else (f"caused by {type(answer.__cause__).__name__}",)
     explained = await world.explained(question)
-    return Failure(step=step, differences=tuple(found), checks=() if explained is None else tuple(checks(explained)))
+    return () if explained is None else tuple(checks(explained))
 
 
 def _question(book: Book, world: World, story: Story, asking: Asking) -> Question:
