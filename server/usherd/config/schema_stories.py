@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from usherd.config.fields import BudgetPeriod, Money, Rate, Section, Text, refuse
 
 KeyType = Literal["RSA", "RSA-1024", "P-256", "P-384", "P-521", "Ed25519"]
+Effect = Literal["ALLOW", "DENY"]
 Part = Literal["keys", "directory", "provisioning"]
 
 
@@ -88,12 +89,21 @@ class ExpectedLimits(Section):
     member: ExpectedLimit | None = Field(default=None, description="The member's.")
 
 
+class ExpectedShadow(Section):
+    """What the candidate policy of `access.shadow` would answer. Null: it has no answer."""
+
+    null_is_none = True
+
+    effect: Effect | None = Field(default=None, description="Whether the request might pass.")
+    reason: Text | None = Field(default=None, description="The reason by its name in the contract.")
+
+
 class Expect(Section):
     """What must be answered. What is not named is not looked at; null: there is no such thing."""
 
     null_is_none = True
 
-    effect: Literal["ALLOW", "DENY"] | None = Field(default=None, description="Whether the request may pass.")
+    effect: Effect | None = Field(default=None, description="Whether the request may pass.")
     reason: Text | None = Field(default=None, description="The reason by its name in the contract.")
     http_status: int | None = Field(default=None, description="What the end user is answered with.")
     www_authenticate: str | None = Field(default=None, description="The header that goes with it.")
@@ -119,6 +129,7 @@ class Expect(Section):
         default=None, description="All models of the catalogue that the question would be allowed with, sorted."
     )
     limits: ExpectedLimits | None = Field(default=None, description="What the gateway is told to enforce.")
+    shadow: ExpectedShadow | None = Field(default=None, description="What the candidate policy would answer.")
     writes: list[dict[str, dict[str, Any]]] | None = Field(
         default=None, description="What is written to the directory, in order: `create_user: {id: ...}` and the like."
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from usherd.config.schema_stories import Expect
 from usherd.decide import told
-from usherd.domain import Decision, Limit, Limits
+from usherd.domain import Decision, Limit, Limits, ShadowVerdict
 from usherd.errors import Fault
 from usherd.facts import Team, Write
 
@@ -29,18 +29,30 @@ class Difference:
         return f"{self.what}: expected {_text(self.expected)}, got {_text(self.got)}"
 
 
-def differences(
-    expect: Expect, answer: Decision | Fault, writes: Sequence[Write], models: list[str] | None
-) -> list[Difference]:
-    """Everything that is expected and not so. `models` are looked at only where some are expected."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """An answer, and what was asked besides because something is expected of it."""
+
+    answer: Decision | Fault
+    writes: Sequence[Write]
+    models: list[str] | None = None
+    """What a list of models shows."""
+    shadow: ShadowVerdict | None = None
+    """What the candidate policy would answer."""
+
+
+def differences(expect: Expect, told: Told) -> list[Difference]:
+    """Everything that is expected and not so."""
+    answer = told.answer
     got = _fault_words(answer) if isinstance(answer, Fault) else _words(answer)
-    got["writes"] = [_write(each) for each in writes]
-    got["models"] = models
+    got |= {"writes": [_write(each) for each in told.writes], "models": told.models, "shadow": _shadow(told.shadow)}
     wanted = {name: getattr(expect, name) for name in Expect.model_fields if name in expect.model_fields_set}
     if isinstance(answer, Fault) and "fault" not in wanted:
         return [Difference("fault", None, got["fault"])]
     if expect.limits is not None:
         wanted["limits"] = _limits_wanted(expect.limits.model_dump(exclude_unset=True))
+    if expect.shadow is not None:
+        wanted["shadow"] = expect.shadow.model_dump(exclude_unset=True)
     return [
         Difference(name, value, got.get(name))
         for name, value in wanted.items()
@@ -49,7 +61,7 @@ def differences(
 
 
 def _fits(name: str, wanted: object, got: object) -> bool:
-    if name == "limits":
+    if name in ("limits", "shadow"):
         return _holds(wanted, got)
     if name == "writes":
         wanted_writes, got_writes = _list(wanted), _list(got)
@@ -102,6 +114,13 @@ def _words(decision: Decision) -> dict[str, Any]:
 
 def _fault_words(fault: Fault) -> dict[str, Any]:
     return {"fault": fault.reason.name}
+
+
+def _shadow(shadow: ShadowVerdict | None) -> dict[str, Any] | None:
+    if shadow is None:
+        return None
+    effect, reason = shadow.effect, shadow.reason
+    return {"effect": effect and effect.name, "reason": reason and reason.name}
 
 
 def _limits(limits: Limits) -> dict[str, Any]:

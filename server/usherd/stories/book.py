@@ -188,9 +188,13 @@ def _words(path: KeyPath, asking: Asking, book: Book) -> Found:
     for key, value, names in (
         ("reason", expect.reason, Reason.__members__),
         ("fault", expect.fault, FaultReason.__members__),
+        ("shadow.reason", None if expect.shadow is None else expect.shadow.reason, Reason.__members__),
     ):
         if value is not None and value not in names:
-            yield (*path, "expect", key), f"{quoted(value)} is no such name of the contract{did_you_mean(value, names)}"
+            yield (
+                (*path, "expect", *key.split(".")),
+                f"{quoted(value)} is no such name of the contract{did_you_mean(value, names)}",
+            )
     for index, write in enumerate(expect.writes or []):
         kinds = [kind.value for kind in WriteKind]
         if len(write) != 1 or next(iter(write)) not in kinds:

@@ -10,15 +10,16 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.problems import KeyPath
 from usherd.config.schema_stories import Change, Story, Usage
-from usherd.domain import Decision, Question
+from usherd.domain import Decision, Question, ShadowVerdict
 from usherd.errors import Fault
-from usherd.facts import BudgetKind, BudgetOwner, Write, WriteKind
-from usherd.policy import Policy, ProvisionRules
-from usherd.ports import Hook, Provisioning
+from usherd.facts import BudgetKind, BudgetOwner, Write
+from usherd.policy import Policy
+from usherd.ports import Provisioning
+from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.memory_directory import MemoryDirectory
 from usherd.stores.operator_hook import OperatorHook
-from usherd.stores.provisioning import Bounded
+from usherd.stores.provisioning import bounded
 from usherd.stories.book import OpenBook
 from usherd.stories.compiled import Circumstances, Compiler
 from usherd.stories.outages import StoryDirectory, StoryKeys, StoryWrites
@@ -49,7 +50,7 @@ class World:
             everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
             clock=self._clock,
         )
-        self._writes = StoryWrites(self._bounded(settings.policy), self)
+        self._writes = StoryWrites(bounded(self._directory, settings.policy, self._stopwatch), self)
         self._authorizer = self._made()
         self._spend([*opened.book.usage, *story.usage])
 
@@ -72,6 +73,12 @@ class World:
             return await self._authorizer.authorize(question, explain=True, patience=0.0)
         except Fault:
             return None
+
+    async def shadow(self, question: Question) -> ShadowVerdict | None:
+        """What the candidate policy would answer; None when there is none, or no decision to stand beside."""
+        explained = await self.explained(question)
+        explanation = None if explained is None else explained.verdict.explanation
+        return None if explanation is None else explanation.shadow
 
     async def models(self, question: Question) -> list[str] | None:
         """The models of the catalogue that the question would be allowed with; None when there is no decision."""
@@ -110,22 +117,18 @@ class World:
             self._directory.replace(self._compiled.settings.directory)
         self._authorizer = self._made()
 
-    def _bounded(self, policy: Policy) -> Provisioning:
-        users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
-        kinds = {WriteKind.CREATE_USER, WriteKind.UPDATE_USER}
-        of_users = Bounded(self._directory, users.per_minute, self._stopwatch, kinds)
-        return Bounded(of_users, teams.per_minute, self._stopwatch, {WriteKind.CREATE_TEAM})
+    def _made(self) -> Answering:
+        """Who answers: under a candidate policy as well, if the configuration names one."""
+        settings = self._compiled.settings
+        live = self._authorizer_of(settings.policy, self._writes)
+        if settings.shadow is None:
+            return live
+        return Shadowed(live, self._authorizer_of(settings.shadow, None), settings.shadow.digest)
 
-    def _hook(self) -> Hook | None:
-        hook = self._compiled.settings.hook
-        if hook is None:
-            return None
-        return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=self._stopwatch)
-
-    def _made(self) -> Authorizer:
+    def _authorizer_of(self, policy: Policy, provisioning: Provisioning | None) -> Authorizer:
         compiled, ids = self._compiled, (f"{number:026d}" for number in itertools.count())
-        policy = compiled.settings.policy
         keys = StoryKeys(compiled.keys, compiled.beside, compiled.runners, self)
+        hook = compiled.settings.hook
         return Authorizer(
             policy=policy,
             verifier=Verifier(policy, keys, self._clock),
@@ -134,8 +137,11 @@ class World:
             clock=self._clock,
             stopwatch=self._stopwatch,
             new_id=lambda: next(ids),
-            hook=self._hook(),
-            provisioning=self._writes,
+            provisioning=provisioning,
+            hook=None
+            if hook is None
+            else OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=self._stopwatch),
+            hook_is_pure=hook is not None and hook.pure,
         )
 
     def _clock(self) -> float:
