@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from keyring import claims, key_pair, key_set
 from usherd.config.problems import ConfigError
 from usherd.config.schema_stories import Ask, Book, Change, Expect, Story
 from usherd.stories.book import read_book
@@ -264,6 +265,27 @@ def test_a_policy_in_a_file_of_its_own_is_told_with_keys_of_the_stories(tmp_path
     )
 
     assert result.passed, list(lines(result))
+
+
+def test_a_token_as_it_was_sent_is_verified_by_the_keys_of_the_policy_and_claims_by_those_of_the_stories(
+    tmp_path: Path,
+) -> None:
+    pair = key_pair("Ed25519", "theirs")
+    book = yaml.safe_load(BOOK)
+    book["policy"]["issuers"][0]["keys"] = {"jwks": key_set(pair)}
+    book["now"] = "2027-01-15T08:00:00Z"
+    sent = pair.token(claims(aud="gateway", job="reader"))
+    forged = key_pair("Ed25519", "another").token(claims(aud="gateway", job="reader"), header=pair.header())
+    ask, allow = {"route": "/v1/models"}, {"effect": "ALLOW"}
+    book["stories"] = [
+        {"name": "sent", "token": sent, "ask": ask, "expect": allow},
+        {"name": "forged", "token": forged, "ask": ask, "expect": {"reason": "SIGNATURE_INVALID"}},
+        {"name": "signed here", "claims": "reader", "ask": ask, "expect": allow},
+    ]
+
+    results = told(tmp_path, yaml.safe_dump(book))
+
+    assert [result.outcome for result in results] == ["passed"] * 3, [list(lines(result)) for result in results]
 
 
 def test_merge_keys_and_anchors_may_be_used_and_other_unknown_keys_not(tmp_path: Path) -> None:
