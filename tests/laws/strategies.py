@@ -53,13 +53,13 @@ rarely = st.sampled_from((False,) * 11 + (True,))
 mostly = st.sampled_from((True,) * 5 + (False,))
 
 
-@st.composite
-def mixtures(draw: st.DrawFn) -> Options:
-    """Each option at either value."""
-    return with_values(STRICT, {info.name: draw(st.sampled_from(info.values)) for info in OPTIONS})
+def _mixture(bits: int) -> Options:
+    return with_values(STRICT, {info.name: info.values[bits >> place & 1] for place, info in enumerate(OPTIONS)})
 
 
-options = st.one_of(*[st.just(STRICT)] * 4, st.just(LITELLM), mixtures())
+# Each option at either value, from one number: it shrinks towards strict, and is drawn at once.
+mixtures = st.integers(0, 2 ** len(OPTIONS) - 1).map(_mixture)
+options = st.one_of(*[st.just(STRICT)] * 4, st.just(LITELLM), mixtures)
 
 
 @st.composite
