@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from keyring import claims, key_pair, key_set
+from usherd.config.json_schema import stories_schema
 from usherd.config.problems import ConfigError
 from usherd.config.schema_stories import Ask, Book, Change, Expect, Story
 from usherd.stories.book import read_book
@@ -340,6 +341,18 @@ def test_hundreds_of_stories_take_seconds(tmp_path: Path) -> None:
     assert len(results) == 300
     assert all(result.passed for result in results)
     assert time.perf_counter() - began < 12
+
+
+def test_the_schema_for_editors_describes_every_key() -> None:
+    schema = stories_schema()
+
+    for name, mapping in (("file", schema), *schema["$defs"].items()):
+        assert mapping["additionalProperties"] is False, name
+        undescribed = [key for key, value in mapping["properties"].items() if not {"description", "$ref"} & set(value)]
+        assert undescribed == [], name
+    for kind in ("Story", "Step"):
+        for key in ("claims", "ask"):
+            assert schema["$defs"][kind]["properties"][key]["anyOf"][0] == {"type": "string"}
 
 
 def test_the_page_about_stories_has_true_stories(tmp_path: Path) -> None:

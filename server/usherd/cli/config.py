@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -9,7 +10,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
-from usherd.config.json_schema import json_schema
+from usherd.cli.litellm import Ignore, LitellmVersion, Version, checked, imported
+from usherd.config.json_schema import json_schema, stories_schema
+from usherd.config.litellm.files import text_of
 from usherd.config.load import load
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
@@ -26,7 +29,16 @@ Exit codes: 0 it loads, 2 it does not; then every mistake is one line, FILE:LINE
 _SCHEMA_EXAMPLES = """\b
 Examples:
   usherd config schema > usherd.schema.json
-  usherd config schema --directory > directory.schema.json"""
+  usherd config schema --directory > directory.schema.json
+  usherd config schema --stories > stories.schema.json"""
+
+_IMPORT_EXAMPLES = """\b
+Examples:
+  usherd config import-litellm config.yaml --out usherd.yaml
+  usherd config import-litellm config.yaml --litellm-version 1.63 --ignore allowed_ips
+
+LiteLLM's environment is read as well: JWT_PUBLIC_KEY_URL, JWT_AUDIENCE, JWT_ISSUER and what os.environ/NAME names.
+Exit codes: 0 it was written, 2 LiteLLM would not take it, or usherd cannot mean the same; every reason is one line."""
 
 
 @app.command("check", epilog=_CHECK_EXAMPLES)
@@ -87,6 +99,31 @@ def _unusable(settings: Settings) -> str | None:
 @app.command("schema", epilog=_SCHEMA_EXAMPLES)
 def schema(
     directory: Annotated[bool, typer.Option("--directory", help="That of a directory file.")] = False,
+    stories: Annotated[bool, typer.Option("--stories", help="That of a file of stories.")] = False,
 ) -> None:
     """Shows the JSON schema of a configuration, for editors."""
-    say_json(json_schema(directory=directory))
+    if directory and stories:
+        fail("expected --directory or --stories, not both")
+    say_json(stories_schema() if stories else json_schema(directory=directory))
+
+
+@app.command("import-litellm", epilog=_IMPORT_EXAMPLES)
+def import_litellm(
+    file: Annotated[Path, typer.Argument(metavar="CONFIG", help="LiteLLM's config.yaml.")],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="A new file; standard output unless given.")] = None,
+    litellm_version: Version = LitellmVersion.LATEST,
+    ignore: Ignore = None,
+) -> None:
+    """Makes a configuration of LiteLLM's, with `preset: litellm`, that says where strict would differ."""
+    found = imported(file, litellm_version, ignore)
+    checked(found, file)
+    text = text_of(found, file, litellm_version.value)
+    if out is None:
+        sys.stdout.write(text)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError as error:
+        fail(f"{out}: cannot be written: {error.strerror or 'unknown error'}")
+    say(f"{out} is written", "yes")

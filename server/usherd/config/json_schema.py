@@ -8,6 +8,7 @@ from usherd.config.schema import File, GlobalBudget
 from usherd.config.schema_directory import DirectoryFile
 from usherd.config.schema_issuers import Claims
 from usherd.config.schema_options import Access
+from usherd.config.schema_stories import Book
 
 _MAY_BE_NULL = {kind.__name__: kind.may_be_null for kind in (Access, GlobalBudget)}
 
@@ -25,6 +26,17 @@ def json_schema(*, directory: bool = False) -> dict[str, Any]:
         for key, value in () if name == Claims.__name__ else mapping.get("properties", {}).items():
             if key not in _MAY_BE_NULL.get(name, ()):
                 _without_null(value)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def stories_schema() -> dict[str, Any]:
+    """The schema of a file of stories. Claims and questions may be the names of fixtures instead."""
+    schema = Book.model_json_schema(mode="validation")
+    for mapping in (schema, *schema["$defs"].values()):
+        for key in {"claims", "ask"} & mapping["properties"].keys() if "issuer" in mapping["properties"] else ():
+            mapping["properties"][key]["anyOf"].insert(0, {"type": "string"})
+    for key in ("policy", "directory"):
+        schema["properties"][key] |= {"anyOf": [{"type": "string"}, {"type": "object"}]}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -30,7 +30,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Told:
+class Answered:
     """An answer, and what was asked besides because something is expected of it."""
 
     answer: Decision | Fault
@@ -41,11 +41,15 @@ class Told:
     """What the candidate policy would answer."""
 
 
-def differences(expect: Expect, told: Told) -> list[Difference]:
+def differences(expect: Expect, answered: Answered) -> list[Difference]:
     """Everything that is expected and not so."""
-    answer = told.answer
+    answer = answered.answer
     got = _fault_words(answer) if isinstance(answer, Fault) else _words(answer)
-    got |= {"writes": [_write(each) for each in told.writes], "models": told.models, "shadow": _shadow(told.shadow)}
+    got |= {
+        "writes": [_write(each) for each in answered.writes],
+        "models": answered.models,
+        "shadow": _shadow(answered.shadow),
+    }
     wanted = {name: getattr(expect, name) for name in Expect.model_fields if name in expect.model_fields_set}
     if isinstance(answer, Fault) and "fault" not in wanted:
         return [Difference("fault", None, got["fault"])]

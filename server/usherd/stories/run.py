@@ -12,7 +12,7 @@ from usherd.config.schema_stories import Ask, Asking, Book, Story
 from usherd.domain import Decision, Question
 from usherd.errors import Fault
 from usherd.stores.provider_http import provider_http
-from usherd.stories.answers import Difference, Told, checks, differences
+from usherd.stories.answers import Answered, Difference, checks, differences
 from usherd.stories.book import OpenBook
 from usherd.stories.compiled import Compiler
 from usherd.stories.tokens import Recipe
@@ -123,13 +123,13 @@ async def _ask(
     except Unusable as error:
         raise ConfigError([opened.document.problem(place, str(error))]) from None
     answer, writes = await world.answer(question)
-    told = Told(
+    answered = Answered(
         answer=answer,
         writes=writes,
         models=await world.models(question) if "models" in expect.model_fields_set else None,
         shadow=await world.shadow(question) if "shadow" in expect.model_fields_set else None,
     )
-    found = differences(expect, told)
+    found = differences(expect, answered)
     if not found:
         return None
     return Failure(step=step, differences=tuple(found), checks=await _how(world, question, answer))
