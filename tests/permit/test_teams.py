@@ -224,3 +224,41 @@ def test_a_team_whose_id_looks_like_an_alias_is_a_dependency_of_its_own() -> Non
 
     named = [each.id for each in decision.verdict.depends_on if each.kind.name == "TEAM"]
     assert named == ["alias:idp/R", "idp/alias:R"]
+
+
+@pytest.mark.parametrize(
+    ("team_org", "alias", "reason"),
+    [
+        ("", "Acme", "ALLOWED"),
+        ("acme", "Acme", "ALLOWED"),
+        ("other", "Acme", "ORGANIZATION_MISMATCH"),
+        ("", "Nobody", "ORGANIZATION_MISMATCH"),
+        ("acme", "Nobody", "ORGANIZATION_MISMATCH"),
+        ("acme", "Twice", "ORGANIZATION_MISMATCH"),
+    ],
+)
+def test_an_organizations_alias_names_one_organization_which_is_the_teams(
+    team_org: str, alias: str, reason: str
+) -> None:
+    world = World(
+        teams=(replace(A, organization=team_org),),
+        organizations=(
+            Organization(id="acme", alias="Acme"),
+            Organization(id="other", alias="Twice"),
+            Organization(id="third", alias="Twice"),
+        ),
+    )
+    decision = world.ask(claims={"groups": ["a"], "org_alias": alias})
+
+    assert decision.verdict.reason.name == reason
+    if reason == "ALLOWED":
+        assert decision.verdict.principal is not None
+        assert decision.verdict.principal.organization_id == "acme"
+
+
+@pytest.mark.parametrize("path", [{"org": "acme"}, {"org_alias": "Acme"}])
+def test_an_organization_that_the_issuer_may_not_grant_is_refused_by_either_word(path: dict[str, str]) -> None:
+    tight = policy(issuers=(replace(issuer(), may_grant=MayGrant(organizations=frozenset({"other"}))),))
+    world = World(policy=tight, teams=(A,), organizations=(Organization(id="acme", alias="Acme"),))
+
+    assert world.reason(claims={"groups": ["a"], **path}) == "ORGANIZATION_MISMATCH"

@@ -15,11 +15,11 @@ def organization(case: Case) -> Outcome:
     if not case.organization_id and not asked and not profile.organization_alias:
         return NOT_APPLICABLE
     if profile.organization_alias:
-        if case.organization is None:
+        named = case.reading.organization_by_alias(profile.organization_alias)
+        if named is None:
             return _mismatch("The organization's alias does not name one organization.")
         # The token's word for it was an alias; from here on it is the organization's id.
-        named = case.reading.organization_by_alias(profile.organization_alias)
-        claimed = "" if named is None else named.id
+        claimed = named.id
     allowed = profile.organizations_allowed
     if claimed and allowed is not None and claimed not in allowed:
         return _mismatch("The issuer may not grant the token's organization.")
