@@ -205,6 +205,13 @@ def test_a_text_in_place_of_a_list_is_letters(field: str) -> None:
     assert name_of(case({field: "words"}, {"words": ""})) is None
 
 
+@pytest.mark.parametrize("name", ["scope", "sub", "mail"])
+def test_a_claim_that_is_read_as_a_text_too_has_no_letters(name: str) -> None:
+    config = {"team_ids_jwt_field": name, "user_email_jwt_field": "mail"}
+
+    assert name_of(case(config, {name: "abc"})) is None
+
+
 def test_without_letters_a_text_is_no_role_and_no_known_team() -> None:
     said = {"groups": "abc", "realm": {"roles": "u", "x": 1}, "roles": ["kept"]}
     config = {"team_ids_jwt_field": "groups", "user_roles_jwt_field": "realm.roles", "roles_jwt_field": "roles"}

@@ -153,34 +153,36 @@ def cache_key(subject: Subject) -> bool:
     return _looked_at(subject) and not known and litellm.claim(case, "object_id_jwt_field") is None
 
 
-_LETTER_FIELDS = ("user_roles_jwt_field", "roles_jwt_field")
+_ROLE_FIELDS = ("user_roles_jwt_field", "roles_jwt_field")
+_TEXT_FIELDS = (*_ID_FIELDS, "object_id_jwt_field", "user_email_jwt_field")
+NO_SUCH_TEAM = "~ no team of the case has this id ~"
 
 
 def letters(subject: Subject) -> bool:
-    """A claim that should be a list of roles or teams is a text."""
-    case = subject.case
-    texts = [litellm.nested_claim(case, field) for field in _LETTER_FIELDS]
-    return any(isinstance(each, str) and each for each in (*texts, litellm.claim(case, "team_ids_jwt_field")))
-
-
-NO_SUCH_TEAM = "~ no team of the case has this id ~"
+    """A claim that should be a list of roles or teams, and is read as nothing else, is a text."""
+    return bool(_lists_as_text(subject.case))
 
 
 def without_letters(case: Case) -> Json:
     """The claims with no roles in place of a text, and with one unknown team in place of a text of teams."""
     claims: dict[str, Any] = dict(litellm.claims_of(case))
-    teams = litellm.setting(case, "team_ids_jwt_field")
-    roles = [litellm.setting(case, field) for field in _LETTER_FIELDS]
-    for path in [each.removeprefix("metadata.").split(".") for each in roles if each]:
-        claims = _with_empty_list(claims, path)
-    if teams is not None and isinstance(litellm.claims_of(case).get(teams), str):
-        claims[teams] = [NO_SUCH_TEAM] if litellm.claims_of(case)[teams] else []
+    for path, instead in _lists_as_text(case):
+        claims = _with(claims, path, instead)
     return claims
 
 
-def _with_empty_list(claims: dict[str, Any], path: list[str]) -> dict[str, Any]:
+def _lists_as_text(case: Case) -> list[tuple[list[str], list[str]]]:
+    """(path of the claim, what usherd reads in its place) of each text that should be a list."""
+    found: list[tuple[list[str], list[str]]] = []
+    for field in _ROLE_FIELDS:
+        if isinstance(text := litellm.nested_claim(case, field), str) and text:
+            found.append((litellm.setting(case, field).removeprefix("metadata.").split("."), []))
+    if isinstance(text := litellm.claim(case, "team_ids_jwt_field"), str) and text:
+        found.append(([litellm.setting(case, "team_ids_jwt_field")], [NO_SUCH_TEAM]))
+    texts = {"scope", "sub", "iss", "jti", *(litellm.setting(case, field) for field in _TEXT_FIELDS)}
+    return [(path, instead) for path, instead in found if path[0] not in texts]
+
+
+def _with(claims: dict[str, Any], path: list[str], value: list[str]) -> dict[str, Any]:
     first, *rest = path
-    inner = claims.get(first)
-    if not rest:
-        return claims | {first: []} if isinstance(inner, str) else claims
-    return claims | {first: _with_empty_list(inner, rest)} if isinstance(inner, dict) else claims
+    return claims | {first: _with(claims[first], rest, value) if rest else value}
