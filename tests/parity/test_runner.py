@@ -92,7 +92,10 @@ async def test_reworded_claims_count_for_genuine_tokens_only(runner: Runner) -> 
     assert (await runner.ask(forged, claims={"sub": "other"})).outcome is Outcome.DENY
 
 
-@pytest.mark.parametrize("behaviour", [{"error": "connect"}, {"error": "timeout"}, {"body": "<html>"}, {"status": 500}])
+@pytest.mark.parametrize(
+    "behaviour",
+    [{"error": "connect"}, {"error": "timeout"}, {"error": "reset"}, {"body": "<html>"}, {"status": 500}],
+)
 async def test_keys_that_cannot_be_fetched_give_no_decision(runner: Runner, behaviour: dict[str, object]) -> None:
     told = await runner.ask(case(jwks_http=behaviour))
 

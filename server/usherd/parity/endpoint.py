@@ -15,10 +15,10 @@ FETCH_TIMEOUT = 0.3
 async def publishing(behaviour: Mapping[str, Any], document: bytes) -> AsyncIterator[str]:
     """The URL of the key document, as long as the block lasts.
 
-    `behaviour` has `error` (`connect`: nobody listens; `timeout`: nobody answers), `status` (with the document as
-    body) or `body` (a text in place of the document).
+    `behaviour` has `error` (`connect`: nobody listens; `timeout`: nobody answers; others: the connection is closed),
+    `status` (with the document as body) or `body` (a text in place of the document).
     """
-    silent = behaviour.get("error") == "timeout"
+    error = behaviour.get("error")
     body = behaviour["body"].encode() if "body" in behaviour else document
     status = behaviour.get("status", 200)
     head = f"HTTP/1.1 {status} -\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -27,9 +27,9 @@ async def publishing(behaviour: Mapping[str, Any], document: bytes) -> AsyncIter
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
-            if silent:
+            if error == "timeout":
                 await gone.wait()
-            else:
+            elif error is None:
                 writer.write(f"{head}Connection: close\r\n\r\n".encode() + body)
                 await writer.drain()
         except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
@@ -39,7 +39,7 @@ async def publishing(behaviour: Mapping[str, Any], document: bytes) -> AsyncIter
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    if behaviour.get("error") == "connect":
+    if error == "connect":
         server.close()
     try:
         yield f"http://127.0.0.1:{port}/jwks.json"
