@@ -201,6 +201,14 @@ def test_an_object_id_is_the_teams_or_users_whose_role_is_mapped(
     assert (principal.team_id, principal.user_id) == (team, user)
 
 
+def test_an_object_id_that_names_no_team_is_refused_whatever_else_is_granted() -> None:
+    world = World(policy=rules(permission(TEAM, ("*",), (CHAT,))), teams=(Team(id="a", models=("*",)),))
+
+    assert world.reason(claims={"approles": ["svc.team"], "oid": "a"}) == "ALLOWED"
+    assert world.reason(claims={"approles": ["svc.team"], "oid": "nowhere"}) == "TEAM_NOT_ALLOWED"
+    assert world.reason(claims={"approles": ["svc.team"], "oid": "nowhere", "groups": ["a"]}) == "TEAM_NOT_ALLOWED"
+
+
 @pytest.mark.parametrize(
     ("loads", "reason"), [(True, "TEAM_NOT_ALLOWED"), (False, "ALLOWED")], ids=["loaded", "not loaded"]
 )

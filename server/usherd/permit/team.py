@@ -21,7 +21,9 @@ def team(case: Case) -> Outcome:
     if choice.none_qualifies:
         return Denied(Reason.MODEL_NOT_GRANTED, "None of the token's teams has the route and the model.", 403)
     writes = team_writes(case)
-    if choice.unknown and not writes:
+    # An object id stands for the team, so that one which names none is not passed over for another.
+    lost = identity.profile.team_by_object and not choice.claimed
+    if (choice.unknown or lost) and not writes:
         return Denied(Reason.TEAM_NOT_ALLOWED, "The directory does not know the token's team.")
     if writes:
         return Passed(writes)
