@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +20,36 @@ from usherd.app import spare_the_collector
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.load import load
+from usherd.facts import Team
 from usherd.rpc import translate
 from usherd.rpc.answers import check_response
+from usherd.stores.budgets import Budget
 from usherd.stores.memory_directory import MemoryDirectory
 
 MAX_WARM = 60.0
 """Microseconds a question that was asked before, of 1,000 tokens and 20 models."""
 MAX_COLD_OVER_RAW = 250.0
 """Microseconds a question may cost beyond the bare RS256 verification, when its token is new."""
+MANY_TEAMS = 100_000
+MAX_MANY_TEAMS_OVER_FEW = 1.10
+"""How much more a question that was asked before may cost beside 100,000 teams than beside 100."""
 
 
 def measure(company: Company, rounds: int) -> list[Figure]:
     """Cold and warm questions, and the raw verification beside them, in turns."""
     spare_the_collector()
     raws, colds, warms, judged = [], [], [], []
+    ratios, again, grown = [], [], []
+    few, many = _authorizer(company.config), _authorizer(company.config, MANY_TEAMS)
+    for each in (few, many):
+        _pass(each, company.check)
+    for number in range(rounds):
+        # Whoever goes second finds the caches of the first: they take turns.
+        pair = [few, many] if number % 2 else [many, few]
+        costs = {id(each): min(_pass(each, company.check) for _ in range(3)) for each in pair}
+        again.append(costs[id(few)])
+        grown.append(costs[id(many)])
+        ratios.append(grown[-1] / again[-1])
     for _ in range(rounds):
         authorizer = _authorizer(company.config)
         raw = _raw_verification(company)
@@ -52,18 +69,30 @@ def measure(company: Company, rounds: int) -> list[Figure]:
             tuple(cold - raw for cold, raw in zip(colds, raws, strict=True)),
             MAX_COLD_OVER_RAW,
         ),
+        Figure("in process, warm, 100 teams (the best of three passes)", "us", tuple(again)),
+        Figure("in process, warm, 100,000 teams (the best of three passes)", "us", tuple(grown)),
+        Figure("warm: 100,000 teams over 100", "times", tuple(ratios), MAX_MANY_TEAMS_OVER_FEW),
     ]
 
 
-def _authorizer(config: Path) -> Authorizer:
+def _authorizer(config: Path, teams: int = 0) -> Authorizer:
+    """The company's authorizer, with as many teams as that if there are fewer."""
     settings = load(config)
+    rows = settings.directory
+    more = (Team(id=f"more-{number}", organization="org-0", models=("*",)) for number in range(len(rows.teams), teams))
+    rows = replace(rows, teams=(*rows.teams, *more))
     keys = StaticKeys.of(idp=[key_pair("RSA", "bench")])
     ids = (f"{number:026d}" for number in itertools.count())
     return Authorizer(
         policy=settings.policy,
         verifier=Verifier(settings.policy, keys, time.time),
         keys=keys,
-        directory=MemoryDirectory("bench", settings.directory, bare_ids_for="idp"),
+        directory=MemoryDirectory(
+            "bench",
+            rows,
+            bare_ids_for="idp",
+            everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
+        ),
         clock=time.time,
         stopwatch=time.monotonic,
         new_id=lambda: next(ids),
