@@ -90,10 +90,12 @@ def _text(value: str) -> str:
 def _character(character: str) -> str:
     if character in '"\\':
         return f"\\{character}"
-    if " " <= character <= "~":
-        return character
+    # Letters of other scripts, too: an escape looks the same in every editor, and is taken for no other letter.
+    return character if " " <= character <= "~" else _escaped(character)
+
+
+def _escaped(character: str) -> str:
     number = ord(character)
-    # Also for letters of other scripts: an escape looks the same in every editor, and means no other letter.
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"
 
 
@@ -102,4 +104,4 @@ def _comment(text: str, depth: int) -> Iterator[str]:
     wrapper = textwrap.TextWrapper(WIDTH - len(pad) - 2, break_long_words=False, break_on_hyphens=False)
     for paragraph in text.split("\n"):
         for line in wrapper.wrap(paragraph) or [""]:
-            yield f"{pad}# {line}".rstrip()
+            yield f"{pad}# {''.join(c if c.isprintable() else _escaped(c) for c in line)}".rstrip()

@@ -16,12 +16,12 @@ _ALWAYS: Mapping[str, OptionValue] = {
     "access.route_check": "everyone",
     "user.routes": "enforced",
     "route.match": "templates",
-    # Models in URLs and fallbacks count, and lists of teams are read with groups, wildcards and aliases.
+    # Models in URLs and fallbacks count, and lists are read with groups, wildcards and aliases.
     "model.sources": "every",
     "team.model_rules": "full",
-    # Rows are loaded: of teams that an object id names, of administrators, and by what the row says.
+    "user.model_rules": "full",
+    # Teams that an object id names are loaded, and a row says what its user is called and may do.
     "team.object_id_loads": True,
-    "admin.loaded": True,
     "user.directory_role": "honoured",
     "user.effective_id": "row",
     # Budgets of organizations, members and end users bind.

@@ -9,14 +9,14 @@ from usherd.config.litellm import routes
 from usherd.config.litellm.jwtauth import DIRECTORY_ROLES, JwtAuth
 from usherd.config.litellm.notebook import Notebook
 from usherd.config.litellm.values import Section
-from usherd.config.litellm.versions import LATEST, Version
+from usherd.config.litellm.versions import LATEST, REFERENCE, Version
 from usherd.config.problems import key_text
 
 Rules = dict[str, Any]
 
 _WRITTEN_ALWAYS: Mapping[str, object] = {"always": True}
-_OPEN_TO_ALL = ("llm_api_routes", "info_routes", "internal_user_routes", "self_managed_routes")
-"""What the newest LiteLLM lets everyone call who is no administrator and has no lesser role."""
+_OPEN_TO_ALL = ("llm_api_routes", "info_routes")
+"""What the newest LiteLLM lets everyone call. More comes with a role of the directory, or a list of routes."""
 
 
 def teams(
@@ -61,7 +61,8 @@ def _team_routes(auth: JwtAuth, issuers: Sequence[Mapping[str, Any]], version: V
                 "LiteLLM holds team_allowed_routes against teams found by groups only, and there are none.",
             )
         return list(_OPEN_TO_ALL)
-    return routes.granted(auth.team_routes, auth.section.at("team_allowed_routes"), version, book)
+    opened = routes.granted(auth.team_routes, auth.section.at("team_allowed_routes"), version, book)
+    return opened if version == REFERENCE else routes.within(opened, _OPEN_TO_ALL, version)
 
 
 def users(auth: JwtAuth, settings: Section, version: Version, book: Notebook) -> Rules:

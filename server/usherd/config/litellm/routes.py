@@ -48,6 +48,23 @@ def listed(entries: Iterable[str], path: KeyPath, version: Version, book: Notebo
     return list(found)
 
 
+def within(entries: Iterable[str], groups: Iterable[str], version: Version) -> list[str]:
+    """A list without what its groups have beyond some others. Routes that are written out stay.
+
+    The newest LiteLLM holds everyone who is no administrator against these groups, too, whatever a group of a list has.
+    """
+    known = built_in(ROUTE_GROUPS[version])
+    open_to_all = {pattern for group in groups for pattern in known[group]}
+    found: dict[str, None] = {}
+    for entry in entries:
+        patterns = known.get(entry, ())
+        if open_to_all.issuperset(patterns):
+            found[entry] = None
+        else:
+            found.update(dict.fromkeys(pattern for pattern in patterns if pattern in open_to_all))
+    return list(found)
+
+
 def _patterns(entry: str, path: KeyPath, book: Notebook) -> tuple[str, ...]:
     """The patterns that fit what an entry of a later version fits."""
     if entry == "*":

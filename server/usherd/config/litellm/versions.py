@@ -95,7 +95,7 @@ REFERENCE_TEAM_ROUTES = ("openai_routes", "info_routes")
 LATEST_TEAM_ROUTES = (
     "openai_routes",
     "info_routes",
-    "mcp_routes",
+    "mcp_inference_routes",
     "/v1/messages",
     "/v1/messages/count_tokens",
     "/rag/ingest",
@@ -104,7 +104,7 @@ LATEST_TEAM_ROUTES = (
     "/v1/rag/query",
 )
 TEAM_ROUTES = {REFERENCE: REFERENCE_TEAM_ROUTES, LATEST: LATEST_TEAM_ROUTES}
-"""`team_allowed_routes` unless given."""
+"""`team_allowed_routes` unless given. Of `mcp_routes`, only the part that LiteLLM does not keep for others."""
 TEAM_ROUTE_CHOICES = ("openai_routes", "info_routes", "management_routes")
 """All that 1.63 takes in `team_allowed_routes`."""
 ADMIN_ROUTES = ("management_routes", "spend_tracking_routes", "global_spend_tracking_routes", "info_routes")

@@ -60,7 +60,8 @@ def import_litellm(
     Raises ConfigError with everything that LiteLLM of that version refuses, and that usherd cannot mean.
     """
     book = Notebook(ignore, source)
-    environment = {**environment, **_variables(config, environment, book)}
+    environment = _texts(environment)
+    environment |= _variables(config, environment, book)
     top = Section(config, (), book, environment)
     general, settings = top.section("general_settings"), top.section("litellm_settings")
     check_keys(top, book)
@@ -184,13 +185,26 @@ def _master_key(general: Section, environment: Mapping[str, str], book: Notebook
     key = environment.get(name)
     if key is None and value is None:
         return None
-    if key is None or len(key.encode("utf-8", "surrogateescape")) < MIN_MASTER_KEY:
+    if key is None or len(key.encode()) < MIN_MASTER_KEY:
         book.note(
             f"{name}: is not set, or has less than {MIN_MASTER_KEY} bytes and could be found by trying; sessions of the"
             " user interface are not taken"
         )
         return None
     return f"env:{name}"
+
+
+def _texts(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that are UTF-8. No file can hold the others, and no token or URL is like them."""
+    return {name: value for name, value in environment.items() if _is_utf8(value)}
+
+
+def _is_utf8(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _variables(config: Mapping[str, object], environment: Mapping[str, str], book: Notebook) -> dict[str, str]:
