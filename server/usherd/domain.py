@@ -42,6 +42,9 @@ class DependencyKind(IntEnum):
     END_USER = 8
     BUDGET = 9
 
+    # The number's own: an enum's is a function in Python, and these are in keys that each question looks up.
+    __hash__ = int.__hash__
+
 
 class CheckOutcome(IntEnum):
     """The contract's `CheckOutcome`, number by number."""
@@ -107,7 +110,7 @@ class VerifiedToken:
     key: VerificationKey | None
     """The key that verified it; None for a session of LiteLLM's form, which no public key verifies."""
     expires_at: float
-    """The claim `exp`, seconds since the epoch, without leeway. Without it, where that is allowed: the end of the longest
+    """The claim `exp`, seconds since the epoch, without leeway. Without it, where allowed: the end of the longest
     lifetime, or infinite."""
     not_before: float
     """The latest of `nbf` and `iat`, without leeway; 0 when there is neither."""

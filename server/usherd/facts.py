@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from typing import NamedTuple
 
 from usherd.domain import NO_LIMIT, Limit
 
@@ -19,10 +20,12 @@ class BudgetKind(IntEnum):
     MEMBER = 4
     END_USER = 5
 
+    # As in DependencyKind.
+    __hash__ = int.__hash__
 
-@dataclass(frozen=True, slots=True)
-class BudgetOwner:
-    """The owner of one budget, by the ids of the directory."""
+
+class BudgetOwner(NamedTuple):
+    """The owner of one budget, by the ids of the directory. A tuple: it is made and hashed for each question."""
 
     kind: BudgetKind
     id: str = ""

@@ -11,7 +11,9 @@ import typer
 
 from usherd.cli.console import Exit, fail, say_json, token_from
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
-from usherd.cli.settings import opened_here, settings_of
+from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
+from usherd.cli.settings import opened_here
+from usherd.config.settings import Settings
 from usherd.decide import allows
 from usherd.domain import Decision, Question
 from usherd.errors import Fault
@@ -26,6 +28,7 @@ Examples:
   pass show token | usherd ask - /v1/chat/completions gpt-4o --explain
   USHERD_TOKEN=... usherd ask /v1/models --method GET --json
   usherd ask @token.txt /v1/embeddings text-embedding-3-small --config usherd.yaml
+  usherd ask @token.txt /v1/chat/completions gpt-4o --litellm-config config.yaml
 
 Exit codes: 0 ALLOW, 1 DENY, 2 no decision (a fault, or wrong usage)."""
 
@@ -40,6 +43,10 @@ def ask(
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Answers in this process, by a configuration.")
     ] = None,
+    litellm_config: Litellm = None,
+    directory: Directory = None,
+    litellm_version: Version = LitellmVersion.LATEST,
+    ignore: Ignore = None,
     ca: Annotated[Path | None, typer.Option(help="PEM file of the authority behind the server's certificate.")] = None,
     method: Annotated[str, typer.Option(help="The HTTP method.")] = "",
     fallback: Annotated[list[str] | None, typer.Option(help="A model to fall back to; may be given again.")] = None,
@@ -55,8 +62,11 @@ def ask(
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
 ) -> None:
     """Asks: may the holder of TOKEN call ROUTE with MODEL?"""
-    if config is not None and (ca is not None or typer_gave(server)):
-        fail("--config answers in this process; expected it without --server and --ca")
+    here = config is not None or litellm_config is not None
+    if here and (ca is not None or typer_gave(server)):
+        fail("a configuration answers in this process; expected it without --server and --ca")
+    if not here and (directory is not None or ignore):
+        fail("--directory and --ignore are for --litellm-config; expected that, too")
     if team is not None and team_alias is not None:
         fail("expected --team or --team-alias, not both")
     token, route, model = _taken_apart(words)
@@ -73,8 +83,9 @@ def ask(
         modifies_guardrails=modifies_guardrails,
     )
     try:
-        if config is not None:
-            decision = _here(config, question, explain=explain, timeout=timeout)
+        if here:
+            settings = chosen_settings(config, litellm_config, directory, litellm_version, ignore)
+            decision = _here(settings, question, explain=explain, timeout=timeout)
         else:
             decision = _there(server or DEFAULT_SERVER, ca, question, explain=explain, timeout=timeout)
     except Fault as fault:
@@ -101,9 +112,7 @@ def _taken_apart(words: list[str]) -> tuple[str, str, str | None]:
     return token, words[0], words[1] if len(words) == 2 else None
 
 
-def _here(config: Path, question: Question, *, explain: bool, timeout: float) -> Decision:
-    settings = settings_of(config)
-
+def _here(settings: Settings, question: Question, *, explain: bool, timeout: float) -> Decision:
     async def asked() -> Decision:
         async with opened_here(settings) as house:
             return await house.authorizer.authorize(question, explain=explain, patience=timeout)

@@ -12,25 +12,30 @@ from typing import Annotated
 import typer
 
 from usherd.cli.console import fail, say
-from usherd.cli.settings import settings_of
+from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
 
 EXAMPLES = """\b
 Examples:
   usherd serve --config usherd.yaml
   usherd serve --config usherd.yaml --address unix:/run/usherd.sock
+  usherd serve --litellm-config config.yaml --directory directory.yaml
 
 SIGTERM and SIGINT drain: calls finish, then the exit code is 0. A second signal kills."""
 
 
 def serve(
-    config: Annotated[Path, typer.Option("--config", "-c", help="The configuration file.")],
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="The configuration file.")] = None,
     address: Annotated[str | None, typer.Option(help="Instead of server.address: host:port or unix:path.")] = None,
+    litellm_config: Litellm = None,
+    directory: Directory = None,
+    litellm_version: Version = LitellmVersion.LATEST,
+    ignore: Ignore = None,
 ) -> None:
     """Serves until a signal."""
     _take_whole_time_slices()
     # gRPC's core would write lines of its own, which are no JSON, for each failed handshake.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    settings = settings_of(config)
+    settings = chosen_settings(config, litellm_config, directory, litellm_version, ignore)
     # Only now: gRPC starts threads when it is imported, and they keep the way in which they were scheduled.
     from dataclasses import replace
 
@@ -47,7 +52,7 @@ def serve(
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             runner.run(app.serve(settings, on_ready=lambda where: say(f"usherd serves on {where}")))
     except (AddressUnusable, TlsUnusable, GivenKeysUnusable) as error:
-        fail(f"{config}: {error}")
+        fail(f"{config or litellm_config}: {error}")
 
 
 def _take_whole_time_slices() -> None:

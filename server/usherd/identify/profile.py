@@ -29,7 +29,7 @@ class Profiler:
             issuer.name: tuple(each for each in policy.internal_roles.mappings if each.issuer == issuer.name)
             for issuer in policy.issuers
         }
-        self._read_by_rules = {issuer.name: _paths_of_rules(policy, issuer) for issuer in policy.issuers}
+        self._read_by_rules = {issuer.name: frozenset(_paths_of_rules(policy, issuer)) for issuer in policy.issuers}
         self._priority = {team: place for place, team in enumerate(policy.teams.priority)}
 
     def profile(self, token: VerifiedToken) -> Profile:
@@ -43,7 +43,7 @@ class Profiler:
         if options.overage == "deny":
             refuse_overage(claims, read_by_rules)
         if options.email_domain == "deny":
-            refuse_unverified(claims, words.email, frozenset(read_by_rules))
+            refuse_unverified(claims, words.email, read_by_rules)
         held_scopes = scopes(claims, words.scopes, options)
         client = first(claims, words.client)
         kind = kind_of(claims, issuer, client, held_scopes)
@@ -57,17 +57,10 @@ class Profiler:
             user = where.email
         names_user = is_named(claims, words.user)
         teams = named_teams(claims, issuer, policy, self._priority)
-        by_claims = [
-            role
-            for role, held_by_claim in (
-                (PROXY_ADMIN, admin),
-                (TEAM, teams.names_single),
-                (INTERNAL_USER, names_user),
-                (INTERNAL_USER, is_user),
-            )
-            if held_by_claim
-        ]
-        user, teams = self._with_object(claims, issuer, object_role(policy, by_claims, mapped), user, teams)
+        if words.object is not None:
+            named = ((PROXY_ADMIN, admin), (TEAM, teams.names_single), (INTERNAL_USER, names_user or is_user))
+            role = object_role(policy, [role for role, is_held in named if is_held], mapped)
+            user, teams = _with_object(claims, issuer, role, user, teams)
         organization = one(claims, words.organization)
         return Profile(
             kind=kind,
@@ -102,23 +95,22 @@ class Profiler:
             claims=_passed_on(claims, issuer),
         )
 
-    def _with_object(
-        self, claims: VerifiedClaims, issuer: IssuerPolicy, role: str, user: str, teams: Teams
-    ) -> tuple[str, Teams]:
-        """User and teams after the object id, which takes the place of the one or the others."""
-        if role not in (TEAM, INTERNAL_USER) or not (found := one(claims, issuer.claims.object)):
-            return user, teams
-        if role == INTERNAL_USER:
-            return found, teams
-        allowed = issuer.may_grant.teams
-        granted = allowed is None or found in allowed
-        return user, Teams(
-            ids=(found,) if granted else (),
-            single=found if granted else "",
-            names_single=True,
-            names_groups=teams.names_groups,
-            by_object=True,
-        )
+
+def _with_object(claims: VerifiedClaims, issuer: IssuerPolicy, role: str, user: str, teams: Teams) -> tuple[str, Teams]:
+    """User and teams after the object id, which takes the place of the one or the others."""
+    if role not in (TEAM, INTERNAL_USER) or not (found := one(claims, issuer.claims.object)):
+        return user, teams
+    if role == INTERNAL_USER:
+        return found, teams
+    allowed = issuer.may_grant.teams
+    granted = allowed is None or found in allowed
+    return user, Teams(
+        ids=(found,) if granted else (),
+        single=found if granted else "",
+        names_single=True,
+        names_groups=teams.names_groups,
+        by_object=True,
+    )
 
 
 def _text(value: object) -> str:

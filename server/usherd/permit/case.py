@@ -71,7 +71,7 @@ class Case:
     reading: Reading
     roles: tuple[CompiledRole, ...]
     internal_roles: tuple[str, ...]
-    """The internal roles that count, in the order of precedence."""
+    """The internal roles that count, in the order of precedence; none where the policy does not enforce them."""
     mapping_entitles: bool
     """Whether an internal role that the token holds by a mapping grants something."""
     choice: TeamChoice

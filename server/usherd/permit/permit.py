@@ -22,6 +22,7 @@ class Permit:
 
     def __init__(self, policy: Policy) -> None:
         self.rules = Rulebook(policy)
+        self._internal_roles = policy.internal_roles.enforce
         self._asked: Memo[tuple[str, str, str | None, tuple[str, ...]], Asked] = Memo(4096)
 
     def asked(self, question: Question) -> Asked:
@@ -67,7 +68,7 @@ class Permit:
             identity=identity,
             reading=reading,
             roles=roles,
-            internal_roles=held_internal_roles(rules, identity, choice),
+            internal_roles=held_internal_roles(rules, identity, choice) if self._internal_roles else (),
             mapping_entitles=bool(mapped),
             choice=choice,
             organization_id=organization_id,

@@ -38,7 +38,9 @@ def choose_team(
             continue
         lacking = _lacking(rules, asked, held, team)
         if lacking is None:
-            return TeamChoice(team=team, team_id=team.id, claimed=True, shortfall=_with(rules, asked, held, team))
+            # As the reference chooses, having the model by name is not all there is to be said of it.
+            lacking = None if options.team_choice == "route_and_model" else _with(rules, asked, held, team)
+            return TeamChoice(team=team, team_id=team.id, claimed=True, shortfall=lacking)
         if nearest is None:
             nearest = (team, lacking)
     names_teams = profile.names_groups or bool(identity.team_ids)
