@@ -18,6 +18,7 @@ COMMANDS = (
     ("config",),
     ("config", "check"),
     ("config", "schema"),
+    ("config", "import-litellm"),
     ("token",),
     ("token", "inspect"),
     ("dev",),
