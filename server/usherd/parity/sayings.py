@@ -11,6 +11,7 @@ from usherd.errors import Refusal
 from usherd.identify.profile import Profiler
 from usherd.identify.resolve import identify
 from usherd.identify.words import is_missing
+from usherd.permit.internal_role import held_internal_roles
 from usherd.permit.permit import Permit
 from usherd.policy import ClaimPath, Policy
 from usherd.ports import Facts
@@ -50,7 +51,9 @@ class Sayings:
             return Said(UNREADABLE)
         reading = Reading(facts)
         identity = identify(profile, asked, reading, self._policy)
-        held = self._permit.case(asked, self._permit.asked(asked), identity, reading).internal_roles
+        case = self._permit.case(asked, self._permit.asked(asked), identity, reading)
+        # Not the case's own: it has none where the policy does not enforce them.
+        held = held_internal_roles(case.rules, identity, case.choice)
         return Said(
             role=held[0] if held else None,
             end_user=profile.end_user or None,
