@@ -44,11 +44,14 @@ check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say wh
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (with ARGS=--peers those for Go and TypeScript too).
 	$(BIN)/python tools/generate.py $(ARGS)
 
+mutants: $(VENV)/.mutants ## Counts the changes of the code that no test notices (ARGS=permit for one room of it).
+	$(BIN)/python tools/mutants.py $(ARGS)
+
 bench: $(VENV)/.dev ## Measures usherd on this machine.
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Removes what the other commands made.
-	rm -rf .venv .venv-stubs .venv-floor .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache \
+	rm -rf .venv .venv-stubs .venv-floor .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -67,4 +70,8 @@ $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install $(CONSTRAINTS) --group test --group lint
 	@touch $@
 
-.PHONY: help run test test-peers parity check check-code check-contract check-docs generate bench clean
+$(VENV)/.mutants: $(VENV)/.dev
+	$(PIP) install $(CONSTRAINTS) --group mutants
+	@touch $@
+
+.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants bench clean
