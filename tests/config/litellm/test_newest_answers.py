@@ -21,7 +21,9 @@ from usherd.parity.runner import running
 
 FOLDER = Path(__file__).parents[2] / "parity"
 CASES = FOLDER / "cases.jsonl.xz"
-LEAST_ALIKE = 0.93
+EVERY = 4
+"""Of the cases that tell no version from another, one in so many is asked."""
+LEAST_ALIKE = 0.9
 """The share of cases with the same verdict. Most of the others are denied here and allowed there."""
 
 
@@ -78,11 +80,17 @@ class Asked(NamedTuple):
         return bool(self.case.latest["http"]["allowed"])
 
 
+def _is_telling(case: Case) -> bool:
+    return bool(case.latest.get("changed")) or any(holds(case) for holds in ALLOWED_BEYOND.values())
+
+
 @pytest.fixture(scope="module")
 def asked() -> list[Asked]:
+    cases = [case for place, case in enumerate(read_cases(CASES)) if place % EVERY == 0 or _is_telling(case)]
+
     async def answers() -> list[Asked]:
         async with running(KeyDocuments(FOLDER / "jwks")) as runner:
-            return [Asked(case, await runner.ask(case)) for case in read_cases(CASES)]
+            return [Asked(case, await runner.ask(case)) for case in cases]
 
     with pytest.MonkeyPatch.context() as patch, importable(CASES):
         patch.setattr(setup, "VERSION", LATEST)
@@ -94,7 +102,7 @@ def test_what_the_newest_litellm_denies_is_denied_but_for_a_closed_list(asked: l
 
     unnamed = [case.id for case in beyond if not any(holds(case) for holds in ALLOWED_BEYOND.values())]
     assert unnamed == []
-    assert len(beyond) < 0.012 * len(asked)
+    assert len(beyond) < 0.025 * len(asked)
     for holds in ALLOWED_BEYOND.values():
         assert any(holds(case) for case in beyond)
 
@@ -109,7 +117,7 @@ def test_who_is_allowed_is_the_same_administrator_team_and_user(asked: list[Aske
     both = [each for each in asked if each.answer.allowed and each.theirs]
 
     others = [each.case.id for each in both if _ids(each) != _their_ids(each)]
-    assert len(both) > 1500
+    assert len(both) > 500
     assert len(others) <= 4
 
 
