@@ -173,7 +173,11 @@ class TestKidless:
 
         assert KeyRing(rules=self.RULES).loaded(loaded.keys, 0, published=1).find(None, 1) is loaded.keys[0]
 
-    @pytest.mark.parametrize("beside", [CURVE.jwk(), RSA.jwk(), OTHER.jwk(), {"kty": "oct"}, None, "x"], ids=repr)
+    @pytest.mark.parametrize(
+        "beside",
+        [CURVE.jwk(), RSA.jwk(), OTHER.jwk(), {"kty": "oct"}, None, "x"],
+        ids=["curve", "same", "other", "secret", "null", "text"],
+    )
     def test_whatever_else_is_published_makes_it_one_of_many(self, beside: object) -> None:
         loaded = load([beside, RSA.jwk()])
         ring = KeyRing(rules=self.RULES).loaded(loaded.keys, 0, loaded.withdrawn, loaded.published)

@@ -23,6 +23,11 @@ MANY: dict[str, Any] = {str(number): 1 for number in range(MAX_CLAIMS)}
 REQUIRED = (("realm.azp", parse("realm.azp"), frozenset({"app"})),)
 
 
+def named(value: object) -> str:
+    """Test ids without tokens: these are signed anew in each process."""
+    return "token" if isinstance(value, str) and "." in value else str(value)
+
+
 def with_header(**changes: Any) -> str:
     return PAIR.token(header=PAIR.header(**changes))
 
@@ -52,7 +57,7 @@ async def refusal_of(token: str, *, session: SessionRules | None = None, **rules
         (with_header(alg=7), "`alg` is not a string"),
         (with_header(kid=""), "`kid` does not have 1 to 256 characters"),
     ],
-    ids=lambda value: str(value)[-40:],
+    ids=named,
 )
 async def test_what_is_wrong_with_the_form_is_said(token: str, note: str) -> None:
     refusal = await refusal_of(token)
@@ -90,7 +95,7 @@ async def test_what_is_wrong_with_the_form_is_said(token: str, note: str) -> Non
         (with_claims(jti=7), Reason.CLAIM_INVALID, "`jti` is not a string of 1 to 256 characters"),
         (with_claims(scope=7), Reason.CLAIM_INVALID, "`scope` is neither a string nor a list"),
     ],
-    ids=lambda value: str(value)[-40:],
+    ids=named,
 )
 async def test_which_rule_a_token_breaks_is_said(token: str, reason: Reason, note: str) -> None:
     refusal = await refusal_of(token)
