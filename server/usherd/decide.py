@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 
 from usherd.domain import Dependency, Effect, Explanation, Limits, Principal, Verdict
 from usherd.reasons import ANSWERS, Answer, Reason
-
-_ORDER = attrgetter("kind", "id")
-"""No two dependencies of one verdict have the same kind and id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +40,7 @@ def allow(
         principal=principal,
         resolved_model=resolved_model,
         limits=limits,
-        depends_on=tuple(sorted(depends_on, key=_ORDER)),
+        depends_on=tuple(sorted(depends_on)),
         explanation=explanation,
     )
 
@@ -81,6 +77,6 @@ def deny(
         reason=reason,
         http_status=http_status,
         principal=principal,
-        depends_on=tuple(sorted(depends_on, key=_ORDER)),
+        depends_on=tuple(sorted(depends_on)),
         explanation=explanation,
     )

@@ -148,9 +148,8 @@ MAX_DEPENDENCIES = 64
 """An answer that depends on more is not worth keeping: it lists the first of them and is not cacheable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dependency:
-    """One thing that a verdict depended on."""
+class Dependency(NamedTuple):
+    """One thing that a verdict depended on. A tuple, as questions are; they sort by kind and id."""
 
     kind: DependencyKind
     id: str

@@ -44,6 +44,9 @@ class BudgetState(IntEnum):
     EXCEEDED = 2
     """Beyond it."""
 
+    # As in DependencyKind.
+    __hash__ = int.__hash__
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Membership:

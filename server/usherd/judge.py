@@ -14,8 +14,6 @@ from usherd.domain import (
     Dependency,
     DependencyKind,
     Explanation,
-    Limit,
-    Limits,
     Principal,
     PrincipalKind,
     Question,
@@ -28,12 +26,12 @@ from usherd.facts import Write
 from usherd.identify import resolve
 from usherd.identify.resolve import identify
 from usherd.identity import Profile
-from usherd.ids import well_formed_id
 from usherd.permit.asked import Asked
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
 from usherd.permit.checks import CHECKS, Check
 from usherd.permit.model_check import resolved_model
 from usherd.permit.permit import Permit
+from usherd.permit.told import LimitsOf, principal_of
 from usherd.policy import Policy
 from usherd.ports import Facts, Wanted
 from usherd.reading import Reading
@@ -79,6 +77,7 @@ class Judge:
         self._optional = optional
         self._policy = policy
         self._permit = Permit(policy)
+        self._limits = LimitsOf()
         self.catalogue = self._permit.rules.catalogue
         self._policy_dependency = Dependency(DependencyKind.POLICY, policy.digest)
         self._issuer_digests = {issuer.name: issuer.digest for issuer in policy.issuers}
@@ -147,11 +146,13 @@ class Judge:
             outcome = _run(check, case)
             if explain:
                 results.append(_result(check.name, outcome))
-            if isinstance(outcome, Denied):
-                denied = outcome
-                break
-            if isinstance(outcome, Passed):
-                writes += outcome.writes
+            # Nearly all outcomes are one of these two.
+            if outcome is not None and outcome is not NOT_APPLICABLE:
+                if isinstance(outcome, Denied):
+                    denied = outcome
+                    break
+                if isinstance(outcome, Passed):
+                    writes += outcome.writes
             made.append(_MADE[check.name])
         # What explaining reads behind the first denial is not what the verdict depends on.
         depends_on = (*holder.depends_on, *reading.dependencies())
@@ -160,7 +161,7 @@ class Judge:
             verdict = deny(
                 denied.reason,
                 http_status=self._status(denied.reason, denied.reference_status),
-                principal=_principal(case),
+                principal=principal_of(case),
                 depends_on=depends_on,
                 explanation=explanation,
             )
@@ -169,9 +170,9 @@ class Judge:
             made,
             REQUIRED,
             reason=Reason.ALLOWED,
-            principal=_principal(case),
+            principal=principal_of(case),
             resolved_model=resolved_model(case),
-            limits=_limits(case),
+            limits=self._limits.of(case),
             depends_on=depends_on,
             explanation=explanation,
         )
@@ -226,50 +227,3 @@ def _result(name: str, outcome: Outcome) -> CheckResult:
         return CheckResult(name, CheckOutcome.DENIED, outcome.reason, outcome.note)
     made = outcome is None or isinstance(outcome, Passed)
     return CheckResult(name, CheckOutcome.PASSED if made else CheckOutcome.NOT_APPLICABLE)
-
-
-def _principal(case: Case) -> Principal:
-    identity, profile, choice = case.identity, case.identity.profile, case.choice
-    row = identity.user or case.new_user
-    by_row = row is not None and case.rules.options.effective_id == "row"
-    return Principal(
-        kind=profile.kind,
-        issuer=profile.iss,
-        subject=profile.subject,
-        client=profile.client,
-        directory_role=identity.directory_role,
-        is_admin=identity.is_admin,
-        user_id=row.id if row is not None and by_row else profile.user,
-        email=profile.email or ("" if row is None else row.email),
-        team_id=choice.team_id,
-        team_alias="" if choice.team is None else choice.team.alias,
-        organization_id=case.organization_id,
-        end_user_id=identity.end_user_id if well_formed_id(identity.end_user_id) else "",
-        scopes=profile.scopes,
-        roles=profile.role_names,
-        claims=profile.claims,
-    )
-
-
-def _limits(case: Case) -> Limits | None:
-    user, team = case.identity.user or case.new_user, case.choice.team
-    team_limit = _limit(team.limit, team.models) if team is not None else None
-    user_limit = _limit(user.limit, user.models) if user is not None else None
-    member_limit = None
-    if team is not None and user is not None and (member := team.members.get(user.id)) is not None:
-        member_limit = _limit(Limit(max_budget_micro_usd=member.max_budget_micro_usd), None)
-    if team_limit is None and user_limit is None and member_limit is None:
-        return None
-    return Limits(team=team_limit, user=user_limit, member=member_limit)
-
-
-def _limit(limit: Limit, models: tuple[str, ...] | None) -> Limit | None:
-    if not limit and not models:
-        return None
-    return Limit(
-        tpm=limit.tpm,
-        rpm=limit.rpm,
-        max_budget_micro_usd=limit.max_budget_micro_usd,
-        budget_reset_seconds=limit.budget_reset_seconds,
-        models=tuple(sorted(models or ())),
-    )

@@ -8,6 +8,8 @@ from usherd.domain import Dependency, DependencyKind
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.ports import Facts
 
+_PREFIXES = {kind: f"{kind.name.lower()}:" for kind in BudgetKind}
+_STATES = {state: state.name.lower() for state in BudgetState}
 _Row = TypeVar("_Row", User, Team, Organization, EndUser)
 
 
@@ -67,7 +69,7 @@ class Reading:
         state = self._facts.budget(owner)
         key = (DependencyKind.BUDGET, _budget_id(owner))
         if key not in self._seen:
-            self._seen[key] = Dependency(*key, state.name.lower())
+            self._seen[key] = Dependency(*key, _STATES[state])
         return state
 
     def end_user(self, end_user_id: str) -> EndUser | None:
@@ -91,4 +93,4 @@ def _budget_id(owner: BudgetOwner) -> str:
     if owner.kind is BudgetKind.MEMBER:
         # The length in front keeps the team's id and the user's apart, whatever is in them.
         return f"member:{len(owner.team)}:{owner.team}/{owner.id}"
-    return f"{owner.kind.name.lower()}:{owner.id}"
+    return _PREFIXES[owner.kind] + owner.id

@@ -97,8 +97,8 @@ def boundaries(world: World) -> dict[str, tuple[Any, str]]:
         "reading": (judge, "Reading"),
         "allow": (judge, "allow"),
         "deny": (judge, "deny"),
-        "principal": (judge, "_principal"),
-        "limits": (judge, "_limits"),
+        "principal": (judge, "principal_of"),
+        "limits": (inner._limits, "of"),
         "resolved_model": (judge, "resolved_model"),
         **{f"check {check.name}": (judge, "CHECKS") for check in CHECKS},
     }

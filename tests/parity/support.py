@@ -83,10 +83,10 @@ def case(
     return Case(**(members | changed))
 
 
-def answer(outcome: Outcome = Outcome.ALLOW, **changed: Any) -> Answer:
+def answer(outcome: Outcome = Outcome.ALLOWED, **changed: Any) -> Answer:
     """An answer of usherd's; `ids` by name."""
     told = {key: changed.pop(key) for key in list(changed) if key in Ids.__dataclass_fields__}
-    reason = {"reason": "ALLOWED" if outcome is Outcome.ALLOW else "MODEL_NOT_GRANTED"}
+    reason = {"reason": "ALLOWED" if outcome is Outcome.ALLOWED else "MODEL_NOT_GRANTED"}
     return Answer(outcome=outcome, ids=Ids(**told), **(reason | changed))
 
 

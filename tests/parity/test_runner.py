@@ -22,9 +22,9 @@ async def runner() -> AsyncIterator[Runner]:
 async def test_a_question_is_answered_under_its_own_configuration(runner: Runner) -> None:
     open_, closed = case(), case({"enforce_rbac": True})
 
-    assert (await runner.ask(open_)).outcome is Outcome.ALLOW
+    assert (await runner.ask(open_)).outcome is Outcome.ALLOWED
     assert (await runner.ask(closed)).reason == "ROLE_REQUIRED"
-    assert (await runner.ask(open_)).outcome is Outcome.ALLOW
+    assert (await runner.ask(open_)).outcome is Outcome.ALLOWED
 
 
 async def test_a_question_is_answered_about_its_own_directory(runner: Runner) -> None:
@@ -43,7 +43,7 @@ async def test_the_global_budget_counts_what_everybody_spent(runner: Runner) -> 
     within = await runner.ask(case(config=settings, directory={"global_spend": 10.0}))
     beyond = await runner.ask(case(config=settings, directory={"global_spend": 10.5}))
 
-    assert (within.outcome, beyond.reason) == (Outcome.ALLOW, "GLOBAL_BUDGET_EXHAUSTED")
+    assert (within.outcome, beyond.reason) == (Outcome.ALLOWED, "GLOBAL_BUDGET_EXHAUSTED")
 
 
 async def test_what_is_written_is_told_with_the_answer_and_not_kept(runner: Runner) -> None:
@@ -103,7 +103,7 @@ async def test_keys_that_cannot_be_fetched_give_no_decision(runner: Runner, beha
 
 
 async def test_keys_that_are_fetched_verify(runner: Runner) -> None:
-    assert (await runner.ask(case(jwks_http={"status": 200}))).outcome is Outcome.ALLOW
+    assert (await runner.ask(case(jwks_http={"status": 200}))).outcome is Outcome.ALLOWED
 
 
 async def test_strict_answers_what_the_shadow_would() -> None:
@@ -121,4 +121,4 @@ def test_changes_of_the_newest_version_are_counted_by_kind() -> None:
     assert kind_of(changed) == "SECURITY"
     assert kind_of(case(latest=denied() | {"changed": []})) is None
     assert (counts.cases, counts.reference_allows, counts.latest_allows) == (2, 2, 0)
-    assert (counts.answers[Outcome.ALLOW], counts.laxer) == (1, ["test.case"])
+    assert (counts.answers[Outcome.ALLOWED], counts.laxer) == (1, ["test.case"])

@@ -67,7 +67,7 @@ def show_latest(changes: Mapping[str, Change]) -> None:
             change.cases,
             change.reference_allows,
             change.latest_allows,
-            answers[Outcome.ALLOW],
+            answers[Outcome.ALLOWED],
             answers[Outcome.DENY],
             none,
         )

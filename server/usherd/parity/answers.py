@@ -19,7 +19,7 @@ CONFIG_ERROR = "CONFIG_ERROR"
 class Outcome(Enum):
     """What became of a question."""
 
-    ALLOW = "allow"
+    ALLOWED = "allow"
     DENY = "deny"
     FAULT = "fault"
     """No decision: a gateway lets nothing pass."""
@@ -55,7 +55,7 @@ class Answer:
     @property
     def allowed(self) -> bool:
         """Whether the request may pass."""
-        return self.outcome is Outcome.ALLOW
+        return self.outcome is Outcome.ALLOWED
 
 
 def of_decision(decision: Decision, said: Said, writes: list[dict[str, Any]]) -> Answer:
@@ -64,7 +64,7 @@ def of_decision(decision: Decision, said: Said, writes: list[dict[str, Any]]) ->
     allowed = allows(verdict)
     status = verdict.http_status if verdict.http_status is not None else ANSWERS[verdict.reason].http_status
     return Answer(
-        outcome=Outcome.ALLOW if allowed else Outcome.DENY,
+        outcome=Outcome.ALLOWED if allowed else Outcome.DENY,
         reason=verdict.reason.name,
         http_status=status,
         ids=_ids(verdict.principal, said) if allowed and verdict.principal is not None else Ids(),

@@ -12,9 +12,6 @@ from usherd.parity.cases import Case, Json
 CONFIG_ERROR_STATUS = "config_error"
 HTTP_DIFFERS = "http_differs"
 
-NOBODY_IN_PARTICULAR = "internal_user_viewer"
-"""The role that LiteLLM's HTTP layer gives on public routes, whatever the token: it does not look at it."""
-
 _WORD = {True: "allowed", False: "denied"}
 
 
@@ -42,7 +39,7 @@ def _possible(outcome: Json, *, http: bool) -> Iterator[Possible]:
     status = whole["status"] if isinstance(outcome["status"], int) and isinstance(whole["status"], int) else None
     allowed = _allowed(outcome)
     yield Possible(allowed, _ids(outcome["ids"]) if allowed else Ids(), None if allowed or whole["allowed"] else status)
-    if (http and whole["allowed"] is not allowed) or (allowed and whole.get("user_role") == NOBODY_IN_PARTICULAR):
+    if http and whole["allowed"] is not allowed:
         ids = Ids(
             whole.get("user_role") == "proxy_admin",
             *(whole.get(name) for name in ("team_id", "user_id", "org_id", "end_user_id")),

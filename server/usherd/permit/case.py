@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from usherd.domain import Question
 from usherd.facts import Organization, Team, User, Write
@@ -42,8 +43,7 @@ Outcome = Denied | NotApplicable | Passed | None
 """None: the check has nothing against the request."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TeamChoice:
+class TeamChoice(NamedTuple):
     """The team that the request is judged and billed by, and whether the grants are enough with it."""
 
     team: Team | None = None
@@ -60,8 +60,7 @@ class TeamChoice:
     """ROUTE_NOT_GRANTED or MODEL_NOT_GRANTED; None when some grant covers the route with every model."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Case:
+class Case(NamedTuple):
     """One question, its asker, and what was found out so far."""
 
     rules: Rulebook
