@@ -72,13 +72,6 @@ def test_where_the_http_layer_decides_once_more_either_counts() -> None:
     assert disagreements(expecting(expected), answer(DENY)) != ()
 
 
-def test_a_public_route_may_be_answered_for_nobody_in_particular() -> None:
-    expected = allowed(user_id="u") | {"http": {"allowed": True, "status": 200, "user_role": "internal_user_viewer"}}
-
-    assert disagreements(expecting(expected), answer()) == ()
-    assert disagreements(expecting(expected), answer(user_id="u")) == ()
-
-
 def test_a_configuration_that_litellm_refuses_must_not_load() -> None:
     refused = expecting(denied("config_error") | {"http": {"allowed": False, "status": "config_error"}})
 

@@ -37,8 +37,8 @@ def settings_of(case: Case, *, url: str | None = None, shadow: bool = False) -> 
     if case.config.get("leeway"):
         for issuer in document["issuers"]:
             issuer["leeway"] = f"{case.config['leeway']}s"
-    # What is recorded of a case's identity is what LiteLLM finds when it looks at the token. On its public routes it does
-    # not look, as usherd does not, so that they are left out here for the token to be looked at.
+    # What is recorded of a case's identity is what LiteLLM finds when it looks at the token. On public routes neither
+    # does, so that they are left out here.
     _section(document, "routes").pop("public", None)
     if shadow:
         _section(document, "access")["shadow"] = "strict"
