@@ -90,6 +90,23 @@ NOTES = {
         {},
         "general_settings.litellm_jwtauth.jwt_litellm_role_map: left out",
     ),
+    "issuers": (
+        {
+            "litellm_jwtauth": {
+                "issuers": [
+                    {"issuer": "https://a.example", "audience": "x"},
+                    {"issuer": "https://b.example", "audience": "x"},
+                ]
+            }
+        },
+        {},
+        "issuers: with more than one, rows of the directory name theirs",
+    ),
+    "a variable without a value": (
+        {},
+        {"environment_variables": {"A B": "os.environ/NOT_SET"}},
+        "environment_variables.'A B': has no value",
+    ),
     "tokens that are none": (
         {"litellm_jwtauth": {"oidc_userinfo_enabled": True}},
         {},
@@ -104,7 +121,8 @@ def test_what_is_left_out_or_goes_on_elsewhere_is_noted(
 ) -> None:
     config = {"general_settings": {"enable_jwt_auth": True, **general}, **file}
 
-    assert [note for note in imported(config).notes if note.startswith(says)] != []
+    environment = {} if says.startswith("issuers") else KEYS
+    assert [note for note in imported(config, environment).notes if note.startswith(says)] != []
 
 
 def test_what_is_ignored_is_noted_and_not_in_the_configuration() -> None:

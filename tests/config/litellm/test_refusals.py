@@ -45,17 +45,17 @@ def test_what_only_later_versions_take_is_a_mistake_under_1_63(mistake: dict[str
 
 @mistakes("latest")
 def test_a_mistake_in_keys_of_later_versions_is_told(mistake: dict[str, Any]) -> None:
-    assert f"config.yaml: {mistake['says']}" in _found(mistake, LATEST)
+    assert f"{mistake.get('file_of', 'config.yaml')}: {mistake['says']}" in _found(mistake, LATEST)
 
 
 def test_every_mistake_is_told_at_once() -> None:
     found = refusals(litellm({"admin_jwt_scope": 5, "enforce_rbac": "maybe"}, allowed_ips=[]), {})
 
     assert [line.split(": ")[1] for line in found] == [
-        "JWT_PUBLIC_KEY_URL",
         "general_settings.allowed_ips",
         "general_settings.litellm_jwtauth.admin_jwt_scope",
         "general_settings.litellm_jwtauth.enforce_rbac",
+        "JWT_PUBLIC_KEY_URL",
     ]
 
 
@@ -81,7 +81,7 @@ def test_an_environment_with_which_nobody_has_access_is_refused(
 ) -> None:
     (found,) = refusals(litellm(), environment, version=version)
 
-    assert found.startswith(f"config.yaml: {says}")
+    assert found.startswith(f"environment: {says}")
 
 
 LATER_ENVIRONMENTS = {
@@ -99,7 +99,7 @@ def test_an_environment_of_later_versions_that_usherd_cannot_mean_is_refused(
 ) -> None:
     (found,) = refusals(litellm(), environment)
 
-    assert found.startswith(f"config.yaml: {says}")
+    assert found.startswith(f"environment: {says}")
 
 
 VALUES = {"custom_auth": "a.b", "custom_auth_settings": {"mode": "on"}, "enforced_params": ["user"]}

@@ -48,16 +48,20 @@ def issuers(
     _name(found)
     url, exact = environment.get(KEY_URL), environment.get(ISSUER) if version == LATEST else None
     if exact == "":
-        book.problem((ISSUER,), "is empty; expected the exact `iss` of your tokens, or no such variable")
+        book.variable(ISSUER, "is empty; expected the exact `iss` of your tokens, or no such variable")
     if not found or url is not None:
         if found and not exact:
-            book.problem(
-                (KEY_URL,),
+            book.variable(
+                KEY_URL,
                 "takes tokens of every issuer besides those that are listed; expected no such variable, or JWT_ISSUER"
                 " to name the one issuer that it is for",
             )
         elif all(issuer["issuer"] != exact for issuer in found):
             found.append(_global(auth, environment, exact, version, keys, refresh, book))
+    if len(found) > 1:
+        book.note(
+            "issuers: with more than one, rows of the directory name theirs: teams an issuer, users their identities"
+        )
     return found
 
 
@@ -81,14 +85,18 @@ def _global(
 ) -> Issuer:
     audience = environment.get(AUDIENCE)
     if audience == "":
-        book.problem(
-            (AUDIENCE,),
+        book.variable(
+            AUDIENCE,
             "is empty, and LiteLLM refuses every token then; expected the audience of your tokens, or no such variable",
         )
+    source: dict[str, Any] = {}
     if keys is not None:
-        source: dict[str, Any] = {"jwks": inline_keys(keys)}
+        source = {"jwks": inline_keys(keys)}
     else:
-        source = key_source(environment.get(KEY_URL), (KEY_URL,), version, book) | {"refresh": dict(refresh)}
+        try:
+            source = key_source(environment.get(KEY_URL), version) | {"refresh": dict(refresh)}
+        except Unusable as error:
+            book.variable(KEY_URL, str(error))
     return _issuer(
         ONLY_NAME, exact or ANY_ISSUER, None if audience is None else [audience], source, version, auth.claims
     )
@@ -109,8 +117,12 @@ def _listed(section: Section, auth: JwtAuth, refresh: Mapping[str, str], book: N
                 claims[name] = dotted_path(text, LATEST)
             except Unusable as error:
                 book.problem(section.at(field), str(error))
-    url = section.text("jwks_url")
-    source = {"discovery": True} if url is None else key_source(url, section.at("jwks_url"), LATEST, book)
+    url, source = section.text("jwks_url"), {"discovery": True}
+    if url is not None:
+        try:
+            source = key_source(url, LATEST)
+        except Unusable as error:
+            book.problem(section.at("jwks_url"), str(error))
     return _issuer("", iss, audiences, source | {"refresh": dict(refresh)}, LATEST, claims)
 
 

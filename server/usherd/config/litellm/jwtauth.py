@@ -88,13 +88,16 @@ def read_jwtauth(section: Section, version: Version, book: Notebook) -> JwtAuth:
     """The settings; what is wrong with them is in the notebook."""
     section.known(JWTAUTH_KEYS[version], version, HINTS[version])
     refuse_in_jwtauth(section, book)
-    paths = claim_fields(section, version, book)
+    paths = _claim_fields(section, version, book)
     user_roles = section.texts("user_allowed_roles") or []
     if not (user_roles and "user_roles" in paths):
         # One without the other gives nobody a role.
         user_roles = []
         paths.pop("user_roles", None)
     _check_together(section, book)
+    # LiteLLM makes nothing of these two, but does not start with other types.
+    section.flag("upsert_sso_user_to_team")
+    section.texts("public_allowed_routes", nullable=False)
     return JwtAuth(
         section=section,
         admin_scope=section.text("admin_jwt_scope", ADMIN_SCOPE, nullable=False) or "",
@@ -122,7 +125,7 @@ def read_jwtauth(section: Section, version: Version, book: Notebook) -> JwtAuth:
     )
 
 
-def claim_fields(section: Section, version: Version, book: Notebook) -> dict[str, str]:
+def _claim_fields(section: Section, version: Version, book: Notebook) -> dict[str, str]:
     """The claim paths of all fields that are given, by usherd's names."""
     found: dict[str, str] = {}
     for field, name in _ID_FIELDS.items():

@@ -15,31 +15,24 @@ DISCOVERY = ".well-known/openid-configuration"
 """What makes a URL that of a discovery document, to LiteLLM."""
 
 
-def key_source(urls: str | None, path: KeyPath, version: Version, book: Notebook) -> dict[str, Any]:
+def key_source(urls: str | None, version: Version) -> dict[str, Any]:
     """The source for one URL, or later for several with commas between them: of key sets, or of one discovery document.
 
-    A mistake gives no source.
+    Raises Unusable.
     """
     if not urls or not urls.strip():
-        book.problem(path, "is not set, and LiteLLM refuses every token then; expected the URL of the issuer's key set")
-        return {}
+        raise Unusable("is not set, and LiteLLM refuses every token then; expected the URL of the issuer's key set")
     listed = [urls] if version == REFERENCE else [url.strip() for url in urls.split(",") if url.strip()]
     for url in listed:
-        try:
-            check_url(url, loopback_http=True)
-        except Unusable as error:
-            book.problem(path, str(error))
-            return {}
+        check_url(url, loopback_http=True)
     discovered = [url for url in listed if DISCOVERY in url and version != REFERENCE]
     if not discovered:
         return {"jwks_url": listed[0] if len(listed) == 1 else listed}
     if len(listed) > 1:
-        book.problem(
-            path,
+        raise Unusable(
             "has a discovery document beside other URLs; expected that alone, or the URLs of key sets: what the"
-            " document calls jwks_uri",
+            " document calls jwks_uri"
         )
-        return {}
     return {"discovery": discovered[0]}
 
 

@@ -5,7 +5,8 @@ Most close what was open. Where an option does more than the newest LiteLLM, it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from usherd.config.litellm.jwtauth import JwtAuth
 from usherd.config.litellm.values import Section
@@ -35,12 +36,12 @@ _ALWAYS: Mapping[str, OptionValue] = {
 }
 
 
-def newest_options(auth: JwtAuth, general: Section) -> dict[str, OptionValue]:
+def newest_options(auth: JwtAuth, issuers: Sequence[Mapping[str, Any]], general: Section) -> dict[str, OptionValue]:
     """The options, by name."""
     found = dict(_ALWAYS)
     if auth.email_domain is not None:
         found["user.email_domain"] = "deny"
-    if auth.team_default is not None and "team" in auth.claims:
+    if auth.team_default is not None and any("team" in issuer["claims"] for issuer in issuers):
         found["team.default_applies"] = "always"
     if general.switch("apply_user_budget_to_team_keys"):
         found["user.limits_with_team"] = "enforced"

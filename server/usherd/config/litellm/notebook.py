@@ -9,6 +9,8 @@ from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, 
 
 FILE = "config.yaml"
 """What messages call a configuration that came without a file."""
+ENVIRONMENT = "environment"
+"""What messages call the environment."""
 
 
 class Notebook:
@@ -36,11 +38,15 @@ class Notebook:
         return self._remarks
 
     def problem(self, path: KeyPath, text: str) -> None:
-        """Something that is wrong at a place of LiteLLM's configuration, or with a variable of the environment."""
+        """Something that is wrong at a place of LiteLLM's configuration."""
         if self._source is not None:
             self._problems.append(self._source.problem(path, text))
         else:
             self._problems.append(Problem(self._name, 0, key_text(path), text))
+
+    def variable(self, name: str, text: str) -> None:
+        """Something that is wrong with a variable of the environment."""
+        self._problems.append(Problem(ENVIRONMENT, 0, name, text))
 
     def refuse(self, path: KeyPath, why: str) -> None:
         """A key that restricts access and that usherd does not implement: a mistake, unless it is to be ignored."""

@@ -21,7 +21,12 @@ def admin(auth: JwtAuth, each: Each, version: Version, book: Notebook) -> Rules 
     """Who is an administrator."""
     opened = routes.granted(auth.admin_routes, auth.section.at("admin_allowed_routes"), version, book)
     made = [{**issuer, "scopes": [auth.admin_scope], "routes": opened} for issuer in each]
-    return made[0] if len(made) == 1 else made
+    if len(made) == 1:
+        return made[0]
+    book.remark(
+        ("admin", 0), "Tokens of every issuer can make administrators, as in LiteLLM; leave out those that should not."
+    )
+    return made
 
 
 def role_mappings(auth: JwtAuth, each: Each) -> list[Rules]:

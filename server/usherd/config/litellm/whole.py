@@ -11,20 +11,19 @@ from typing import Any
 from usherd.config.document import Document
 from usherd.config.litellm import catalogue, custom_validate, people, roles, routes
 from usherd.config.litellm.comments import comments_of
+from usherd.config.litellm.insecure import insecure
 from usherd.config.litellm.issuers import issuers
 from usherd.config.litellm.jwtauth import JwtAuth, read_jwtauth
-from usherd.config.litellm.key_sources import bounded_duration, needs_loopback_http
+from usherd.config.litellm.key_sources import bounded_duration
 from usherd.config.litellm.newest import newest_options
 from usherd.config.litellm.notebook import Notebook
 from usherd.config.litellm.unsupported import check_keys
 from usherd.config.litellm.values import Section, named_variable
 from usherd.config.litellm.versions import LATEST, ROUTE_GROUPS, Version
-from usherd.config.load import MIN_MASTER_KEY
 from usherd.config.problems import KeyPath, key_text
 from usherd.options import OptionValue
 from usherd.policy import ANY_ISSUER
 
-MASTER_KEY = "LITELLM_MASTER_KEY"
 _PERIOD = re.compile(r"([0-9]{1,9})(s|m|h|d|mo)")
 
 Rules = dict[str, Any]
@@ -37,7 +36,7 @@ class Imported:
     document: Mapping[str, Any]
     """As `config.load.load_document` takes it."""
     comments: Mapping[KeyPath, str]
-    """One sentence for each place where `strict` would answer otherwise. The places are the document's."""
+    """A sentence for each option by which `strict` would answer otherwise, by places of the document."""
     notes: tuple[str, ...]
     """What else the operator should know: what was left out, and what goes on in LiteLLM alone."""
 
@@ -60,53 +59,64 @@ def import_litellm(
     Raises ConfigError with everything that LiteLLM of that version refuses, and that usherd cannot mean.
     """
     book = Notebook(ignore, source)
-    environment = _texts(environment)
-    environment |= _variables(config, environment, book)
-    top = Section(config, (), book, environment)
-    general, settings = top.section("general_settings"), top.section("litellm_settings")
-    check_keys(top, book)
-    if general.raw("enable_jwt_auth") is not True:
-        book.problem(
-            general.at("enable_jwt_auth"), "is not true, so LiteLLM takes no JWT; expected true, without quotes"
-        )
-    auth = read_jwtauth(general.section("litellm_jwtauth"), version, book)
-    made = _document(top, general, settings, auth, environment, version, keys, folder, book)
+    own = _texts(environment)
+    task = _Task(
+        config=config,
+        own=own,
+        environment=own | _variables(config, own, book),
+        version=version,
+        keys=keys,
+        folder=folder,
+        book=book,
+    )
+    made = task.document()
     book.close()
     return Imported(document=made, comments=comments_of(made, book.remarks), notes=book.notes)
 
 
-def _document(
-    top: Section,
-    general: Section,
-    settings: Section,
-    auth: JwtAuth,
-    environment: Mapping[str, str],
-    version: Version,
-    keys: object,
-    folder: Path,
-    book: Notebook,
-) -> Rules:
-    owners = issuers(auth, environment, version, keys, book)
-    each = [{"issuer": issuer["name"]} for issuer in owners] if len(owners) > 1 else [{}]
-    parts: Rules = {
-        "preset": "litellm",
-        "issuers": owners,
-        "admin": roles.admin(auth, each, version, book),
-        "role_mappings": roles.role_mappings(auth, each),
-        "role_permissions": roles.role_permissions(general, version, book),
-        "scopes": roles.scopes(auth, each, version, book),
-        "users": people.users(auth, settings, version, book),
-        "teams": people.teams(auth, owners, settings, version, book),
-        "access": _access(auth, general, owners, version),
-        "routes": _routes(general, version, book),
-        "budgets": _budgets(settings, book),
-        "hooks": custom_validate.hooks(auth, folder, book),
-        "models": catalogue.models(top, book),
-        "model_aliases": catalogue.aliases(settings),
-        "cache": _cache(general, book),
-        "insecure": _insecure(general, owners, environment, book),
-    }
-    return {key: part for key, part in parts.items() if part}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Task:
+    config: Mapping[str, object]
+    own: Mapping[str, str]
+    """The environment as usherd will find it, too."""
+    environment: Mapping[str, str]
+    """The same, with what LiteLLM's file sets."""
+    version: Version
+    keys: object
+    folder: Path
+    book: Notebook
+
+    def document(self) -> Rules:
+        """The configuration; mistakes are in the notebook."""
+        version, book = self.version, self.book
+        top = Section(self.config, (), book, self.environment)
+        general, settings = top.section("general_settings"), top.section("litellm_settings")
+        check_keys(top, book)
+        if general.raw("enable_jwt_auth") is not True:
+            text = "is not true, so LiteLLM takes no JWT; expected true, without quotes"
+            book.problem(general.at("enable_jwt_auth"), text)
+        auth = read_jwtauth(general.section("litellm_jwtauth"), version, book)
+        owners = issuers(auth, self.environment, version, self.keys, book)
+        each = [{"issuer": issuer["name"]} for issuer in owners] if len(owners) > 1 else [{}]
+        parts: Rules = {
+            "preset": "litellm",
+            "issuers": owners,
+            "admin": roles.admin(auth, each, version, book),
+            "role_mappings": roles.role_mappings(auth, each),
+            "role_permissions": roles.role_permissions(general, version, book),
+            "scopes": roles.scopes(auth, each, version, book),
+            "users": people.users(auth, settings, version, book),
+            "teams": people.teams(auth, owners, settings, version, book),
+            "access": _access(auth, general, owners, version),
+            "routes": _routes(general, version, book),
+            "budgets": _budgets(settings, book),
+            "hooks": custom_validate.hooks(auth, self.folder, book),
+            "models": catalogue.models(top, book),
+            "model_aliases": catalogue.aliases(settings),
+            "cache": _cache(general, book),
+            "insecure": insecure(general, owners, self.own, book),
+        }
+        return {key: part for key, part in parts.items() if part}
 
 
 def _access(auth: JwtAuth, general: Section, owners: list[Rules], version: Version) -> dict[str, OptionValue]:
@@ -117,7 +127,7 @@ def _access(auth: JwtAuth, general: Section, owners: list[Rules], version: Versi
     if owners and all(issuer["issuer"] != ANY_ISSUER for issuer in owners):
         made["token.require_issuer"] = True
     if version == LATEST:
-        made |= newest_options(auth, general)
+        made |= newest_options(auth, owners, general)
     return made
 
 
@@ -157,43 +167,6 @@ def _cache(general: Section, book: Notebook) -> Rules | None:
     return {"ttl": bounded_duration(seconds, 0.0, 3600.0, general.at("user_api_key_cache_ttl"), book)}
 
 
-def _insecure(general: Section, owners: list[Rules], environment: Mapping[str, str], book: Notebook) -> Rules:
-    made: Rules = {}
-    reference = _master_key(general, environment, book)
-    if reference is not None:
-        made["session_master_key"] = reference
-        book.remark(
-            ("insecure", "session_master_key"),
-            "Takes sessions of LiteLLM's user interface; leave it out if nobody comes with one.",
-        )
-    if any(needs_loopback_http(issuer["keys"]) for issuer in owners):
-        made["loopback_http"] = True
-    return made
-
-
-def _master_key(general: Section, environment: Mapping[str, str], book: Notebook) -> str | None:
-    """A reference to the master key. The key itself is never written down."""
-    value = general.raw("master_key")
-    place = key_text(general.at("master_key"))
-    name = MASTER_KEY if value is None else named_variable(value)
-    if name is None:
-        book.note(
-            f"{place}: a secret is not copied, so sessions of the user interface are not taken; for these write"
-            f" os.environ/{MASTER_KEY} there, and set the variable"
-        )
-        return None
-    key = environment.get(name)
-    if key is None and value is None:
-        return None
-    if key is None or len(key.encode()) < MIN_MASTER_KEY:
-        book.note(
-            f"{name}: is not set, or has less than {MIN_MASTER_KEY} bytes and could be found by trying; sessions of the"
-            " user interface are not taken"
-        )
-        return None
-    return f"env:{name}"
-
-
 def _texts(environment: Mapping[str, str]) -> dict[str, str]:
     """The variables that are UTF-8. No file can hold the others, and no token or URL is like them."""
     return {name: value for name, value in environment.items() if _is_utf8(value)}
@@ -216,7 +189,7 @@ def _variables(config: Mapping[str, object], environment: Mapping[str, str], boo
         if variable is not None:
             value = environment.get(variable)
         if value is None or isinstance(value, (Mapping, list)):
-            book.note(f"environment_variables: {name} has no value")
+            book.note(f"{key_text(('environment_variables', name))}: has no value")
         else:
             found[name] = str(value)
     return found
