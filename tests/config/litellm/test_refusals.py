@@ -122,7 +122,9 @@ def test_a_setting_that_restricts_is_refused_unless_it_is_to_be_ignored(key: str
     assert refusals(config, ignore=[key]) == []
 
 
-@pytest.mark.parametrize("key", sorted(set(RESTRICTING) - {"allowed_ips", "mcp_allowed_clients"}))
+@pytest.mark.parametrize(
+    "key", sorted(set(RESTRICTING) - {"allowed_ips", "mcp_allowed_clients", "mcp_internal_ip_ranges"})
+)
 def test_a_key_that_is_switched_off_restricts_nobody(key: str) -> None:
     off = None if key.startswith("max_") else False
 
