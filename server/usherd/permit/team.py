@@ -19,7 +19,12 @@ def team(case: Case) -> Outcome:
     if missing is not None:
         return missing
     if choice.none_qualifies:
-        return Denied(Reason.MODEL_NOT_GRANTED, "None of the token's teams has the route and the model.", 403)
+        note = (
+            "The directory has none of the token's teams."
+            if choice.unknown
+            else "None of the token's teams has the route and the model."
+        )
+        return Denied(Reason.MODEL_NOT_GRANTED, note, 403)
     writes = team_writes(case)
     # An object id stands for the team, so that one which names none is not passed over for another.
     lost = identity.profile.team_by_object and not choice.claimed

@@ -47,7 +47,8 @@ def choose_team(
     if options.none_qualifies == "continue" and names_teams and not identity.at_once:
         # A request without a model goes on as if the token named no team.
         if asked.named_models:
-            return TeamChoice(none_qualifies=True, shortfall=Reason.MODEL_NOT_GRANTED)
+            lost = nearest is None
+            return TeamChoice(none_qualifies=True, unknown=lost, shortfall=Reason.MODEL_NOT_GRANTED)
     elif nearest is not None:
         return TeamChoice(team=nearest[0], team_id=nearest[0].id, claimed=True, shortfall=nearest[1])
     return _without_claimed(rules, asked, identity, held, own, reading)
