@@ -111,7 +111,7 @@ CHANGES: list[tuple[dict[str, Any], Reason | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "expected"), CHANGES, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize(("changes", "expected"), CHANGES, ids=lambda value: ascii(value).replace("\\", "/")[:40])
 def test_each_claim_gets_its_reason(changes: dict[str, Any], expected: Reason | None) -> None:
     assert reason_of(keyring.claims(**changes)) == expected
 

@@ -78,7 +78,7 @@ def test_a_key_of_each_kind_verifies_what_it_signed(kind: str) -> None:
         ({"e": "AQAAAAE"}, Dropped.WEAK),
         ({"e": "AQAB\n"}, Dropped.MALFORMED),
     ],
-    ids=repr,
+    ids=lambda value: repr(value).replace("\\", "/"),
 )
 def test_each_unfit_key_is_dropped_for_its_cause(changes: dict[str, Any], expected: Dropped | None) -> None:
     assert cause(RSA.jwk(**changes)) == expected
