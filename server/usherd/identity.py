@@ -90,3 +90,5 @@ class Identity(NamedTuple):
     """An administrator who is answered without being looked up."""
     taken_as_is: bool = False
     """Whether the first of them is the team, whatever it may do (`team.choice`)."""
+    teams_from_directory: bool = False
+    """Whether the teams to try are the user's own, and not the token's."""

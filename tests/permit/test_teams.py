@@ -9,7 +9,8 @@ import pytest
 
 from usherd.domain import Decision, Limit
 from usherd.facts import EndUser, Membership, Organization, Team, User
-from usherd.policy import MayGrant, TeamRules
+from usherd.options import STRICT, with_values
+from usherd.policy import MayGrant, TeamRules, UserRules
 from worlds import CHAT, World, issuer, policy
 
 A = Team(id="a", alias="Alpha", models=("gpt-4o",))
@@ -262,3 +263,78 @@ def test_an_organization_that_the_issuer_may_not_grant_is_refused_by_either_word
     world = World(policy=tight, teams=(A,), organizations=(Organization(id="acme", alias="Acme"),))
 
     assert world.reason(claims={"groups": ["a"], **path}) == "ORGANIZATION_MISMATCH"
+
+
+OWN = User(id="alice", teams=("b", "c"))
+
+
+@pytest.mark.parametrize(
+    ("value", "teams", "claims", "expected"),
+    [
+        ("never", ("b",), {}, ("ROUTE_NOT_GRANTED", "")),
+        ("single", ("b",), {}, ("ALLOWED", "b")),
+        ("single", ("b", "c"), {}, ("ROUTE_NOT_GRANTED", "")),
+        ("all", ("c", "b"), {}, ("ALLOWED", "b")),
+        ("all", ("c", "b"), {"groups": ["a"]}, ("MODEL_NOT_GRANTED", "a")),
+        ("all", (), {}, ("ROUTE_NOT_GRANTED", "")),
+        ("all", ("gone",), {}, ("ROUTE_NOT_GRANTED", "")),
+        ("all", ("b",), {"sub": "stranger"}, ("NOT_ENTITLED", "")),
+    ],
+)
+def test_a_token_without_teams_acts_for_the_users_own_where_the_policy_says_so(
+    value: str, teams: tuple[str, ...], claims: dict[str, object], expected: tuple[str, str]
+) -> None:
+    rules = replace(RULES, from_directory=value)
+    world = World(policy=policy(teams=rules, users=UserRules()), teams=(A, B, C), users=(replace(OWN, teams=teams),))
+
+    assert team_of(world.ask(claims=claims, model="o1")) == expected
+
+
+@pytest.mark.parametrize(
+    ("falls_back", "claims", "expected"),
+    [
+        (True, {"groups": ["gone"]}, ("ALLOWED", "b")),
+        (True, {"groups": ["gone", "a"]}, ("MODEL_NOT_GRANTED", "a")),
+        (False, {"groups": ["gone"]}, ("ROUTE_NOT_GRANTED", "")),
+        (True, {"team": "gone"}, ("ALLOWED", "b")),
+    ],
+)
+@pytest.mark.parametrize("choice", ["route_and_model", "reference"])
+def test_teams_that_the_directory_lacks_count_as_not_named_where_the_policy_says_so(
+    choice: str, falls_back: bool, claims: dict[str, object], expected: tuple[str, str]
+) -> None:
+    rules = replace(RULES, from_directory="all", unknown_falls_back=falls_back)
+    chosen = policy(teams=rules, users=UserRules(), options=with_values(STRICT, {"team.choice": choice}))
+
+    assert team_of(World(policy=chosen, teams=(A, B, C), users=(OWN,)).ask(claims=claims, model="o1")) == expected
+
+
+@pytest.mark.parametrize("choice", ["route_and_model", "reference"])
+def test_a_team_of_the_directory_is_as_good_as_one_that_the_token_names_where_a_claim_is_required(choice: str) -> None:
+    rules = replace(RULES, from_directory="all", unknown_falls_back=True, required="claim")
+    chosen = policy(teams=rules, options=with_values(STRICT, {"team.choice": choice}))
+
+    for claims in ({}, {"team": "gone"}):
+        assert team_of(World(policy=chosen, teams=(B,), users=(OWN,)).ask(claims=claims, model="o1")) == (
+            "ALLOWED",
+            "b",
+        )
+
+
+def test_the_issuer_decides_which_of_the_users_own_teams_its_tokens_may_act_for() -> None:
+    tight = policy(
+        issuers=(replace(issuer(), may_grant=MayGrant(teams=frozenset({"c"}))),),
+        teams=replace(RULES, from_directory="all", priority=("c",)),
+    )
+
+    assert team_of(World(policy=tight, teams=(A, B, C), users=(OWN,)).ask(model="o1")) == ("ALLOWED", "c")
+
+
+def test_priority_orders_the_users_own_teams_too_and_a_wish_comes_first() -> None:
+    world = World(
+        policy=policy(teams=replace(RULES, from_directory="all", priority=("c",))), teams=(A, B, C), users=(OWN,)
+    )
+
+    assert team_of(world.ask(model="o1")) == ("ALLOWED", "c")
+    assert team_of(world.ask(model="o1", team_id="b")) == ("ALLOWED", "b")
+    assert team_of(world.ask(model="o1", team_id="a"))[0] == "TEAM_NOT_ALLOWED"

@@ -79,7 +79,8 @@ def test_an_unknown_user_is_refused_where_nothing_else_entitles_or_always(
         ({}, "a@corp.example@evil.example", True, "EMAIL_DOMAIN_NOT_ALLOWED"),
         ({}, "a@CORP.example", True, "EMAIL_DOMAIN_NOT_ALLOWED"),
         ({}, "a@sub.corp.example", True, "EMAIL_DOMAIN_NOT_ALLOWED"),
-        ({}, ..., ..., "ALLOWED"),
+        ({}, ..., ..., "EMAIL_DOMAIN_NOT_ALLOWED"),
+        ({"user.email_domain": "no_provision"}, ..., ..., "ALLOWED"),
         ({"user.email_domain": "no_provision"}, "a@evil.example", True, "ALLOWED"),
         ({"user.email_domain": "no_provision"}, "a@corp.example", False, "ALLOWED"),
     ],
@@ -90,6 +91,16 @@ def test_an_address_of_another_domain_or_one_that_is_not_verified_is_refused(
     rules = replace(USERS, email_domains=frozenset({"corp.example"}))
 
     assert world(options, users_rules=rules).reason(claims={"email": email, "email_verified": verified}) == reason
+
+
+@pytest.mark.parametrize(
+    ("claims", "reason"),
+    [({"idtyp": "app"}, "ALLOWED"), ({"idtyp": "app", "email": "a@evil.example"}, "EMAIL_DOMAIN_NOT_ALLOWED")],
+)
+def test_a_service_needs_no_address(claims: dict[str, Any], reason: str) -> None:
+    rules = replace(USERS, email_domains=frozenset({"corp.example"}))
+
+    assert world(users_rules=rules).reason(claims=claims) == reason
 
 
 @pytest.mark.parametrize(

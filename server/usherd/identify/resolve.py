@@ -52,6 +52,7 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
         is_admin=profile.admin or (profile.may_be_admin and (mapped_admin or role == DIRECTORY_ADMIN_ROLE)),
         team_ids=teams.ids,
         taken_as_is=teams.taken_as_is,
+        teams_from_directory=teams.from_directory,
         wish_refused=teams.wish_refused,
         end_user_id=end_user_id,
         # An id that nobody can have is neither looked up nor repeated in the answer.

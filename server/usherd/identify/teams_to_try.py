@@ -19,6 +19,8 @@ class TeamsToTry(NamedTuple):
     taken_as_is: bool
     """Whether the first is the team, whatever it may do."""
     wish_refused: bool
+    from_directory: bool = False
+    """Whether they are the user's own teams, and not the token's."""
 
 
 def teams_to_try(
@@ -33,33 +35,35 @@ def teams_to_try(
             refused = True
         elif named.id not in team_ids:
             team_ids, single = (*team_ids, named.id), single or named.id
-    team_ids = _from_directory(profile, reading, user, policy, team_ids)
+    own = _from_directory(profile, reading, user, policy, team_ids)
+    if own:
+        team_ids, single = own, ""
     wish = _wish(question, profile, reading, policy)
     if wish is not None:
         if wish not in team_ids:
-            return TeamsToTry(team_ids, False, True)
+            return TeamsToTry(team_ids, False, True, bool(own))
         team_ids, single = (wish, *(team for team in team_ids if team != wish)), wish if single else ""
     if policy.options.team_choice == "reference" and single:
         # A single team hides whatever groups there are.
         return TeamsToTry((single,), True, refused)
-    return TeamsToTry(team_ids, False, refused)
+    return TeamsToTry(team_ids, False, refused, bool(own))
 
 
 def _from_directory(
     profile: Profile, reading: Reading, user: User | None, policy: Policy, team_ids: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The user's teams of the directory, where the token has none and the policy says so."""
+    """The user's teams of the directory, where the token has none and the policy says so. Empty: it does not."""
     rules = policy.teams
     if rules.from_directory == "never" or user is None or not user.teams:
-        return team_ids
+        return ()
     if team_ids and not (
         rules.unknown_falls_back and all(reading.team(profile.issuer, team) is None for team in team_ids)
     ):
-        return team_ids
+        return ()
     allowed = profile.teams_allowed
     own = tuple(team for team in user.teams if allowed is None or team in allowed)
     if rules.from_directory == "single" and len(own) != 1:
-        return team_ids
+        return ()
     places = {team: place for place, team in enumerate(rules.priority)}
     return tuple(sorted(own, key=lambda team: (places.get(team, len(places)), team)))
 

@@ -42,6 +42,8 @@ def _missing(case: Case) -> Denied | None:
     if required != "claim":
         return None
     if case.rules.options.team_choice == "reference":
+        if case.identity.teams_from_directory and choice.claimed:
+            return None
         single_wanted = _wants_single(case)
         # A token that names teams has met the claim, whether or not one of them can be chosen.
         if case.identity.taken_as_is or (profile.names_groups and not single_wanted):

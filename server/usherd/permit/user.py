@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from usherd.domain import PrincipalKind
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
 from usherd.permit.provision import user_writes
 from usherd.reasons import Reason
 
 
 def user(case: Case) -> Outcome:
-    """Denies an address of another domain, and an unknown user where `user.unknown` says so."""
+    """Denies an address of another domain, and an unknown user where `user.unknown` says so.
+
+    Who has no address at all is of no domain; only services need none, which have no mailbox.
+    """
     identity, options = case.identity, case.rules.options
-    if options.email_domain == "deny" and identity.profile.email and not identity.profile.email_accepted:
+    needed = identity.profile.email or identity.profile.kind is not PrincipalKind.SERVICE
+    if options.email_domain == "deny" and needed and not identity.profile.email_accepted:
         return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, "users.email_domains does not have the address's domain.")
     if not identity.profile.user:
         return NOT_APPLICABLE
