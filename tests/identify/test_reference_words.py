@@ -106,7 +106,7 @@ def test_a_text_in_place_of_a_list_may_be_no_value_and_names_something(value: ob
         # To the reference, null is there and is no list of scopes.
         (None, (), REFUSED),
         ("b  a b", ("a", "b"), ("a", "b")),
-        ("a\tb\nc", ("a\tb\nc",), ("a", "b", "c")),
+        pytest.param("a\tb\nc", ("a\tb\nc",), ("a", "b", "c"), id="other white space"),
         (["b c", "a"], ("a", "b c"), ("a", "b c")),
         (["a", 7, None], REFUSED, ("a",)),
         ({"a": 1}, REFUSED, REFUSED),
