@@ -63,6 +63,7 @@ class Authorizer:
             revocations=revocations,
             hook=hook,
             hook_is_pure=hook_is_pure,
+            hook_asks_sessions=policy.options.session_identity == "claims",
             hook_error_denies=policy.options.hook_on_error == "deny",
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from usherd.authenticate.verifier import Verifier
-from usherd.domain import VerifiedToken
+from usherd.domain import SESSION_ISSUER, VerifiedToken
 from usherd.errors import Fault, InternalFault, Refusal
 from usherd.identify.profile import Profiler
 from usherd.judge import Genuine, Judge
@@ -39,9 +39,11 @@ class Holders:
         hook: Hook | None,
         hook_error_denies: bool = False,
         hook_is_pure: bool = False,
+        hook_asks_sessions: bool = False,
     ) -> None:
         """`hook_error_denies` makes an error of the hook a refusal; it is a fault otherwise. `hook_is_pure` promises
-        that it says the same of the same token each time, so that it is asked only once."""
+        that it says the same of the same token each time, so that it is asked only once. `hook_asks_sessions`: it is
+        asked about sessions of the user interface, too, which are no provider's tokens."""
         self._verifier = verifier
         self._profiler = profiler
         self._judge = judge
@@ -50,6 +52,7 @@ class Holders:
         self._hook = hook
         self._hook_error_denies = hook_error_denies
         self._hook_is_pure = hook_is_pure
+        self._hook_asks_sessions = hook_asks_sessions
         # As long as the verifier remembers a token, what the token says need not be read again.
         self._known: WeakKeyDictionary[VerifiedToken, Genuine] = WeakKeyDictionary()
 
@@ -74,7 +77,7 @@ class Holders:
                 raise Refusal(Reason.TOKEN_REVOKED)
             check = "hook"
             # What is known of a token was written down after the hook had accepted it.
-            if self._hook is not None and not (self._hook_is_pure and token in self._known):
+            if self._hook is not None and self._hook_is_due(token):
                 await self._ask_hook(self._hook, token)
             check = "identity"
             holder = self._known.get(token)
@@ -96,6 +99,11 @@ class Holders:
         if token is None or (self._revocations is not None and self._revocations.revoked(token)):
             return None
         return self._known.get(token)
+
+    def _hook_is_due(self, token: VerifiedToken) -> bool:
+        if token.issuer == SESSION_ISSUER and not self._hook_asks_sessions:
+            return False
+        return not (self._hook_is_pure and token in self._known)
 
     async def _ask_hook(self, hook: Hook, token: VerifiedToken) -> None:
         try:

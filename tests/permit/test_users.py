@@ -10,7 +10,7 @@ import pytest
 from keyring import NOW, session_token
 from usherd.facts import EndUser, Organization, Team, User
 from usherd.options import STRICT, with_values
-from usherd.policy import MayGrant, RouteRules, SessionRules, UserRules
+from usherd.policy import MayGrant, RouteRules, ScopeMapping, ScopeRules, SessionRules, UserRules
 from worlds import CHAT, SESSION_SECRET, World, issuer, policy
 
 ALICE = User(id="u1", identities=(("idp", "alice"),), sso_ids=("sso-1",), email="alice@corp.example", models=("*",))
@@ -246,6 +246,31 @@ def test_a_session_has_its_own_words_or_those_of_an_issuers_tokens(value: str, u
 
     assert principal is not None
     assert (principal.user_id, principal.is_admin) == (user, is_admin)
+
+
+def session(**claims: Any) -> str:
+    payload = {"iss": "litellm-proxy", "aud": "litellm-ui", "exp": int(NOW) + 600, "user_id": "u1"}
+    return session_token(payload | claims, SESSION_SECRET)
+
+
+@pytest.mark.parametrize(("value", "refused"), [("session", False), ("claims", True)])
+def test_what_is_asked_of_a_providers_tokens_is_not_asked_of_sessions(value: str, refused: bool) -> None:
+    async def nobody(_claims: object) -> bool:
+        return False
+
+    base = policy(session=SessionRules(secret=SESSION_SECRET), options=with_values(STRICT, {"session.identity": value}))
+    strict_about = {
+        "team": replace(base, teams=replace(base.teams, required="claim")),
+        "scopes": replace(base, scopes=ScopeRules(enforce=True, mappings=(ScopeMapping(issuer="idp", scope="x"),))),
+        "domain": replace(base, users=replace(USERS, email_domains=frozenset({"corp.example"}))),
+    }
+
+    for about, chosen in strict_about.items():
+        asking = World(policy=chosen, users=(ALICE, User(id="u1-bare", models=("*",))))
+        allowed = asking.reason(token=session(sub="u1-bare"), route=CHAT) == "ALLOWED"
+        assert allowed is not refused, about
+    hooked = World(policy=base, users=(ALICE,), hook=nobody)
+    assert (hooked.reason(token=session(sub="alice"), route=CHAT) == "HOOK_REFUSED") is refused
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,21 @@ Scopes permit and do not grant: what a request may do is granted by roles, teams
 
 from __future__ import annotations
 
+from usherd.domain import SESSION_ISSUER
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.permit.rulebook import CompiledScope
 from usherd.reasons import Reason
 
 
 def scopes(case: Case) -> Outcome:
-    """Denies a token without any of the scopes, and a route or model that none of its scopes permits."""
+    """Denies a token without any of the scopes, and a route or model that none of its scopes permits.
+
+    A session has none: what is asked of a provider's tokens is not asked of it.
+    """
     rules, asked = case.rules, case.asked
-    if not rules.policy.scopes.enforce or not rules.scopes:
-        return NOT_APPLICABLE
     profile = case.identity.profile
+    if not rules.policy.scopes.enforce or not rules.scopes or profile.issuer == SESSION_ISSUER:
+        return NOT_APPLICABLE
     held = [each for each in rules.scopes if each.issuer == profile.issuer and each.scope in profile.scopes]
     if rules.options.scope_routes == "ignored":
         # Nothing but the name of a model is looked at, and an empty one is none.

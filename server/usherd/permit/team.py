@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from usherd.domain import SESSION_ISSUER
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
 from usherd.permit.provision import team_writes
 from usherd.reasons import Reason
@@ -37,6 +38,9 @@ def team(case: Case) -> Outcome:
 
 def _missing(case: Case) -> Denied | None:
     required, choice, profile = case.rules.policy.teams.required, case.choice, case.identity.profile
+    if profile.issuer == SESSION_ISSUER:
+        # A session names no team: what is asked of a provider's tokens is not asked of it.
+        return None
     if required == "any" and choice.team is None:
         return Denied(Reason.TEAM_REQUIRED, "teams.required is any, and there is no team, not even a default one.")
     if required != "claim":
