@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, x25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from cryptography.x509.oid import NameOID
 
 import keyring
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.keys import MAX_DOCUMENT_SIZE, MAX_KEYS, KeySetError, load_key_set, load_pem
+from usherd.authenticate.pem import jwk_of_pem
+from usherd.options import STRICT, with_values
 
 RSA = keyring.key_pair("RSA", "rsa")
 KINDS = ["RSA", "RSA-3072", "P-256", "P-384", "P-521", "Ed25519", "Ed448"]
@@ -108,3 +110,37 @@ def test_a_private_key_in_pem_is_no_public_key() -> None:
 
     with pytest.raises(KeySetError):
         load_pem(text, issuer="idp", algorithms=keyring.ALGORITHMS)
+
+
+def test_a_pem_key_follows_every_rule_of_a_key_document() -> None:
+    text = pem(RSA.private)
+    ignored = with_values(STRICT, {"keys.metadata": "ignored"})
+
+    def load(**rules: Any) -> Any:
+        return load_pem(text, issuer="idp", algorithms=keyring.ALGORITHMS, **rules)
+
+    (key,) = load().keys
+    assert (key.issuer, key.kid, key.algorithms) == ("idp", None, {"RS256"})
+    assert load(rsa_algorithms=frozenset({"PS256"})).keys[0].algorithms == {"PS256"}
+    assert load(denied=frozenset({key.thumbprint})).dropped == {Dropped.DENIED: 1}
+    assert load(options=ignored).keys[0].algorithms == {"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"}
+
+
+def test_a_key_of_a_kind_that_no_jwk_here_has_is_dropped_as_such() -> None:
+    other_kind = x25519.X25519PrivateKey.generate()
+    other_curve = ec.derive_private_key(7, ec.SECP256K1())
+
+    assert jwk_of_pem(pem(other_kind), "k") == {"kid": "k", "kty": ""}
+    assert (jwk_of_pem(pem(other_curve), "k") or {})["crv"] == ""
+    for private in (other_kind, other_curve):
+        loaded = load_pem(pem(private), issuer="idp", algorithms=keyring.ALGORITHMS, kid="k")
+        assert (loaded.keys, loaded.dropped, loaded.withdrawn) == ((), {Dropped.KEY_TYPE: 1}, {"k"})
+
+
+@pytest.mark.parametrize("coordinate", ["x", "y"])
+def test_leading_zeros_of_a_coordinate_are_kept(coordinate: str) -> None:
+    # RFC 7518, section 6.2.1.2: always as long as the curve; about one key in 256 begins with a zero byte.
+    keys = (ec.derive_private_key(number, ec.SECP256R1()) for number in range(1, 5000))
+    private = next(key for key in keys if getattr(key.public_key().public_numbers(), coordinate) < 1 << 248)
+
+    assert len(load_pem(pem(private), issuer="idp", algorithms=keyring.ALGORITHMS).keys) == 1

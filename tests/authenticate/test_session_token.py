@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 import keyring
 from keyring import NOW
+from usherd.authenticate.claims import Validity
+from usherd.authenticate.compact import take_apart
+from usherd.authenticate.session_token import CLOCK_DIFFERENCE, SessionVerifier
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import SESSION_ISSUER
 from usherd.policy import Policy, SessionRules
@@ -59,7 +63,31 @@ async def test_a_session_of_the_seed_gives_its_claims() -> None:
 
     assert dict(token.claims) == SEED
     assert (token.issuer, token.iss, token.key) == (SESSION_ISSUER, "litellm-proxy", None)
-    assert (token.expires_at, token.leeway) == (SEED["exp"], 0)
+    assert (token.expires_at, token.not_before, token.leeway) == (SEED["exp"], 0, 0)
+
+
+@pytest.mark.parametrize(("changes", "beginning"), [({"nbf": NOW - 5}, NOW - 5), ({"iat": NOW - 7}, NOW - 7)])
+async def test_a_session_that_says_when_it_began_is_believed(changes: dict[str, Any], beginning: float) -> None:
+    token = await verifier().verify(session(seed(**changes)), patience=0)
+
+    assert token.not_before == beginning
+
+
+async def test_a_session_has_an_id_like_every_token() -> None:
+    token, replica = await verifier().verify(session(), patience=0), await verifier().verify(session(), patience=0)
+    other = await verifier().verify(session(seed(ui_session_id="s2")), patience=0)
+
+    assert re.fullmatch("[0-9a-f]{32}", token.token_id)
+    assert token.token_id == replica.token_id != other.token_id
+
+
+def test_a_session_hangs_on_no_key_and_tells_how_long_it_is_valid() -> None:
+    cached = SessionVerifier(RULES).verify(take_apart(session().encode()), NOW)
+
+    assert cached.names_key is False
+    assert cached.validity == Validity(
+        expires_at=NOW + 86400, not_before=0, valid_from=NOW - CLOCK_DIFFERENCE, valid_until=NOW + 86400
+    )
 
 
 async def test_an_expired_session_is_expired() -> None:
@@ -93,7 +121,7 @@ async def test_what_does_not_say_that_it_is_a_session_goes_the_ordinary_way(chan
 
 async def test_without_a_master_key_there_are_no_sessions() -> None:
     assert await reason_of(session(), rules=None) == Reason.ISSUER_UNKNOWN
-    with pytest.raises(ValueError, match="empty"):
+    with pytest.raises(ValueError, match=r"^a session secret must not be empty$"):
         verifier(rules=SessionRules(secret=b""))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import secrets
 from typing import Any
 
 import pytest
@@ -128,6 +129,44 @@ def test_memory_is_bound_to_policy_and_process() -> None:
     assert one.digest(b"token") == one.digest(b"token")
     assert one.digest(b"token") != other.digest(b"token")
     assert one.digest(b"token") != one.digest(b"token2")
+
+
+def test_a_digest_is_keyed_with_a_long_secret_and_tells_binding_and_token_apart(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    monkeypatch.setattr(secrets, "token_bytes", lambda size: sizes.append(size) or bytes(size))
+
+    digests = {TokenCache(1, binding).digest(token) for binding, token in [("", b"abc"), ("a", b"bc"), ("ab", b"c")]}
+
+    assert sizes == [32, 32, 32]
+    assert [len(digest) for digest in digests] == [32, 32, 32]
+
+
+async def test_what_is_no_longer_valid_takes_no_room() -> None:
+    world = World()
+    token = PAIR.token()
+    await world.verify(token)
+
+    world.now = NOW + 630
+    assert world.verifier.verify_cached(token) is None
+    assert len(world.verifier._cache) == 0
+
+
+def test_forgetting_what_was_never_remembered_does_nothing() -> None:
+    cache = TokenCache(1, "a")
+
+    cache.forget(cache.digest(b"token"))
+
+    assert len(cache) == 0
+
+
+async def test_a_token_is_remembered_from_its_first_instant() -> None:
+    world = World()
+    token = PAIR.token(keyring.claims(iat=NOW + 30, exp=NOW + 60))
+    first = await world.verify(token)
+
+    assert world.verifier.verify_cached(token) is first
 
 
 @settings(max_examples=200)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import keyring
 from keyring import ISSUER, ISSUER_NAME, NOW, StaticKeys
+from usherd.authenticate.token_id import TokenIds
 from usherd.authenticate.verifier import MAX_KEY_PATIENCE, Verifier
 from usherd.domain import VerifiedToken
 from usherd.errors import KeysUnavailable, Refusal
@@ -136,6 +137,13 @@ async def test_an_unknown_key_is_waited_for_a_little(patience: float) -> None:
     assert world.keys.refreshes == [(ISSUER_NAME, "key-2", min(patience, MAX_KEY_PATIENCE))]
 
 
+async def test_a_known_key_is_not_waited_for() -> None:
+    world = World()
+    await world.verify(PAIR.token())
+
+    assert world.keys.refreshes == []
+
+
 async def test_a_key_that_a_refresh_finds_verifies() -> None:
     world = World(PAIR)
     world.keys.arriving[ISSUER_NAME] = list(keyring.verification_keys(ISSUER_NAME, [OTHER.jwk()]))
@@ -183,6 +191,11 @@ async def test_a_token_id_is_alike_in_every_replica_and_unlike_for_every_token()
     assert ids[0] == ids[1] != other
     assert len(other) == 32
     assert set(other) <= set(string.hexdigits)
+
+
+def test_a_token_id_is_the_same_in_every_version() -> None:
+    # Lists of revoked tokens outlive an update. RFC 7693, keyed with the personalised hash of the digest.
+    assert TokenIds("configuration").of(b"header.payload") == "7a0c47cdb46e9eeb5e4408c7f6de1ce1"
 
 
 async def test_a_token_id_is_keyed_with_the_issuers_digest() -> None:

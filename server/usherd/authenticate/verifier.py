@@ -103,7 +103,7 @@ class Verifier:
         validity = check_claims(compact.claims, compact.header.type, rules, self._clock(), self._options)
         token = VerifiedToken(
             issuer=issuer.policy.name,
-            iss=rules.issuer if issuer is not self._any_issuer else _text(compact.claims.get("iss")),
+            iss=_text(compact.claims.get("iss")),
             claims=VerifiedClaims(MappingProxyType(dict(compact.claims))),
             token_id=issuer.ids.of(compact.signing_input),
             key=key,
