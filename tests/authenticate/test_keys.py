@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 import keyring
 from usherd.authenticate import signature
-from usherd.authenticate.key_rules import Dropped
+from usherd.authenticate.key_rules import Dropped, KeyDropped, encode_unsigned, usable_members
 from usherd.authenticate.keys import KeySet, load_key_set
 
 RSA = keyring.key_pair("RSA", "rsa")
@@ -75,6 +75,8 @@ def test_a_key_of_each_kind_verifies_what_it_signed(kind: str) -> None:
         ({"e": "AQ"}, Dropped.WEAK),
         ({"e": "Aw"}, Dropped.WEAK),
         ({"e": "AQAC"}, Dropped.WEAK),
+        ({"e": "AQAE"}, Dropped.WEAK),
+        ({"e": "AQAF"}, None),
         ({"e": "AQAAAAE"}, Dropped.WEAK),
         ({"e": "AQAB\n"}, Dropped.MALFORMED),
     ],
@@ -103,6 +105,7 @@ def test_rsa_keys_have_a_sane_size() -> None:
     assert cause(keyring.key_pair("RSA-1024").jwk()) is Dropped.WEAK
     assert cause(RSA.jwk(n=keyring.encode_int(huge))) is Dropped.WEAK
     assert cause(RSA.jwk(n=keyring.encode_int(1 << 2047))) is Dropped.WEAK
+    assert cause(RSA.jwk(n=keyring.encode_int((1 << 8191) | 1))) is None
 
 
 def test_no_key_is_generated_for_a_stranger(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -234,6 +237,19 @@ def test_denied_keys_are_dropped_by_id_or_thumbprint() -> None:
 
     assert cause(RSA.jwk(), denied=frozenset({"rsa"})) is Dropped.DENIED
     assert cause(RSA.jwk(), denied=frozenset({key.thumbprint})) is Dropped.DENIED
+
+
+def test_a_dropped_key_tells_its_cause_and_nothing_else() -> None:
+    with pytest.raises(KeyDropped) as dropped:
+        usable_members(RSA.jwk(e="Aw"))
+
+    assert (dropped.value.cause, dropped.value.args) == (Dropped.WEAK, ("weak",))
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "AA"), (1, "AQ"), (65537, "AQAB")])
+def test_numbers_are_written_with_as_few_bytes_as_they_need(number: int, text: str) -> None:
+    # RFC 7518, section 2: zero is one byte.
+    assert encode_unsigned(number) == text
 
 
 def test_no_key_material_is_in_a_repr() -> None:

@@ -91,6 +91,16 @@ def test_nesting_is_bounded_at_any_size() -> None:
     assert refuses(b"[[[]]]", max_depth=2)
 
 
+@pytest.mark.parametrize("beside", [b"[],", b"[]," * 30, b'{"a":{}},', b'"]}[",'])
+@pytest.mark.parametrize("outer", [1, 10, MAX_DEPTH - 2])
+def test_lists_that_were_closed_do_not_count_for_the_depth(beside: bytes, outer: int) -> None:
+    def text(depth: int) -> bytes:
+        return b"[" * outer + beside + b"[" * (depth - outer) + b"]" * depth
+
+    assert load(text(MAX_DEPTH))
+    assert refuses(text(MAX_DEPTH + 1))
+
+
 def test_many_short_lists_are_not_deep() -> None:
     assert load(b"[" + b",".join([b'[{"a":"]"}]'] * 500) + b"]")
 
