@@ -21,8 +21,22 @@ ROOT = Path(__file__).resolve().parents[1]
 WORK = ROOT / "mutants"
 EQUIVALENT = ROOT / "tests" / "mutants_equivalent.yaml"
 
-ROOMS = ("authenticate", "identify", "permit", "decide")
-"""The modules and packages of usherd whose mutants are counted, each for itself."""
+_CORE = (
+    "identify",
+    "permit",
+    "test_authorizer.py",
+    "test_claim_paths.py",
+    "test_decide.py",
+    "test_pure_hook.py",
+    "test_shadow.py",
+    "test_verdicts.py",
+)
+TESTS = {"authenticate": ("authenticate",), "identify": _CORE, "permit": _CORE, "decide": _CORE}
+"""The modules and packages of usherd whose mutants are counted, each with the tests that must notice them.
+
+They are what is fast: no laws, nothing that starts processes. mutmut collects them again and again in one process, so
+that the name of a test must be the same each time, and without backslashes, which pytest would escape once more.
+"""
 
 LEAST_KILLED = 0.90
 """The share of a room's mutants that its tests must notice, those declared equivalent not counted as noticed."""
@@ -69,13 +83,15 @@ class Room:
         return found
 
 
-def lay_out() -> None:
-    """Makes the folder of the run: mutmut knows a package below `src/` by the name that the tests import."""
+def lay_out(tests: Sequence[str]) -> None:
+    """Makes the folder of a run: mutmut knows a package below `src/` by the name that the tests import."""
     shutil.rmtree(WORK, ignore_errors=True)
-    unwanted = shutil.ignore_patterns("__pycache__")
-    shutil.copytree(ROOT / "server" / "usherd", WORK / "src" / "usherd", ignore=unwanted)
-    for folder in ("tests", "docs"):
-        shutil.copytree(ROOT / folder, WORK / folder, ignore=unwanted)
+    shutil.copytree(ROOT / "server" / "usherd", WORK / "src" / "usherd", ignore=shutil.ignore_patterns("__pycache__"))
+    helpers = [file.name for file in (ROOT / "tests").glob("*.py") if not file.name.startswith("test_")]
+    (WORK / "tests").mkdir()
+    for name in [*helpers, *tests]:
+        copy = shutil.copytree if (ROOT / "tests" / name).is_dir() else shutil.copy2
+        copy(ROOT / "tests" / name, WORK / "tests" / name)
     shutil.copy2(ROOT / "pyproject.toml", WORK)
 
 
@@ -108,11 +124,14 @@ def judge(room: str, declared: Mapping[str, str]) -> Room:
     return Room(room, killed, frozenset(codes) - killed, equivalent)
 
 
-def show(rooms: Sequence[Room]) -> None:
-    """Prints who survived, and the table."""
-    for room in rooms:
-        for name in sorted(room.survived - room.equivalent):
-            subprocess.run([str(Path(sys.executable).with_name("mutmut")), "show", name], cwd=WORK, check=False)
+def show(room: Room) -> None:
+    """Prints what the survivors of a room change, while they are there."""
+    for name in sorted(room.survived - room.equivalent):
+        subprocess.run([str(Path(sys.executable).with_name("mutmut")), "show", name], cwd=WORK, check=False)
+
+
+def table(rooms: Sequence[Room]) -> None:
+    """Prints how the rooms fared."""
     print(f"{'room':14}{'mutants':>8}{'killed':>8}{'survived':>10}{'equivalent':>12}{'share':>9}")
     for room in rooms:
         equivalent = len(room.equivalent)
@@ -123,16 +142,22 @@ def show(rooms: Sequence[Room]) -> None:
 def main() -> int:
     """0 when every room is well guarded and every declaration true; else what is wrong, each on its line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("rooms", nargs="*", default=ROOMS, help=f"{', '.join(ROOMS)}; all, when none is named")
+    parser.add_argument("rooms", nargs="*", help=f"some of {', '.join(TESTS)}; all, when none is named")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many mutants to test at once")
     asked = parser.parse_args()
-    if unknown := set(asked.rooms) - set(ROOMS):
+    if unknown := set(asked.rooms) - set(TESTS):
         parser.error(f"no such room: {', '.join(sorted(unknown))}")
-    lay_out()
-    kill(asked.rooms, asked.jobs)
-    declared = yaml.safe_load(EQUIVALENT.read_text()) or {}
-    rooms = [judge(room, declared) for room in asked.rooms]
-    show(rooms)
+    wanted = [room for room in TESTS if room in asked.rooms or not asked.rooms]
+    declared = yaml.safe_load(EQUIVALENT.read_text())
+    rooms: list[Room] = []
+    for tests in dict.fromkeys(TESTS[room] for room in wanted):
+        together = [room for room in wanted if TESTS[room] == tests]
+        lay_out(tests)
+        kill(together, asked.jobs)
+        rooms += [judge(room, declared) for room in together]
+        for room in rooms[-len(together) :]:
+            show(room)
+    table(rooms)
     faults = [fault for room in rooms for fault in room.faults()]
     print("\n".join(faults) or "mutants: ok")
     return 1 if faults else 0

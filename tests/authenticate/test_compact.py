@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import keyring
 from usherd.authenticate.compact import MAX_CLAIMS, MAX_HEADER_MEMBERS, MAX_LIST_LENGTH, check_size, take_apart
 from usherd.errors import Refusal
+from usherd.options import STRICT, with_values
 from usherd.reasons import Reason
 
 GOOD = keyring.compact({"alg": "RS256", "kid": "k", "typ": "JWT"}, {"iss": "i", "n": [1]}, b"signature")
@@ -106,6 +107,18 @@ def test_other_members_are_ignored(member: str) -> None:
 @pytest.mark.parametrize("kid", [None, 7, True, [], ["k"], {}, "", "k" * 257])
 def test_a_key_id_is_a_string_of_sane_length(kid: object) -> None:
     assert reason_of(with_header(kid=kid)) == Reason.TOKEN_MALFORMED
+
+
+def test_a_key_id_may_be_as_long_as_one_of_a_key_document() -> None:
+    assert take_apart(with_header(kid="k" * 256).encode()).header.kid == "k" * 256
+
+
+@pytest.mark.parametrize("value", [None, 7, [], {}])
+def test_where_types_are_unchecked_one_that_is_no_string_is_empty(value: object) -> None:
+    options = with_values(STRICT, {"token.typ": "unchecked"})
+
+    assert take_apart(with_header(typ=value).encode(), options).header.type == ""
+    assert take_apart(with_header().encode(), options).header.type is None
 
 
 @pytest.mark.parametrize("value", [None, 7, [], {}])
