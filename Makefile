@@ -39,6 +39,7 @@ check-contract: $(VENV)/.dev ## Checks the contract, its baseline, and the stubs
 check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say what the project has.
 	$(BIN)/python tests/threats_check.py
 	$(BIN)/python tools/reasons_page.py --check
+	$(BIN)/python tools/defects_page.py --check
 	$(BIN)/python tools/check_links.py
 
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (with ARGS=--peers those for Go and TypeScript too).
