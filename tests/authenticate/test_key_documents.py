@@ -97,6 +97,20 @@ def test_a_map_of_key_ids_with_pem_is_a_key_set() -> None:
     assert loaded.dropped == {Dropped.WEAK: 1, Dropped.KEY_TYPE: 1, Dropped.MALFORMED: 1}
 
 
+def test_pem_text_that_no_encoding_can_write_is_one_bad_key() -> None:
+    document = {"odd": "-----BEGIN PUBLIC KEY-----\ud800", "one": pem(RSA.private).decode()}
+
+    loaded = load_key_set(document, issuer="idp", algorithms=keyring.ALGORITHMS)
+
+    assert ([key.kid for key in loaded.keys], loaded.dropped) == (["one"], {Dropped.MALFORMED: 1})
+
+
+def test_dropped_keys_are_counted_by_cause() -> None:
+    loaded = load_key_set([None, 7, RSA.jwk(d="AQ")], issuer="idp", algorithms=keyring.ALGORITHMS)
+
+    assert loaded.dropped == {Dropped.MALFORMED: 2, Dropped.PRIVATE: 1}
+
+
 @pytest.mark.parametrize(
     "text", [b"", b"text", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", b"\xff"]
 )

@@ -137,7 +137,7 @@ def _check_identifiers(claims: Mapping[str, object], rules: TokenRules, shortest
                 Reason.CLAIM_INVALID, f"`{name}` is not a string of {shortest} to {MAX_IDENTIFIER} characters"
             )
     # RFC 8693, section 4.2, has a string; lists are common. Nothing else can be told apart from a mistake.
-    if not isinstance(claims.get("scope", ""), (str, list, type(None))):
+    if not isinstance(claims.get("scope"), (str, list, type(None))):
         raise Refusal(Reason.CLAIM_INVALID, "`scope` is neither a string nor a list")
 
 

@@ -179,7 +179,7 @@ class _Loader:
         shared = {kid for kid, count in named.items() if count > 1}
         keys = tuple(key for key in self._keys if key.kid not in shared)
         if shared:
-            self._dropped[Dropped.DUPLICATE_KID] += len(self._keys) - len(keys)
+            self._dropped[Dropped.DUPLICATE_KID] = len(self._keys) - len(keys)
         withdrawn = (self._dropped_ids | shared) - {key.kid for key in keys}
         return KeySet(keys=keys, dropped=dict(self._dropped), published=self._published, withdrawn=frozenset(withdrawn))
 
