@@ -46,6 +46,8 @@ class Profile(NamedTuple):
     """Whether the user claim is there at all, if only empty."""
     email_accepted: bool = True
     """Whether there is an address of an accepted domain; True without such a rule."""
+    email_domain: str = ""
+    """The domain of the address; empty for what is no address of a mailbox."""
     email_verified: bool = False
     """Whether the issuer says that the address is verified."""
     mapped_roles: tuple[str, ...] = ()

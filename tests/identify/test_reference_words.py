@@ -10,7 +10,7 @@ from usherd.domain import VerifiedClaims
 from usherd.errors import Refusal
 from usherd.identify.address import Address, address, refuse_unverified
 from usherd.identify.words import Listed, first, is_missing, is_named, listed, scopes
-from usherd.options import STRICT, with_values
+from usherd.options import LITELLM, STRICT, with_values
 from usherd.policy import ClaimPaths
 from usherd.reasons import Reason
 
@@ -130,17 +130,23 @@ CORP = frozenset({"corp.example"})
 @pytest.mark.parametrize(
     ("email", "user", "domains", "options", "read"),
     [
-        ("a@corp.example", "u", CORP, STRICT, Address("a@corp.example", True, False)),
-        ("a@evil.example", "u", CORP, STRICT, Address("a@evil.example", False, False)),
-        ("corp.example", "u", CORP, STRICT, Address("corp.example", True, False)),
-        (..., "u", CORP, STRICT, Address("", False, False)),
-        (..., "u", frozenset(), STRICT, Address("", True, False)),
+        ("a@corp.example", "u", CORP, STRICT, Address("a@corp.example", "corp.example", True, False)),
+        ("a@evil.example", "u", CORP, STRICT, Address("a@evil.example", "evil.example", False, False)),
+        ("corp.example", "u", CORP, STRICT, Address("corp.example", "", False, False)),
+        ("a@corp.example@corp.example", "u", CORP, STRICT, Address("a@corp.example@corp.example", "", False, False)),
+        ("@corp.example", "u", CORP, STRICT, Address("@corp.example", "", False, False)),
+        # The reference looks at the end alone.
+        ("corp.example", "u", CORP, LITELLM, Address("corp.example", "", True, False)),
+        ("a@evil@corp.example", "u", CORP, LITELLM, Address("a@evil@corp.example", "", True, False)),
+        (..., "u", CORP, LITELLM, Address("", "", False, False)),
+        (..., "u", CORP, STRICT, Address("", "", False, False)),
+        (..., "u", frozenset(), STRICT, Address("", "", True, False)),
         (7, "u", frozenset(), STRICT, REFUSED),
-        ("", "u", frozenset(), STRICT, Address("", True, False)),
-        ("a@x", "u", frozenset(), REFERENCE, Address("a@x", True, False)),
+        ("", "u", frozenset(), STRICT, Address("", "", True, False)),
+        ("a@x", "u", frozenset(), REFERENCE, Address("a@x", "x", True, False)),
         # Where it decides nothing, the reference hands it on unread.
-        (7, "u", frozenset(), REFERENCE, Address("", True, False)),
-        (..., "u", frozenset(), REFERENCE, Address("", True, False)),
+        (7, "u", frozenset(), REFERENCE, Address("", "", True, False)),
+        (..., "u", frozenset(), REFERENCE, Address("", "", True, False)),
         (7, "u", CORP, REFERENCE, REFUSED),
         (7, ..., frozenset(), REFERENCE, REFUSED),
     ],
@@ -157,8 +163,8 @@ def test_an_address_that_is_read_nowhere_is_none() -> None:
     given = VerifiedClaims({"email": "a@corp.example", "sub": "u"})
 
     for options in (STRICT, REFERENCE):
-        assert address(given, ClaimPaths(email=None), frozenset(), options) == Address("", True, False)
-    assert address(given, ClaimPaths(email=None), CORP, STRICT) == Address("", False, False)
+        assert address(given, ClaimPaths(email=None), frozenset(), options) == Address("", "", True, False)
+    assert address(given, ClaimPaths(email=None), CORP, STRICT) == Address("", "", False, False)
 
 
 @pytest.mark.parametrize(

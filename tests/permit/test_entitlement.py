@@ -188,6 +188,28 @@ def test_a_route_for_administrators_is_not_public() -> None:
     assert world.reason(token="", route="/health/secret", model=None) == "TOKEN_MISSING"
 
 
+@pytest.mark.parametrize(
+    ("role", "reason"),
+    [
+        ("proxy_admin", "ALLOWED"),
+        ("", "ALLOWED"),
+        ("internal_user", "ROUTE_DENIED"),
+        ("proxy_admin_viewer", "ROUTE_DENIED"),
+        (None, "ALLOWED"),
+    ],
+)
+def test_an_administrator_whom_the_directory_has_made_less_has_no_session_of_one(role: str | None, reason: str) -> None:
+    secret = b"a master key of at least 32 bytes, for tests"
+    world = World(
+        policy=policy(session=SessionRules(secret=secret, digest="d"), session_admin_routes=("/key/generate",)),
+        users=() if role is None else (User(id="u1", models=("*",), role=role),),
+    )
+    claims = {"iss": "litellm-proxy", "aud": "litellm-ui", "user_id": "u1", "user_role": "proxy_admin"}
+    token = session_token({**claims, "exp": int(world.now) + 600}, secret)
+
+    assert world.reason(token=token, route="/key/generate", model=None) == reason
+
+
 def test_the_session_and_not_the_directory_makes_an_administrator_of_a_session() -> None:
     secret = b"a master key of at least 32 bytes, for tests"
     world = World(

@@ -58,6 +58,11 @@ ALICE = User(id="alice", identities=(("idp", "alice"),))
         (ProvisionRules(email_domains=frozenset({"x.example"})), {"groups": ["a"], "email": "a@x.example"}, False),
         (
             ProvisionRules(email_domains=frozenset({"x.example"})),
+            {"groups": ["a"], "email": "a@y.example@x.example", "email_verified": True},
+            False,
+        ),
+        (
+            ProvisionRules(email_domains=frozenset({"x.example"})),
             {"groups": ["a"], "email": "a@y.example", "email_verified": True},
             False,
         ),

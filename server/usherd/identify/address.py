@@ -20,6 +20,8 @@ class Address(NamedTuple):
     """An address, as far as it can be used."""
 
     email: str
+    domain: str
+    """What is after the one "@", if there is just one and something before it. Empty: it is no address of a mailbox."""
     in_domain: bool
     """Whether it is of an accepted domain; True when there is no rule about domains."""
     verified: bool
@@ -32,11 +34,17 @@ def address(claims: VerifiedClaims, words: ClaimPaths, domains: frozenset[str], 
         # The reference hands it on unread: then it can find nobody, and is nobody's id.
         value = ABSENT if words.email is None else read(claims, words.email)
         if not isinstance(value, str):
-            return Address("", True, False)
+            return Address("", "", True, False)
     email = one(claims, words.email)
     verified = claims.get("email_verified") is True
-    in_domain = not domains or (is_named(claims, words.email) and email.rpartition("@")[2] in domains)
-    return Address(email, in_domain, verified)
+    local, _, end = email.rpartition("@")
+    domain = end if local and "@" not in local else ""
+    if options.email_domain == "no_provision":
+        # The reference takes what is after the last "@", or all of it where there is none.
+        in_domain = not domains or (is_named(claims, words.email) and end in domains)
+    else:
+        in_domain = not domains or domain in domains
+    return Address(email, domain, in_domain, verified)
 
 
 def refuse_unverified(claims: VerifiedClaims, email: ClaimPath | None, read_by_rules: frozenset[ClaimPath]) -> None:

@@ -72,6 +72,7 @@ class Profiler:
             names_user=names_user,
             email=where.email,
             email_accepted=where.in_domain,
+            email_domain=where.domain,
             email_verified=where.verified,
             scopes=held_scopes,
             roles=held,

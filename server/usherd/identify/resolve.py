@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from usherd.domain import SESSION_ISSUER, Question
+from usherd.domain import SESSION_ISSUER, PrincipalKind, Question
 from usherd.facts import User
 from usherd.identify.teams_to_try import teams_to_try
 from usherd.identity import Identity, Profile
@@ -44,12 +44,16 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
     role = ""
     if options.directory_role == "honoured":
         role = profile.directory_role or ("" if user is None else user.role)
+    admin = profile.admin
+    if profile.kind is PrincipalKind.SESSION and user is not None and user.role not in ("", DIRECTORY_ADMIN_ROLE):
+        # A session was made some time ago; whom the directory has made less since is less.
+        admin = False
     mapped_admin = options.mapped_admin == "admin" and PROXY_ADMIN in profile.mapped_roles
     return Identity(
         profile=profile,
         user=user,
         directory_role=role,
-        is_admin=profile.admin or (profile.may_be_admin and (mapped_admin or role == DIRECTORY_ADMIN_ROLE)),
+        is_admin=admin or (profile.may_be_admin and (mapped_admin or role == DIRECTORY_ADMIN_ROLE)),
         team_ids=teams.ids,
         taken_as_is=teams.taken_as_is,
         teams_from_directory=teams.from_directory,

@@ -79,7 +79,7 @@ def _met(wanted: ProvisionRules, identity: Identity, choice: TeamChoice) -> bool
         or not wanted.roles.isdisjoint(profile.role_names)
         or not wanted.scopes.isdisjoint(profile.scopes)
         or (wanted.teams and choice.claimed)
-        or (profile.email_verified and profile.email.rpartition("@")[2] in wanted.email_domains)
+        or (profile.email_verified and profile.email_domain in wanted.email_domains)
     )
 
 
