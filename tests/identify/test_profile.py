@@ -120,6 +120,7 @@ def test_every_word_of_a_token_has_its_place() -> None:
         sub="alice",
         azp="app",
         email="alice@x.example",
+        email_domain="x.example",
         email_verified=True,
         scope="openid admin",
         roles=["Reader"],
