@@ -101,6 +101,10 @@ CHANGES: list[tuple[dict[str, Any], Reason | None]] = [
     ({"sub": "a\x00"}, INVALID),
     ({"sub": "a\x7f"}, INVALID),
     ({"sub": "a\x85b"}, INVALID),
+    ({"sub": "a\x9f"}, INVALID),
+    ({"sub": "a\xa0b c"}, None),
+    # It chose these rules, by equality.
+    ({"iss": 7}, None),
     ({"jti": "id"}, None),
     ({"jti": 7}, INVALID),
     ({"jti": None}, INVALID),

@@ -222,7 +222,7 @@ def _import(members: Mapping[str, str]) -> tuple[JWK, str]:
     try:
         material = JWK(**members)
         # Makes the library check the key now (points on their curve), and not at some token's expense.
-        material.get_op_key("verify", members.get("crv"))
+        material.get_op_key("verify")
         return material, material.thumbprint()
     except Exception:  # the library's errors for values of strangers are an open set
         raise KeyDropped(Dropped.MALFORMED) from None
