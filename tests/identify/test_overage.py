@@ -107,3 +107,11 @@ def test_an_unverified_address_is_refused_where_a_rule_reads_it_unless_an_option
 
     assert refused(policy(users=rules), email="a@x.example", email_verified=False) is Reason.CLAIM_INVALID
     assert refused(policy(users=rules, options=open_to_all), email="a@x.example", email_verified=False) is None
+
+
+def test_an_address_is_unverified_wherever_the_policy_reads_it() -> None:
+    words = replace(issuer().claims, email=("mail",))
+    chosen = policy(issuers=(issuer(claims=words),), users=UserRules(email_domains=frozenset({"x.example"})))
+
+    assert refused(chosen, mail="a@x.example", email_verified=False) is Reason.CLAIM_INVALID
+    assert refused(chosen, mail="a@x.example", email_verified=True) is None

@@ -83,6 +83,7 @@ NOBODY = Profile(
     end_user="",
     claims=(),
     names_user=False,
+    email_domain="",
     email_accepted=True,
     email_verified=False,
     mapped_roles=(),
@@ -102,7 +103,7 @@ def test_a_token_that_says_nothing_has_a_profile_that_says_nothing() -> None:
 
 
 def test_every_word_of_a_token_has_its_place() -> None:
-    grants = MayGrant(admin=True, teams=frozenset({"a", "b"}), organizations=frozenset({"acme"}))
+    grants = MayGrant(admin=True, teams=frozenset({"a", "b", "unnamed"}), organizations=frozenset({"acme"}))
     chosen = policy(
         issuers=(issuer(may_grant=grants, answer_claims=(("tid", ("tid",)), ("gone", ("gone",)))),),
         roles=(role("zeta"), role("other", value="No"), role("alpha")),
@@ -120,7 +121,6 @@ def test_every_word_of_a_token_has_its_place() -> None:
         sub="alice",
         azp="app",
         email="alice@x.example",
-        email_domain="x.example",
         email_verified=True,
         scope="openid admin",
         roles=["Reader"],
@@ -142,6 +142,7 @@ def test_every_word_of_a_token_has_its_place() -> None:
         client="app",
         user="alice",
         email="alice@x.example",
+        email_domain="x.example",
         scopes=("admin", "openid"),
         roles=(0, 2),
         role_names=("alpha", "zeta"),
@@ -149,7 +150,7 @@ def test_every_word_of_a_token_has_its_place() -> None:
         may_be_admin=True,
         team_ids=("b", "a"),
         team_alias="Alpha",
-        teams_allowed=frozenset({"a", "b"}),
+        teams_allowed=frozenset({"a", "b", "unnamed"}),
         organization="",
         end_user="customer",
         claims=(("tid", '{"a":"ä","b":1}'),),
@@ -366,6 +367,14 @@ def test_a_default_team_is_as_good_as_a_claim_where_there_is_none_to_look_for(
 
     assert (found.names_team, found.single_team) == (named, single)
     assert found.team_ids == tuple(sorted({*claims.get("groups", ()), *([single] if single else [])}))
+
+
+def test_the_reference_holds_groups_in_a_set() -> None:
+    chosen = policy(options=with_values(STRICT, {"claims.wrong_type": "reference"}))
+
+    assert profile(chosen, groups=["a", 7]).team_ids == ("a",)
+    # A set cannot hold a list.
+    assert refused(chosen, groups=["a", ["b"]]) is Reason.CLAIM_INVALID
 
 
 def test_a_single_team_that_the_issuer_may_not_grant_is_none() -> None:

@@ -76,6 +76,7 @@ SERVICES: dict[str, dict[str, object]] = {
     "entra with idtyp": {"sub": "s", "oid": "o", "azp": "app", "idtyp": "app"},
     "entra without idtyp": {"sub": "o", "oid": "o", "appid": "app"},
     "auth0": {"sub": "app@clients", "azp": "app", "gty": "client-credentials"},
+    "auth0 by gty alone": {"sub": "another", "gty": "client-credentials"},
     "auth0 without gty": {"sub": "app@clients", "azp": "app"},
     "okta and others": {"sub": "app", "client_id": "app", "scp": ["models.read"]},
 }
