@@ -23,6 +23,8 @@ from worlds import CHAT, World, policy, role
         ("/v1beta/models/gpt:generateContent", "/v1beta/models/gpt:generateContent"),
         ("/.well-known/openid", "/.well-known/openid"),
         ("/v1/...", "/v1/..."),
+        ("/v1/models?x?y", "/v1/models"),
+        ("/" + "x" * 1023, "/" + "x" * 1023),
     ],
 )
 def test_a_canonical_route_is_cut_at_the_query_and_loses_one_trailing_slash(route: str, canonical: str) -> None:
@@ -119,6 +121,53 @@ def test_templates_match_on_segment_boundaries_and_as_a_whole(method: str, route
     assert ROUTES.grants(method, route) is granted  # remembered, the answer is the same
 
 
+@pytest.mark.parametrize(
+    ("pattern", "method", "route", "granted"),
+    [
+        ("/*", "GET", "/x", True),
+        ("/*", "GET", "/x/y", True),
+        ("/*", "GET", "/", False),
+        ("GET /*", "GET", "/x", True),
+        ("GET /*", "POST", "/x", False),
+        ("/x/*", "GET", "/x/y", True),
+        ("/x/*", "GET", "/x", False),
+        ("/x/*", "GET", "/y/x/z", False),
+        ("/x*", "GET", "/xy", False),
+        ("/{a}/*", "GET", "/x/y/z", True),
+        ("/{a}/*", "GET", "/x", False),
+        ("/{a}/{b:path}", "GET", "/x/y/z", True),
+        ("/{a}/b/{c}/d", "GET", "/x/b/y/d", True),
+        ("/{a}/b/{c}/d", "GET", "/x/c/y/d", False),
+        ("/a.b/{c}", "GET", "/a.b/x", True),
+        ("/a.b/{c}", "GET", "/axb/x", False),
+        ("/{c}/a.b", "GET", "/x/a.b", True),
+        ("/{c}/a.b", "GET", "/x/axb", False),
+        ("/{c}/a.b/*", "GET", "/x/axb/y", False),
+        ("get /x", "get", "/x", False),
+    ],
+)
+def test_what_is_no_placeholder_and_no_trailing_star_is_literal(
+    pattern: str, method: str, route: str, granted: bool
+) -> None:
+    assert RouteSet([pattern]).grants(method, route) is granted
+
+
+def test_routes_are_the_same_for_every_way_that_a_path_is_written_in() -> None:
+    routes = RouteSet(["GET /x", "POST /x", "PUT /{a}", "/y"])
+
+    assert [routes.grants(method, "/x") for method in ("GET", "POST", "PUT", "DELETE", "")] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
+    assert routes.denies("", "/x")
+    assert not routes.denies("DELETE", "/x")
+    assert routes.grants("", "/y")
+    assert routes.grants("DELETE", "/y")
+
+
 def test_an_absent_method_matches_a_denial_and_not_a_grant() -> None:
     routes = RouteSet(["DELETE /v1/files/*"])
 
@@ -135,6 +184,8 @@ def test_what_denies_get_denies_head() -> None:
 
 @pytest.mark.parametrize("method", ["get", "GET ", "G\nET", "X" * 17, "GÉT"])
 def test_a_method_is_a_short_upper_case_word(method: str) -> None:
+    assert well_formed_method("X" * 16)
+    assert well_formed_method("")
     assert not well_formed_method(method)
     assert World().reason(claims={"roles": "Reader"}, method=method) == "METHOD_INVALID"
 
@@ -196,3 +247,11 @@ def test_the_model_in_a_url_is_found() -> None:
     assert finder.models("/engines/gpt/completions") == ("gpt",)
     assert finder.models("/v1beta/models/a/b:generateContent") == ("a/b",)
     assert finder.models("/engines/a/b/completions") == ()
+    assert finder.models("/engines/gpt/completions") == ("gpt",)  # remembered, the answer is the same
+
+
+def test_templates_that_disagree_find_every_model_and_others_that_agree_find_it_once() -> None:
+    finder = ModelInRoute(["/m/{model}/{x}", "/m/{x:path}/{model}", "/{x}/{model}/b"])
+
+    assert finder.models("/m/a/b") == ("a", "b")
+    assert finder.models("/n/a/c") == ()
