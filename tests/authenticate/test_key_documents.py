@@ -47,6 +47,17 @@ def test_a_document_that_is_no_key_set_is_refused_whole(document: object) -> Non
         load_key_set(document, issuer="idp", algorithms=keyring.ALGORITHMS)
 
 
+@pytest.mark.parametrize(
+    "document",
+    [[None] * MAX_KEYS, {str(number): "-----BEGIN PUBLIC KEY-----" for number in range(MAX_KEYS)}],
+    ids=["list", "map"],
+)
+def test_a_document_may_have_as_many_keys_as_are_read(document: object) -> None:
+    loaded = load_key_set(document, issuer="idp", algorithms=keyring.ALGORITHMS)
+
+    assert (loaded.published, loaded.dropped) == (MAX_KEYS, {Dropped.MALFORMED: MAX_KEYS})
+
+
 def test_bytes_and_bare_lists_are_key_sets_too() -> None:
     document = keyring.key_set(RSA)
     forms = [document, document["keys"], json.dumps(document).encode()]

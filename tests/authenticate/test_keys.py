@@ -45,6 +45,8 @@ def test_a_key_of_each_kind_verifies_what_it_signed(kind: str) -> None:
         ({"kty": "EC"}, Dropped.KEY_TYPE),
         ({"kty": "AKP"}, Dropped.KEY_TYPE),
         ({"kty": ["RSA"]}, Dropped.KEY_TYPE),
+        ({"kty": ["EC"], "crv": "P-256"}, Dropped.KEY_TYPE),
+        ({"kty": "EC", "crv": ["P-256"]}, Dropped.KEY_TYPE),
         ({"kty": ...}, Dropped.KEY_TYPE),
         ({"use": "enc"}, Dropped.NOT_FOR_SIGNATURES),
         ({"use": None}, Dropped.NOT_FOR_SIGNATURES),
@@ -237,6 +239,14 @@ def test_denied_keys_are_dropped_by_id_or_thumbprint() -> None:
 
     assert cause(RSA.jwk(), denied=frozenset({"rsa"})) is Dropped.DENIED
     assert cause(RSA.jwk(), denied=frozenset({key.thumbprint})) is Dropped.DENIED
+
+
+def test_the_purpose_of_a_key_counts_unless_it_is_said_not_to() -> None:
+    jwk = RSA.jwk(use="enc")
+
+    with pytest.raises(KeyDropped):
+        usable_members(jwk)
+    assert usable_members(jwk, purpose_obeyed=False) == {name: jwk[name] for name in ("kty", "n", "e")}
 
 
 def test_a_dropped_key_tells_its_cause_and_nothing_else() -> None:
