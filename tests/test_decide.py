@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from usherd.decide import Made, allow, allows, deny, told
+from usherd.decide import Made, allow, allows, answer_to, deny
 from usherd.domain import (
     CheckOutcome,
     CheckResult,
@@ -109,8 +109,8 @@ def test_only_the_effect_lets_a_request_pass() -> None:
 def test_without_another_status_the_end_user_is_told_the_reasons_own_answer(reason: Reason) -> None:
     own = ANSWERS[reason]
 
-    assert told(deny(reason)) == own
-    assert told(deny(reason, http_status=own.http_status)) == own
+    assert answer_to(deny(reason)) == own
+    assert answer_to(deny(reason, http_status=own.http_status)) == own
 
 
 @pytest.mark.parametrize(
@@ -127,4 +127,4 @@ def test_without_another_status_the_end_user_is_told_the_reasons_own_answer(reas
 def test_another_status_changes_the_status_and_adds_a_challenge_to_a_401(
     reason: Reason, status: int, answer: Any
 ) -> None:
-    assert told(deny(reason, http_status=status)) == answer
+    assert answer_to(deny(reason, http_status=status)) == answer

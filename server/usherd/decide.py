@@ -50,7 +50,7 @@ def allows(verdict: Verdict) -> bool:
     return verdict.effect is Effect.ALLOW
 
 
-def told(verdict: Verdict) -> Answer:
+def answer_to(verdict: Verdict) -> Answer:
     """What a gateway tells the end user: the reason's answer, with the status that is in force."""
     answer = ANSWERS[verdict.reason]
     status = verdict.http_status

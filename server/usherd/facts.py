@@ -67,7 +67,7 @@ class Team:
     alias: str = ""
     organization: str = ""
     models: tuple[str, ...] | None = None
-    """A grant: names, wildcards, access groups. None and empty grant nothing; `*` grants all."""
+    """A grant: names, wildcards, access groups. None and empty grant nothing (unless `lists.empty: all`)."""
     blocked: bool = False
     limit: Limit = NO_LIMIT
     members: Mapping[str, Membership] = field(default_factory=dict)
@@ -90,7 +90,8 @@ class User:
     email: str = field(default="", repr=False)
     role: str = ""
     models: tuple[str, ...] | None = None
-    """Without a team a grant (None grants nothing); beside a team a ceiling (None is no ceiling)."""
+    """Without a team a grant (None grants nothing); beside a team a ceiling (None is no ceiling). With
+    `lists.empty: all`, an empty one is everything in either place."""
     teams: tuple[str, ...] = ()
     organizations: tuple[str, ...] = ()
     administers: tuple[str, ...] = ()
@@ -107,7 +108,7 @@ class Organization:
     id: str
     alias: str = ""
     models: tuple[str, ...] | None = None
-    """A ceiling: None is no ceiling, empty is nothing."""
+    """A ceiling: None is no ceiling, empty is nothing, unless `lists.empty` is `all`."""
     blocked: bool = False
     limit: Limit = NO_LIMIT
     revision: str = ""

@@ -110,7 +110,8 @@ class Holders:
             # A copy: what the hook does to lists and objects in it must not reach the remembered token.
             accepted = await hook(deepcopy(dict(token.claims)))
         except Exception as error:
-            # The hook is the operator's code: whatever it raises, a refusal among it, is a fault and no answer.
+            # The hook is the operator's code: whatever it raises, a Refusal among it, is a fault and no answer, unless
+            # the policy takes errors for denials as the reference does.
             if not self._hook_error_denies:
                 raise InternalFault from error
             raise Refusal(Reason.HOOK_REFUSED, "The hook failed.", reference_status=401) from None

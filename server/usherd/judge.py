@@ -31,7 +31,7 @@ from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
 from usherd.permit.checks import CHECKS, Check
 from usherd.permit.model_check import resolved_model
 from usherd.permit.permit import Permit
-from usherd.permit.told import LimitsOf, principal_of
+from usherd.permit.principal import LimitsOf, principal_of
 from usherd.policy import Policy
 from usherd.ports import Facts, Wanted
 from usherd.reading import Reading
@@ -86,7 +86,8 @@ class Judge:
 
     def wanted(self, holder: Genuine, question: Question) -> Wanted:
         """All that may be read of the directory for this question."""
-        if question.team_alias is None and question.team_id is None and not question.end_user_id:
+        adds = question.end_user_id or question.organization_id
+        if question.team_alias is None and question.team_id is None and not adds:
             return holder.wanted
         return resolve.wanted(holder.profile, question, self._policy)
 

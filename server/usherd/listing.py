@@ -23,9 +23,20 @@ DENIED_WHATEVER_THE_MODEL = frozenset(
         Reason.METHOD_INVALID,
         Reason.ROUTE_DENIED,
         Reason.ROUTE_NOT_GRANTED,
+        Reason.ROLE_REQUIRED,
+        Reason.USER_UNKNOWN,
+        Reason.EMAIL_DOMAIN_NOT_ALLOWED,
+        Reason.END_USER_REQUIRED,
+        Reason.END_USER_BUDGET_EXHAUSTED,
+        Reason.GLOBAL_BUDGET_EXHAUSTED,
+        Reason.ORGANIZATION_ROLE_REQUIRED,
     }
 )
-"""Reasons that no model, and so no other choice of team, can change."""
+"""Reasons that no model, and so no other choice of team, can change.
+
+What is judged on the chosen team (its organization, block and budget, whether there is one to name) may be another
+team's with another model.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +71,11 @@ async def list_models(
     for name in names:
         if name <= after:
             continue
-        verdict = _decided(ask(question._replace(model=name))).verdict
+        with_model = _decided(ask(question._replace(model=name)))
+        verdict = with_model.verdict
+        if verdict.reason in DENIED_WHATEVER_THE_MODEL:
+            # The question without a model was denied for the lack of one before this check was made.
+            return ModelsPage((), "", with_model, revision)
         if allows(verdict):
             if len(found) == limit:
                 return ModelsPage(tuple(found), found[-1][0], None, revision)

@@ -1,9 +1,9 @@
 """The options in which the presets differ: each is one named value, and a preset is a table of them.
 
 The first value of each option is `strict`'s, the second is the reference's. A `guard` is an option whose second value
-is the laxer one: moving it towards strict never turns a denial into an ALLOW, and the laxer value needs to be named
-under `insecure:`. The others are readings: both values refuse what they cannot read, but they read lists, words and
-rules differently, so that either may allow what the other denies.
+is the laxer one: as long as the same user and team are judged, moving it towards strict never turns a denial into an
+ALLOW, and the laxer value needs to be named under `insecure:`. The others are readings: both values refuse what they
+cannot read, but they read lists, words and rules differently, so that either may allow what the other denies.
 """
 
 from __future__ import annotations
@@ -193,7 +193,11 @@ class Options:
         "Whether a user is found by an identity of the token's issuer only, or by any single sign-on id.",
     )
     user_model_rules: Literal["full", "reference"] = _reading(
-        "user.model_rules", "full", "reference", "How lists of models of users are read (docs/checks.md)."
+        "user.model_rules",
+        "full",
+        "reference",
+        "How lists of models of users are read: with wildcards, access groups and aliases; or as the reference does,"
+        " with `no-default-models`, and access groups by their bare names.",
     )
     admin_loaded: bool = _guard(
         "admin.loaded", True, False, "Whether administrators are looked up, blocked and held to budgets, too."

@@ -1,8 +1,8 @@
 """What has been decided beforehand: frozen values that `config/` makes once and the core only reads.
 
-Names of route groups are expanded here already; every list means exactly what it says (an empty grant grants
-nothing). `digest` values cover everything that the value is made of, secrets included, so that two policies with
-one digest answer alike.
+Names of route groups are expanded here already; every list means exactly what it says (an empty grant grants nothing,
+unless `lists.empty: all` makes a team's or user's everything). `digest` values cover everything that the value is made
+of, secrets included, so that two policies with one digest answer alike.
 """
 
 from __future__ import annotations
@@ -246,9 +246,10 @@ class TeamRules:
     """How a team is chosen, and which routes it opens."""
 
     required: str = "none"
-    """`none`; `claim`: the token must name an existing team; `any`: a default team will do."""
+    """`none`; `claim`: the token must name an existing team (with `team.choice: reference`, any team); `any`: a default
+    team will do."""
     default: str | None = None
-    """Gives limits and attribution to tokens without a team. It never entitles."""
+    """Gives limits and attribution to tokens without a team. It entitles to nothing, unless `team.default_entitles`."""
     routes: tuple[str, ...] = ()
     priority: tuple[str, ...] = ()
     """Team ids in the order in which they are tried; all others follow, by id in code-point order."""

@@ -58,7 +58,7 @@ class Wanted:
     """An address, where the policy looks users up by it."""
     teams: tuple[str, ...] = ()
     team_aliases: tuple[str, ...] = ()
-    organization: str | None = None
+    organizations: tuple[str, ...] = ()
     organization_alias: str | None = None
     end_user: str | None = None
 
@@ -152,4 +152,4 @@ class Hook(Protocol):
     """A check of the operator's own on the verified claims."""
 
     async def __call__(self, claims: Mapping[str, object]) -> bool:
-        """True: go on; False: refuse the token. Any exception is a fault, not a refusal."""
+        """True: go on; False: refuse the token. Any exception is a fault, unless `hook.on_error` is `deny`."""

@@ -38,19 +38,21 @@ class Tally:
         return self.agreed + self.differed.total()
 
 
-Told = Callable[[Decision, Difference], None]
+OnDifference = Callable[[Decision, Difference], None]
 """Hears of each difference, with the live decision."""
 
 
 class Shadowed:
     """Answers as the live authorizer does. Whatever becomes of the candidate, the answer is the live one's."""
 
-    def __init__(self, live: Authorizer, candidate: Authorizer, policy: str, told: Told = lambda *_: None) -> None:
+    def __init__(
+        self, live: Authorizer, candidate: Authorizer, policy: str, on_difference: OnDifference = lambda *_: None
+    ) -> None:
         """`policy` is the candidate's digest. The candidate must have no provisioning: it never writes."""
         self._live = live
         self._candidate = candidate
         self._policy = policy
-        self._told = told
+        self._on_difference = on_difference
         self._agreed = 0
         self._differed: Counter[Difference] = Counter()
 
@@ -133,7 +135,7 @@ class Shadowed:
         passes = candidate is not None and allows(candidate)
         difference = Difference(live.reason, None if candidate is None else candidate.reason, passes != allows(live))
         self._differed[difference] += 1
-        self._told(decision, difference)
+        self._on_difference(decision, difference)
 
 
 def _explained(decision: Decision, candidate: Verdict | None, policy: str) -> Decision:

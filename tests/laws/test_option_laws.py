@@ -53,7 +53,7 @@ def judged(world: World, question: Question) -> object:
     reading = Reading(world.directory.at_hand())
     identity = identify(profile, question, reading, world.policy)
     choice: TeamChoice = judge._permit.case(question, judge.asked(question), identity, reading).choice
-    return identity.user, profile.user, choice.team, choice.team_id, choice.none_qualifies
+    return identity.user, profile.user, choice.team, choice.team_id, choice.claimed, choice.none_qualifies
 
 
 def same_people(one: World, other: World, question: Question) -> bool:

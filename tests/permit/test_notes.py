@@ -74,7 +74,7 @@ DENIALS = [
     Denial(
         "internal_role",
         "ROLE_REQUIRED",
-        "access.enforce_rbac is set, and the token holds no role.",
+        "Internal roles are enforced, and the token holds no role.",
         403,
         claims={},
         rules={"internal_roles": InternalRoleRules(enforce=True)},
@@ -128,7 +128,7 @@ DENIALS = [
     Denial(
         "team",
         "TEAM_NOT_ALLOWED",
-        "The wished team is not one that the token can act for.",
+        "The wished or named team is not one that the token can act for.",
         asked={"team_id": "red"},
         claims={**READER, **RED},
     ),
@@ -255,7 +255,7 @@ DENIALS = [
         options={"user.unknown": "refused"},
     ),
     Denial(
-        "named",
+        "identity_required",
         "IDENTITY_REQUIRED",
         "The token names no user and no team.",
         403,

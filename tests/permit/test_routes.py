@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from usherd.facts import Team
+from usherd.options import STRICT, with_values
 from usherd.permit.route_form import canonical_route, well_formed_method
 from usherd.permit.route_match import ModelInRoute, RouteSet
-from usherd.policy import Grant, RouteRules
+from usherd.policy import Grant, RouteRules, TeamRules
 from worlds import CHAT, World, policy, role
 
 
@@ -255,3 +257,25 @@ def test_templates_that_disagree_find_every_model_and_others_that_agree_find_it_
 
     assert finder.models("/m/a/b") == ("a", "b")
     assert finder.models("/n/a/c") == ()
+
+
+@pytest.mark.parametrize("sources", ["every", "question"])
+def test_a_model_in_the_url_is_a_model_wherever_one_is_required(sources: str) -> None:
+    route = "/openai/deployments/{model}/chat/completions"
+    rules = RouteRules(model_required=(route,), model_templates=(route,))
+    chosen = policy(
+        teams=TeamRules(routes=("/openai/*",)), routes=rules, options=with_values(STRICT, {"model.sources": sources})
+    )
+    world = World(policy=chosen, teams=(Team(id="a", models=("gpt-4o",)),))
+
+    assert world.reason(claims={"groups": ["a"]}, route=route.format(model="gpt-4o"), model=None) == "ALLOWED"
+    other = world.reason(claims={"groups": ["a"]}, route=route.format(model="o1"), model=None)
+    assert other == ("MODEL_NOT_GRANTED" if sources == "every" else "ALLOWED")
+
+
+def test_what_binds_language_models_binds_requests_of_no_known_method_too() -> None:
+    rules = RouteRules(llm=(f"POST {CHAT}",), end_user_required=True)
+    world = World(policy=policy(routes=rules))
+
+    for method, reason in (("POST", "END_USER_REQUIRED"), ("", "END_USER_REQUIRED"), ("GET", "ALLOWED")):
+        assert world.reason(claims={"roles": "Reader"}, method=method) == reason, method

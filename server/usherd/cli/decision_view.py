@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from usherd.cli.console import console, escaped, styled
-from usherd.decide import allows, told
+from usherd.decide import allows, answer_to
 from usherd.domain import (
     CheckOutcome,
     CheckResult,
@@ -46,7 +46,7 @@ def instant(seconds: float) -> str:
 def decision_json(decision: Decision) -> dict[str, Any]:
     """A decision for scripts, in the words of the contract."""
     verdict = decision.verdict
-    answer = told(verdict)
+    answer = answer_to(verdict)
     return {
         "effect": verdict.effect.name,
         "reason": verdict.reason.name,
@@ -128,7 +128,7 @@ def _shadow_json(shadow: ShadowVerdict) -> dict[str, Any]:
 def show_decision(decision: Decision) -> None:
     """A decision for people."""
     verdict = decision.verdict
-    allowed, answer = allows(verdict), told(verdict)
+    allowed, answer = allows(verdict), answer_to(verdict)
     head = Text.assemble(
         styled("ALLOW" if allowed else "DENY", "yes" if allowed else "no"),
         f"  {verdict.reason.name}  {answer.message} (HTTP {answer.http_status})",

@@ -16,18 +16,30 @@ DIRECTORY_ADMIN_ROLE = "proxy_admin"
 
 
 def wanted(profile: Profile, question: Question | None, policy: Policy) -> Wanted:
-    """All that may be read of the directory for this question; without one, for any that adds nothing of its own."""
-    aliases = (profile.team_alias, question.team_alias if question is not None else None)
-    default = policy.teams.default
+    """All that may be read of the directory for this question; without one, for any that adds nothing of its own.
+
+    Besides what those rows name: a store adds the organizations and teams of the rows that it finds.
+    """
+    teams, aliases = list(profile.team_ids), [profile.team_alias]
+    organizations, end_user = [profile.organization], profile.end_user
+    if policy.teams.default is not None:
+        teams.append(policy.teams.default)
+    if question is not None:
+        aliases.append(question.team_alias or "")
+        organizations.append(question.organization_id)
+        end_user = end_user or question.end_user_id
+        if question.team_id is not None and policy.options.team_alias == "either":
+            teams.append(question.team_id)
+            aliases.append(question.team_id)
     return Wanted(
         issuer=profile.issuer,
         user=profile.user or None,
         email=profile.email or None if policy.options.email_adoption == "on" else None,
-        teams=profile.team_ids if default is None else (*profile.team_ids, default),
-        team_aliases=tuple(alias for alias in aliases if alias),
-        organization=profile.organization or None,
+        teams=tuple(teams),
+        team_aliases=tuple(filter(None, aliases)),
+        organizations=tuple(filter(None, organizations)),
         organization_alias=profile.organization_alias or None,
-        end_user=profile.end_user or (question.end_user_id if question is not None else None) or None,
+        end_user=end_user or None,
     )
 
 

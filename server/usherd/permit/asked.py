@@ -41,16 +41,16 @@ def asked_by(question: Question, needs_model: Routes, model_in_route: ModelInRou
     """Reads a question. The model in the URL comes first: it is the one that will be called."""
     route, route_fault = _route(question, options)
     every = options.model_sources == "every"
-    in_route = model_in_route.models(route) if every and route is not None else ()
+    in_url = model_in_route.models(route) if route is not None else ()
+    in_route = in_url if every else ()
     named = () if question.model is None else (question.model,)
     fallbacks = question.fallback_models if every else ()
-    alone = in_route == named and not fallbacks
-    models = named if alone else tuple(dict.fromkeys((*in_route, *named, *fallbacks)))
+    models = tuple(dict.fromkeys((*in_route, *named, *fallbacks)))
     model_fault: Reason | None = None
     well_formed = well_formed_model if options.model_form == "strict" else bounded_model
     if len(question.fallback_models) > MAX_FALLBACKS or not all(map(well_formed, models)):
         model_fault = Reason.MODEL_INVALID
-    elif not (in_route or named) and (fallbacks or _required(question, route, needs_model)):
+    elif not (in_url or named) and (fallbacks or _required(question, route, needs_model)):
         # Fallbacks without a model to fall back from name no model to call.
         model_fault = Reason.MODEL_REQUIRED
     return Asked(question.method, route, models, route_fault, model_fault)

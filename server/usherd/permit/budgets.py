@@ -39,7 +39,7 @@ def global_budget(case: Case) -> Outcome:
     budget = rules.policy.budgets
     if not budget.enforce or not budget.global_max_micro_usd or asked.route is None:
         return NOT_APPLICABLE
-    if asked.route in _WITHOUT_MODEL or not rules.llm.denies(asked.method, asked.route):
+    if asked.route in _WITHOUT_MODEL or not rules.is_llm(asked.method, asked.route):
         return NOT_APPLICABLE
     if _exhausted(case, BudgetOwner(BudgetKind.GLOBAL)):
         return Denied(Reason.GLOBAL_BUDGET_EXHAUSTED, "The global budget is exhausted.")
@@ -48,17 +48,16 @@ def global_budget(case: Case) -> Outcome:
 
 def _owners(case: Case) -> Iterator[BudgetOwner]:
     """The budgets that count: only those that have a maximum, so that no others are read."""
-    options, team, user = case.rules.options, case.choice.team, case.identity.user
+    team, user, organization = case.choice.team, case.binding_user, case.binding_organization
     if team is not None and team.limit.max_budget_micro_usd is not None:
         yield BudgetOwner(BudgetKind.TEAM, team.id)
-    counts = team is None or options.user_limits_with_team == "enforced"
-    if user is not None and counts and user.limit.max_budget_micro_usd is not None:
+    if user is not None and user.limit.max_budget_micro_usd is not None:
         yield BudgetOwner(BudgetKind.USER, user.id)
-    if options.member_budget == "enforced" and team is not None and user is not None:
-        member = team.members.get(user.id)
+    known = case.identity.user
+    if case.rules.options.member_budget == "enforced" and team is not None and known is not None:
+        member = team.members.get(known.id)
         if member is not None and member.max_budget_micro_usd is not None:
-            yield BudgetOwner(BudgetKind.MEMBER, user.id, team.id)
-    organization = case.organization if options.organization_limits == "enforced" else None
+            yield BudgetOwner(BudgetKind.MEMBER, known.id, team.id)
     if organization is not None and organization.limit.max_budget_micro_usd is not None:
         yield BudgetOwner(BudgetKind.ORGANIZATION, organization.id)
     end_user = case.identity.end_user

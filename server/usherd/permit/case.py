@@ -79,3 +79,14 @@ class Case(NamedTuple):
     organization: Organization | None
     new_user: User | None
     """The row that will be written for a holder whom the directory does not know yet. It entitles to nothing."""
+
+    @property
+    def binding_user(self) -> User | None:
+        """The user whose block, models and budget count: beside a team only where `user.limits_with_team` says so."""
+        beside = self.choice.team is None or self.rules.options.user_limits_with_team == "enforced"
+        return self.identity.user if beside else None
+
+    @property
+    def binding_organization(self) -> Organization | None:
+        """The organization whose block, models and budget count."""
+        return self.organization if self.rules.options.organization_limits == "enforced" else None

@@ -11,9 +11,9 @@ from usherd.permit.case import Case, Outcome
 from usherd.permit.end_user import end_user, end_user_required
 from usherd.permit.entitlement import entitlement
 from usherd.permit.guardrails import guardrails
+from usherd.permit.identity_required import identity_required
 from usherd.permit.internal_role import internal_role
 from usherd.permit.model_check import models
-from usherd.permit.named import named
 from usherd.permit.organization import organization
 from usherd.permit.organization_role import organization_role
 from usherd.permit.route_check import routes
@@ -39,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     Check("team", team),
     Check("organization", organization),
     Check("user", user),
-    Check("named", named),
+    Check("identity_required", identity_required),
     Check("end_user", end_user),
     Check("blocked", blocked),
     Check("routes", routes, at_once=True),

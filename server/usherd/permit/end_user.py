@@ -25,7 +25,7 @@ def end_user_required(case: Case) -> Outcome:
     rules, asked = case.rules, case.asked
     if not rules.policy.routes.end_user_required or asked.route is None:
         return NOT_APPLICABLE
-    if not rules.llm.grants(asked.method, asked.route):
+    if not rules.is_llm(asked.method, asked.route):
         return NOT_APPLICABLE
     either = rules.options.end_user_required == "either"
     if case.identity.end_user_id if either else case.question.end_user_id:

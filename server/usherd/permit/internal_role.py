@@ -61,7 +61,7 @@ def internal_role(case: Case) -> Outcome:
         # What else there is to a named role, the checks of routes and models say.
         if named:
             return None
-        return Denied(Reason.ROLE_REQUIRED, "access.enforce_rbac is set, and the token holds no role.")
+        return Denied(Reason.ROLE_REQUIRED, "Internal roles are enforced, and the token holds no role.")
     permissions = [rules.permissions.get(role) for role in case.internal_roles]
     lacking: Reason | None = None
     for permission in permissions:

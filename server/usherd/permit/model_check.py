@@ -59,9 +59,8 @@ def _ceilings(case: Case) -> list[tuple[str, ModelSet]]:
     if case.identity.is_admin:
         return []
     rules, found = case.rules, []
-    organization, user = case.organization, case.identity.user
-    if organization is not None and rules.options.organization_limits == "enforced":
+    if (organization := case.binding_organization) is not None:
         found.append(("organization", rules.ceiling(organization)))
-    if case.choice.claimed and user is not None and rules.options.user_limits_with_team == "enforced":
+    if case.choice.claimed and (user := case.binding_user) is not None:
         found.append(("user", rules.ceiling(user)))
     return [(holder, ceiling) for holder, ceiling in found if ceiling is not None]

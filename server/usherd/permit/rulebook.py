@@ -97,12 +97,21 @@ class Rulebook:
         self.public = self.routes(policy.routes.public)
         self.allowed = None if policy.routes.allowed is None else self.routes(policy.routes.allowed)
         self.admin_only = self.routes(policy.routes.admin_only)
-        self.llm = RouteSet(policy.routes.llm)
+        self._llm = RouteSet(policy.routes.llm)
+        self._with_team_claim = {each.name for each in policy.issuers if each.claims.team is not None}
         self.organization_admin = self.routes(policy.routes.organization_admin)
         self.needs_model = RouteSet(policy.routes.model_required if options.model_required == "deny" else ())
         self.model_in_route = ModelInRoute(policy.routes.model_templates)
         self.nobody = CompiledGrant(self._user_routes, EVERYTHING)
         """What a token that maps to nothing opens, where that is anything."""
+
+    def is_llm(self, method: str, route: str) -> bool:
+        """Whether the route is one of the language models'. What binds there binds requests of no known method, too."""
+        return self._llm.denies(method, route)
+
+    def has_team_claim(self, issuer: str) -> bool:
+        """Whether tokens of that issuer have a claim for a single team."""
+        return issuer in self._with_team_claim
 
     def admin(self, issuer: str) -> CompiledGrant | None:
         """What an administrator of that issuer may call; None when the policy has no rule for that issuer."""

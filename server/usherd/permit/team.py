@@ -7,15 +7,18 @@ from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
 from usherd.permit.provision import team_writes
 from usherd.reasons import Reason
 
+_WISH_REFUSED = "The wished or named team is not one that the token can act for."
+
 
 def team(case: Case) -> Outcome:
     """Denies a wish for another's or an unknown team (in the same words), and a missing required team."""
     question, choice, identity = case.question, case.choice, case.identity
     if identity.wish_refused:
-        return Denied(Reason.TEAM_NOT_ALLOWED, "The wished or named team is not one that the token can act for.")
+        return Denied(Reason.TEAM_NOT_ALLOWED, _WISH_REFUSED)
+    # A wish that was heard comes first.
     wished = question.team_id is not None or question.team_alias is not None
     if wished and case.reading.team(identity.profile.issuer, identity.team_ids[0]) is None:
-        return Denied(Reason.TEAM_NOT_ALLOWED, "The wished team is not one that the token can act for.")
+        return Denied(Reason.TEAM_NOT_ALLOWED, _WISH_REFUSED)
     missing = _missing(case)
     if missing is not None:
         return missing
@@ -48,7 +51,7 @@ def _missing(case: Case) -> Denied | None:
     if case.rules.options.team_choice == "reference":
         if case.identity.teams_from_directory and choice.claimed:
             return None
-        single_wanted = _wants_single(case)
+        single_wanted = case.rules.has_team_claim(profile.issuer)
         # A token that names teams has met the claim, whether or not one of them can be chosen.
         if case.identity.taken_as_is or (profile.names_groups and not single_wanted):
             return None
@@ -58,9 +61,3 @@ def _missing(case: Case) -> Denied | None:
     if not choice.claimed:
         return Denied(Reason.TEAM_REQUIRED, "teams.required is claim, and the token names no existing team.")
     return None
-
-
-def _wants_single(case: Case) -> bool:
-    """Whether the issuer's tokens have a claim for a single team."""
-    name = case.identity.profile.issuer
-    return any(issuer.claims.team is not None for issuer in case.rules.policy.issuers if issuer.name == name)

@@ -125,9 +125,7 @@ def _default_id(identity: Identity, rules: Rulebook) -> str:
         return ""
     if rules.options.default_applies == "always":
         return default
-    name = identity.profile.issuer
-    claimed = any(issuer.claims.team is not None for issuer in rules.policy.issuers if issuer.name == name)
-    return "" if claimed else default
+    return "" if rules.has_team_claim(identity.profile.issuer) else default
 
 
 def _short(rules: Rulebook, asked: Asked, grants: Sequence[CompiledGrant], team: Team | None = None) -> Reason | None:

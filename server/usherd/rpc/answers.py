@@ -11,7 +11,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
-from usherd.decide import told
+from usherd.decide import answer_to
 from usherd.domain import (
     MAX_DEPENDENCIES,
     CheckResult,
@@ -153,7 +153,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
 
 def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
     """The contract's Decision with the verdict alone. Numbers of enums are the domain's (a test compares them all)."""
-    answer = told(verdict)
+    answer = answer_to(verdict)
     return decision_pb2.Decision(
         effect=cast(decision_pb2.Effect, verdict.effect),
         reason=cast(reason_pb2.Reason, verdict.reason),

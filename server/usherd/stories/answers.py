@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from usherd.config.schema_stories import Expect
-from usherd.decide import told
+from usherd.decide import answer_to
 from usherd.domain import Decision, Limit, Limits, ShadowVerdict
 from usherd.errors import Fault
 from usherd.facts import Team, Write
@@ -86,7 +86,7 @@ def _plain(value: object) -> object:
 
 def _words(decision: Decision) -> dict[str, Any]:
     verdict = decision.verdict
-    answer, who = told(verdict), verdict.principal
+    answer, who = answer_to(verdict), verdict.principal
     words: dict[str, Any] = {
         "effect": verdict.effect.name,
         "reason": verdict.reason.name,

@@ -6,7 +6,7 @@ from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.reasons import Reason
 
 
-def named(case: Case) -> Outcome:
+def identity_required(case: Case) -> Outcome:
     """Denies a token that names neither."""
     rules, options = case.rules.policy.internal_roles, case.rules.options
     one_switch = options.enforce_rbac_id == "one_switch"

@@ -1,0 +1,89 @@
+"""A list of models says when the question is denied whatever the model, for every reason that can be told so."""
+
+from __future__ import annotations
+
+import pytest
+
+from usherd.domain import Limit
+from usherd.facts import BudgetKind, BudgetOwner, EndUser
+from usherd.listing import DENIED_WHATEVER_THE_MODEL
+from usherd.options import STRICT, with_values
+from usherd.policy import BudgetRules, InternalRoleRules, RouteRules, UserRules
+from usherd.reasons import Reason
+from worlds import CHAT, World, finished, policy
+
+OF_THE_TOKEN = {reason for reason in Reason if 10 <= reason < 50 or reason is Reason.GROUPS_OVERAGE}
+"""Found out before there is a list to be made."""
+OF_TEAM_OR_MODEL = {
+    Reason.MODEL_REQUIRED,
+    Reason.MODEL_INVALID,
+    Reason.MODEL_NOT_GRANTED,
+    Reason.MODEL_DENIED,
+    Reason.TEAM_BLOCKED,
+    Reason.ORGANIZATION_BLOCKED,
+    Reason.ORGANIZATION_MISMATCH,
+    Reason.IDENTITY_REQUIRED,
+    Reason.GUARDRAILS_NOT_MODIFIABLE,
+    Reason.TEAM_BUDGET_EXHAUSTED,
+    Reason.USER_BUDGET_EXHAUSTED,
+    Reason.MEMBER_BUDGET_EXHAUSTED,
+    Reason.ORGANIZATION_BUDGET_EXHAUSTED,
+}
+"""With another model it may be another team that is judged."""
+
+
+def test_every_reason_is_known_to_hang_on_the_model_or_not_to() -> None:
+    allowed = {Reason.ALLOWED, Reason.PUBLIC_ROUTE}
+
+    assert DENIED_WHATEVER_THE_MODEL | OF_TEAM_OR_MODEL | OF_THE_TOKEN | allowed == set(Reason)
+    assert not DENIED_WHATEVER_THE_MODEL & OF_TEAM_OR_MODEL
+
+
+@pytest.mark.parametrize(
+    ("reason", "world"),
+    [
+        (Reason.USER_UNKNOWN, World(policy=policy(options=with_values(STRICT, {"user.unknown": "refused"})))),
+        (
+            Reason.EMAIL_DOMAIN_NOT_ALLOWED,
+            World(policy=policy(users=UserRules(email_domains=frozenset({"corp.example"})))),
+        ),
+        (
+            Reason.END_USER_REQUIRED,
+            World(policy=policy(routes=RouteRules(llm=(CHAT,), end_user_required=True))),
+        ),
+        (
+            Reason.GLOBAL_BUDGET_EXHAUSTED,
+            World(
+                policy=policy(budgets=BudgetRules(global_max_micro_usd=1), routes=RouteRules(llm=(CHAT,))),
+                usage=[(BudgetOwner(BudgetKind.GLOBAL), 1)],
+            ),
+        ),
+        (
+            Reason.ROLE_REQUIRED,
+            World(
+                policy=policy(
+                    internal_roles=InternalRoleRules(enforce=True),
+                    options=with_values(STRICT, {"access.role_precedence": "first"}),
+                )
+            ),
+        ),
+    ],
+)
+def test_a_list_says_why_there_is_none(reason: Reason, world: World) -> None:
+    page = finished(world.authorizer.models(world.question(claims={"roles": "Reader"}, model=None)))
+
+    assert page.models == ()
+    assert page.denial is not None
+    assert page.denial.verdict.reason is reason
+
+
+def test_a_list_says_that_the_end_users_budget_is_exhausted() -> None:
+    world = World(
+        end_users=(EndUser(id="c", limit=Limit(max_budget_micro_usd=1)),),
+        usage=[(BudgetOwner(BudgetKind.END_USER, "c"), 1)],
+    )
+
+    page = finished(world.authorizer.models(world.question(claims={"roles": "Reader", "customer": "c"}, model=None)))
+
+    assert page.denial is not None
+    assert page.denial.verdict.reason is Reason.END_USER_BUDGET_EXHAUSTED
