@@ -102,9 +102,19 @@ def kill(rooms: Sequence[str], jobs: int) -> None:
     # The copy has other parents than the checkout: where the shared cases are, it is told.
     shared = os.environ.get("USHERD_SHARED") or str(ROOT.parent / "shared")
     known = {"USHERD_SHARED": shared} if (Path(shared) / "vectors").is_dir() else {}
-    done = subprocess.run([str(each) for each in command], cwd=WORK, env=os.environ | known, check=False)
+    log = WORK / "mutmut.log"
+    print(f"{', '.join(rooms)}: see {log.relative_to(ROOT)}", flush=True)
+    with log.open("w") as output:
+        done = subprocess.run(
+            [str(each) for each in command],
+            cwd=WORK,
+            env=os.environ | known,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
     if done.returncode != 0:
-        raise SystemExit("mutmut could not run the tests")
+        raise SystemExit(f"mutmut could not run the tests:\n{log.read_text()[-3000:]}")
 
 
 def exit_codes(room: str) -> dict[str, int | None]:
