@@ -174,11 +174,12 @@ LITERAL = with_values(STRICT, {"route.match": "literal"})
         ("/wild/*", "", "ALLOWED"),
         ("/v1//odd/../route", "delete", "METHOD_INVALID"),
         ("/" + "x" * 1023, "", "ROUTE_NOT_GRANTED"),
+        ("/" + "x" * 1023, "delete", "METHOD_INVALID"),
         ("/" + "x" * 1024, "", "ROUTE_AMBIGUOUS"),
         ("/" + "x" * 1024, "delete", "ROUTE_AMBIGUOUS"),
         ("/" + "x" * 1023 + "?" + "y" * 1024, "", "ROUTE_NOT_GRANTED"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 def test_literal_routes_are_compared_text_by_text_up_to_the_query(route: str, method: str, reason: str) -> None:
     granting = role(grants=Grant(routes=("/v1//odd/../route", "/wild/*"), models=("*",)))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from usherd.facts import Organization, Team, User
 from usherd.globs import fits
+from usherd.options import STRICT, with_values
 from usherd.permit.model_lists import ModelLists
 from usherd.permit.models import Catalogue
-from usherd.policy import CatalogueModel, Grant
+from usherd.policy import CatalogueModel, Grant, RouteRules
 from worlds import CATALOGUE, CHAT, World, policy, role
 
 READER = {"roles": "Reader"}
@@ -247,3 +250,49 @@ def test_a_grant_of_a_bare_name_does_not_cover_it_with_a_provider_nor_the_other_
 
     assert World().reason(claims=READER, model="openai/gpt-4o") == "MODEL_NOT_GRANTED"
     assert World(policy=policy(roles=(granting,))).reason(claims=READER, model="gpt-4o") == "MODEL_NOT_GRANTED"
+
+
+DEPLOYMENT = "/openai/deployments/o1/chat/completions"
+
+
+@pytest.mark.parametrize(
+    ("sources", "asked", "answer"),
+    [
+        ("every", {"route": DEPLOYMENT, "model": None}, ("MODEL_NOT_GRANTED", "")),
+        ("question", {"route": DEPLOYMENT, "model": None}, ("ALLOWED", "")),
+        ("every", {"route": DEPLOYMENT}, ("MODEL_NOT_GRANTED", "")),
+        ("question", {"route": DEPLOYMENT}, ("ALLOWED", "gpt-4o")),
+        ("every", {"fallback_models": ("o1",)}, ("MODEL_NOT_GRANTED", "")),
+        ("question", {"fallback_models": ("o1",)}, ("ALLOWED", "gpt-4o")),
+        ("question", {"model": "o1"}, ("MODEL_NOT_GRANTED", "")),
+        ("every", {"model": None, "fallback_models": ("gpt-4o",)}, ("MODEL_REQUIRED", "")),
+        # However many there are that do not count, they are bounded.
+        ("question", {"fallback_models": ("gpt-4o",) * 17}, ("MODEL_INVALID", "")),
+        ("question", {"fallback_models": ("gpt-4o",) * 16}, ("ALLOWED", "gpt-4o")),
+    ],
+)
+def test_the_models_of_url_and_fallbacks_count_unless_only_the_questions_does(
+    sources: str, asked: dict[str, Any], answer: tuple[str, str]
+) -> None:
+    templates = RouteRules(model_templates=("/openai/deployments/{model}/chat/completions",), model_required=(CHAT,))
+    granting = role(grants=Grant(routes=(CHAT, DEPLOYMENT), models=("gpt-4o",)))
+    options = with_values(STRICT, {"model.sources": sources})
+
+    verdict = (
+        World(policy=policy(roles=(granting,), routes=templates, options=options)).ask(claims=READER, **asked).verdict
+    )
+
+    assert (verdict.reason.name, verdict.resolved_model) == answer
+
+
+def test_the_url_names_the_model_that_a_route_needs_whichever_counts() -> None:
+    template = "/openai/deployments/{model}/chat/completions"
+    rules = RouteRules(model_templates=(template,), model_required=(template, CHAT))
+    granting = role(grants=Grant(routes=(template, CHAT), models=("*",)))
+
+    for sources in ("every", "question"):
+        options = with_values(STRICT, {"model.sources": sources})
+        world = World(policy=policy(roles=(granting,), routes=rules, options=options))
+
+        assert world.reason(claims=READER, route=DEPLOYMENT, model=None) == "ALLOWED"
+        assert world.reason(claims=READER, model=None) == "MODEL_REQUIRED"
