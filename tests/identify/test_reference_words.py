@@ -136,6 +136,7 @@ CORP = frozenset({"corp.example"})
         ("a@corp.example@corp.example", "u", CORP, STRICT, Address("a@corp.example@corp.example", "", False, False)),
         ("@corp.example", "u", CORP, STRICT, Address("@corp.example", "", False, False)),
         # The reference looks at the end alone.
+        ("a@evil.example", "u", CORP, LITELLM, Address("a@evil.example", "evil.example", False, False)),
         ("corp.example", "u", CORP, LITELLM, Address("corp.example", "", True, False)),
         ("a@evil@corp.example", "u", CORP, LITELLM, Address("a@evil@corp.example", "", True, False)),
         (..., "u", CORP, LITELLM, Address("", "", False, False)),

@@ -248,3 +248,61 @@ def test_a_token_must_name_a_user_or_team_where_the_policy_asks_for_it(
     )
 
     assert world.reason(claims={"sub": ..., "roles": "Reader"} | claims) == reason
+
+
+@pytest.mark.parametrize(
+    ("read", "entry", "model", "reason"),
+    [
+        ("full", "gpt-4o", "gpt-4o", "ALLOWED"),
+        ("exact", "gpt-4o", "gpt-4o", "ALLOWED"),
+        ("full", "gpt-*", "gpt-4o", "ALLOWED"),
+        ("exact", "gpt-*", "gpt-4o", "MODEL_NOT_GRANTED"),
+        ("full", "gpt-4o", "default", "ALLOWED"),
+        ("exact", "gpt-4o", "default", "MODEL_NOT_GRANTED"),
+        ("exact", "default", "default", "ALLOWED"),
+    ],
+)
+def test_models_of_internal_roles_are_read_in_full_or_name_by_name(
+    read: str, entry: str, model: str, reason: str
+) -> None:
+    options = with_values(STRICT, {"role.model_rules": read})
+    world = World(policy=rules(permission(TEAM, (entry,)), options=options), teams=(Team(id="a", models=("*",)),))
+
+    assert world.reason(claims={"groups": ["a"]}, model=model) == reason
+
+
+def test_of_several_permissions_that_lack_something_the_first_is_told() -> None:
+    world = World(
+        policy=rules(permission(TEAM, None, ("/v1/models",)), permission(INTERNAL_USER, ("o1",))),
+        teams=(Team(id="a", models=("*",)),),
+        users=(User(id="alice"),),
+    )
+
+    assert world.reason(claims={"groups": ["a"]}) == "ROUTE_NOT_GRANTED"
+
+
+def test_a_permission_on_routes_permits_nothing_where_the_route_has_no_form() -> None:
+    world = World(policy=rules(permission(TEAM, None, ("/*",))), teams=(Team(id="a", models=("*",)),))
+
+    assert world.reason(claims={"groups": ["a"]}, route="//") == "ROUTE_NOT_GRANTED"
+
+
+@pytest.mark.parametrize(
+    ("entitles", "claims", "reason"),
+    [
+        (True, {"sub": "stranger"}, "ROUTE_NOT_GRANTED"),
+        (True, {"sub": ..., "team": "gone"}, "ROUTE_NOT_GRANTED"),
+        # If only empty: it is there.
+        (True, {"sub": ..., "team": ""}, "ROUTE_NOT_GRANTED"),
+        (True, {"sub": ...}, "NOT_ENTITLED"),
+        (True, {"sub": ..., "groups": ["gone"]}, "NOT_ENTITLED"),
+        (False, {"sub": "stranger", "team": "gone"}, "NOT_ENTITLED"),
+    ],
+)
+def test_a_claim_that_names_somebody_entitles_where_an_option_says_so(
+    entitles: bool, claims: dict[str, Any], reason: str
+) -> None:
+    options = with_values(STRICT, {"access.sub_is_entitlement": entitles})
+
+    # To be entitled is not to be granted anything.
+    assert World(policy=policy(options=options)).reason(claims=claims) == reason

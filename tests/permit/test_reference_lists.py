@@ -14,13 +14,13 @@ from usherd.permit.models import Catalogue, KnownModel, bounded_model, well_form
 from usherd.policy import CatalogueModel
 from worlds import CATALOGUE, World, policy
 
-LISTS = ModelLists(Catalogue(CATALOGUE))
 EVERY_NAME = {"gpt-4o", "gpt-4o-mini", "claude-3", "o1", "unheard-of"}
 
 
 def covered(entries: tuple[str, ...], rules: Rules) -> set[str]:
     catalogue = Catalogue(CATALOGUE)
-    return {name for name in EVERY_NAME if LISTS.listed(entries, rules).covers(catalogue.literal(name))}
+    lists = ModelLists(catalogue)
+    return {name for name in EVERY_NAME if lists.listed(entries, rules).covers(catalogue.literal(name))}
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,11 @@ def test_what_a_list_covers_as_it_is_read(
     ],
 )
 def test_some_lists_of_users_refuse_requests_without_a_model(entries: tuple[str, ...], refuses: bool) -> None:
-    assert LISTS.listed(entries, "user").refuses_without_model is refuses
+    lists = ModelLists(Catalogue(CATALOGUE))
+
+    assert lists.listed(entries, "user").refuses_without_model is refuses
     for rules in ("full", "team", "exact"):
-        assert LISTS.listed(entries, rules).refuses_without_model is False
+        assert lists.listed(entries, rules).refuses_without_model is False
 
 
 @pytest.mark.parametrize(
@@ -87,6 +89,10 @@ def test_some_lists_of_users_refuse_requests_without_a_model(entries: tuple[str,
 )
 def test_a_set_is_true_when_it_covers_anything_at_all(models: ModelSet, anything: bool) -> None:
     assert bool(models) is anything
+
+
+def test_words_without_a_meaning_in_a_list_stand_in_no_entrys_way() -> None:
+    assert covered(("no-default-models", "all-team-models", "o1"), "full") == {"o1"}
 
 
 def test_the_same_list_gives_the_same_set_and_each_reading_its_own() -> None:
@@ -105,16 +111,18 @@ def test_a_deny_list_denies_what_it_means_and_each_entry_to_the_letter() -> None
     assert (denied.groups, denied.patterns, denied.everything) == ({"fast"}, ("gpt-4o-*",), False)
 
 
-WILDCARDS = Catalogue(
-    [
-        CatalogueModel(name="openai/*", provider="openai", groups=("all",)),
-        CatalogueModel(name="openai/gpt-*", provider="azure", groups=("gpt",)),
-        CatalogueModel(name="*ab", groups=("first",)),
-        CatalogueModel(name="ab*", groups=("second",)),
-        CatalogueModel(name="openai/gpt-4o", provider="openai", groups=("own",), aliases=("mine", "ours")),
-    ],
-    {"ours": "o1", "extra": "unheard-of"},
-)
+def wildcards() -> Catalogue:
+    return Catalogue(
+        [
+            CatalogueModel(name="openai/*", provider="openai", groups=("all",)),
+            CatalogueModel(name="openai/gpt-*", provider="azure", groups=("gpt",)),
+            CatalogueModel(name="*ab", groups=("first",)),
+            CatalogueModel(name="ab*", groups=("second",)),
+            CatalogueModel(name="openai/gpt-4o", provider="openai", groups=("own",), aliases=("mine", "ours")),
+            CatalogueModel(name="bare"),
+        ],
+        {"ours": "o1", "extra": "unheard-of"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,12 +134,13 @@ WILDCARDS = Catalogue(
         ("openai/o1", KnownModel("openai/o1", frozenset({"all"}), "openai/openai/o1")),
         ("abab", KnownModel("abab", frozenset({"first"}), "")),
         ("abx", KnownModel("abx", frozenset({"second"}), "")),
+        ("bare", KnownModel("bare", frozenset(), "")),
         ("mine", KnownModel("mine")),
         ("unheard-of", KnownModel("unheard-of")),
     ],
 )
 def test_a_model_is_known_by_its_name_or_by_the_longest_pattern_that_it_fits(name: str, model: KnownModel) -> None:
-    assert WILDCARDS.literal(name) == model
+    assert wildcards().literal(name) == model
 
 
 @pytest.mark.parametrize(
@@ -150,7 +159,7 @@ def test_a_model_is_known_by_its_name_or_by_the_longest_pattern_that_it_fits(nam
     ],
 )
 def test_an_alias_means_its_model_and_is_followed_once(name: str, own: dict[str, str], meant: str) -> None:
-    assert WILDCARDS.resolve(name, own) == WILDCARDS.literal(meant)
+    assert wildcards().resolve(name, own) == wildcards().literal(meant)
 
 
 def test_an_alias_never_shadows_a_model_of_the_catalogue() -> None:
@@ -160,15 +169,17 @@ def test_an_alias_never_shadows_a_model_of_the_catalogue() -> None:
 
 
 def test_the_catalogue_lists_names_and_aliases_and_no_patterns() -> None:
-    assert WILDCARDS.names() == ["extra", "mine", "openai/gpt-4o", "ours"]
-    assert [WILDCARDS.has(name) for name in ("openai/gpt-4o", "mine", "extra", "openai/*", "o1")] == [
+    catalogue = wildcards()
+
+    assert catalogue.names() == ["bare", "extra", "mine", "openai/gpt-4o", "ours"]
+    assert [catalogue.has(name) for name in ("openai/gpt-4o", "mine", "extra", "openai/*", "o1")] == [
         True,
         True,
         True,
         False,
         False,
     ]
-    assert WILDCARDS.groups == {"all", "gpt", "first", "second", "own"}
+    assert catalogue.groups == {"all", "gpt", "first", "second", "own"}
 
 
 def test_a_denial_may_mean_the_name_the_teams_alias_or_the_model_itself() -> None:
