@@ -30,7 +30,7 @@ from usherd.policy import ProvisionRules, UserRules
 from usherd.reasons import Reason
 from worlds import CHAT, Recorder, World, policy
 
-law = settings(max_examples=1500, deadline=None, suppress_health_check=list(HealthCheck))
+law = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
 
 FAULTS: list[BaseException] = [
     KeysUnavailable(),
