@@ -101,6 +101,13 @@ def test_an_alias_is_resolved_and_answered() -> None:
     assert world.reason(claims=READER, model="gpt-4o") == "ALLOWED"
 
 
+def test_the_policys_own_aliases_mean_their_models() -> None:
+    world = World(policy=policy(model_aliases={"mine": "gpt-4o", "theirs": "o1"}))
+
+    assert world.ask(claims=READER, model="mine").verdict.resolved_model == "gpt-4o"
+    assert world.reason(claims=READER, model="theirs") == "MODEL_NOT_GRANTED"
+
+
 @pytest.mark.parametrize(
     ("entry", "covered"),
     [

@@ -261,3 +261,54 @@ def test_role_and_teams_of_a_known_user_are_kept_in_step_with_the_token(
 
 def replace_revision(write: Write) -> Write:
     return Write(write.kind, replace(write.row, revision=""))
+
+
+def test_without_defaults_a_new_user_has_an_identity_and_nothing_more() -> None:
+    asking = world(ProvisionRules(always=True))
+
+    decision = asking.ask(claims={"groups": ["a"]})
+
+    assert [write.row for write in written(asking)] == [ALICE]
+    assert decision.verdict.limits is not None
+    assert decision.verdict.limits.user is None
+
+
+def test_who_has_no_id_gets_no_row() -> None:
+    asking = world(ProvisionRules(always=True, defaults={"max_budget_micro_usd": 5}))
+
+    limits = asking.ask(claims={"groups": ["a"], "sub": ...}).verdict.limits
+
+    assert limits is not None
+    assert limits.user is None
+    assert written(asking) == []
+
+
+def test_administrators_who_are_answered_at_once_are_not_written() -> None:
+    options = {"admin.loaded": False}
+    asking = world(ProvisionRules(always=True), ProvisionRules(always=True), options=options)
+
+    decision = asking.ask(claims={"scope": "admin", "team": "new"}, route="/key/generate", model=None)
+
+    assert decision.verdict.reason.name == "ALLOWED"
+    assert decision.verdict.limits is None
+    assert written(asking) == []
+
+
+def test_an_existing_team_is_reason_enough_to_write_another() -> None:
+    claims = {"team": "new", "groups": ["a"], "roles": "Reader"}
+    beside, alone = world(teams=ProvisionRules(teams=True)), world(teams=ProvisionRules(teams=True))
+
+    assert beside.reason(claims=claims) == "ALLOWED"
+    assert alone.reason(claims={"team": "new", "roles": "Reader"}) == "ALLOWED"
+    assert [write.row for write in written(beside)] == [Team(id="new", models=())]
+    assert written(alone) == []
+
+
+@pytest.mark.parametrize(("email", "written_too"), [("a@x.example", True), ("a@y.example", False), (..., False)])
+def test_an_address_that_is_not_accepted_makes_no_row(email: Any, written_too: bool) -> None:
+    rules = replace(USERS, email_domains=frozenset({"x.example"}))
+    options = {"user.email_domain": "no_provision"}
+    asking = world(ProvisionRules(always=True), options=options, user_rules=rules)
+
+    assert asking.reason(claims={"groups": ["a"], "email": email}) == "ALLOWED"
+    assert bool(written(asking)) is written_too
