@@ -105,7 +105,7 @@ def test_every_value_of_a_file_reaches_the_policy(tmp_path: Path) -> None:
     assert policy.session.secret == KEY.encode()
     assert policy.session_admin_routes == policy.admin[0].routes
     assert (policy.token_max_size, policy.keep_answers_for) == (16384, 5.0)
-    assert len(policy.warnings) == 2
+    assert len(policy.warnings) == 3
 
 
 def test_every_value_of_a_file_reaches_the_edges(tmp_path: Path) -> None:

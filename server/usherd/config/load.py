@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from usherd.config import build, directory, hook, rules
@@ -19,6 +20,7 @@ from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
 from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings, TlsSettings
 from usherd.config.shadow import candidate_options
+from usherd.config.warnings import budget_warnings
 from usherd.facts import Rows
 from usherd.options import PRESETS
 from usherd.policy import Policy
@@ -66,10 +68,12 @@ def _settings(
         shadow = _shadow(file, document, keys, master_key, environment, given)
     except OSError:
         raise ConfigError([Problem(document.name, 0, "", "a file of keys changed while it was read")]) from None
+    rows = Rows() if people is None else directory.rows(people)
     return Settings(
-        policy=policy,
+        # What is told of the directory is no part of the digest: the same policy goes with any rows.
+        policy=replace(policy, warnings=(*policy.warnings, *budget_warnings(file, rows))),
         keys=keys,
-        directory=Rows() if people is None else directory.rows(people),
+        directory=rows,
         cached_tokens=file.cache.tokens,
         server=_server(file, document.folder),
         log=file.telemetry.log,
@@ -99,7 +103,7 @@ def _shadow(
     other = _settings(read_document(document.folder / named), environment, people, is_shadow=True).policy
     ours, theirs = {issuer.name for issuer in file.issuers}, {issuer.name for issuer in other.issuers}
     if ours != theirs:
-        # Tokens are verified once, and then judged under both.
+        # Both are asked with the keys of this file, which are found by the issuer's name.
         text = f"has the issuers {_and(theirs)}; expected those of this file, {_and(ours)}"
         raise ConfigError([document.problem(_SHADOW, text)])
     return other

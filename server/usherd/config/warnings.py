@@ -11,6 +11,7 @@ from usherd.config.problems import quoted
 from usherd.config.route_groups import RouteGroups, built_in, built_in_texts
 from usherd.config.schema import File
 from usherd.config.schema_options import value_text
+from usherd.facts import Rows
 from usherd.options import Options, lax
 
 MUTABLE_CLAIMS = frozenset({"email", "upn", "preferred_username", "unique_name"})
@@ -23,6 +24,7 @@ LLM_GROUPS = (
     "mcp_inference_routes",
 )
 """The groups of routes that work with models or tools. `llm_api_routes` has them all."""
+_NO_SPEND = "usherd cannot be told yet what is spent"
 
 
 def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
@@ -32,6 +34,28 @@ def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
     yield from _idle(file, preset)
     yield from _users(file)
     yield from _public(file, options)
+
+
+def budget_warnings(file: File, rows: Rows) -> Iterator[str]:
+    """Budgets that look as if they denied something. They are told apart from a policy, for rows are no part of it."""
+    if not file.budgets.enforce:
+        return
+    if file.budgets.together.max:
+        yield f"budgets.global.max: {_NO_SPEND}, so it is never exhausted"
+    if count := sum(each is not None and each > 0 for each in _maxima(rows)):
+        who = "1 row or member has" if count == 1 else f"{count} rows or members have"
+        yield f"directory: {who} a max_budget above 0; {_NO_SPEND}, so no such budget is ever exhausted"
+    for key, provision in (("users", file.users.provision), ("teams", file.teams.provision)):
+        if provision is not None and provision.defaults.max_budget:
+            yield f"{key}.provision.defaults.max_budget: {_NO_SPEND}, so it is never exhausted"
+
+
+def _maxima(rows: Rows) -> Iterator[int | None]:
+    for row in (*rows.organizations, *rows.teams, *rows.users, *rows.end_users):
+        yield row.limit.max_budget_micro_usd
+    for team in rows.teams:
+        for member in team.members.values():
+            yield member.max_budget_micro_usd
 
 
 def _insecure(file: File) -> Iterator[str]:

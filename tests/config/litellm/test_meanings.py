@@ -90,6 +90,26 @@ NOTES = {
         {},
         "general_settings.litellm_jwtauth.jwt_litellm_role_map: left out",
     ),
+    "a budget of all": (
+        {},
+        {"litellm_settings": {"max_budget": 1}},
+        "litellm_settings.max_budget: usherd cannot be told yet what is spent, so this budget denies nothing",
+    ),
+    "a budget of new users": (
+        {"litellm_jwtauth": {"user_id_upsert": True}},
+        {"litellm_settings": {"default_internal_user_params": {"max_budget": 1}}},
+        "litellm_settings.default_internal_user_params.max_budget: usherd cannot be told yet",
+    ),
+    "a budget of other new users": (
+        {"litellm_jwtauth": {"user_id_upsert": True}},
+        {"litellm_settings": {"max_internal_user_budget": 1}},
+        "litellm_settings.max_internal_user_budget: usherd cannot be told yet",
+    ),
+    "a budget of new teams": (
+        {"litellm_jwtauth": {"team_id_upsert": True}},
+        {"litellm_settings": {"default_team_params": {"max_budget": 1}}},
+        "litellm_settings.default_team_params.max_budget: usherd cannot be told yet",
+    ),
     "issuers": (
         {
             "litellm_jwtauth": {
@@ -130,6 +150,15 @@ def test_what_is_ignored_is_noted_and_not_in_the_configuration() -> None:
 
     assert found.notes == ("general_settings.allowed_ips: left out, as --ignore says; only some addresses may call",)
     assert found.document == imported(litellm()).document
+
+
+def test_a_budget_of_nothing_denies_and_needs_no_note() -> None:
+    settings = {"max_budget": 0, "default_internal_user_params": {"max_budget": 0}}
+
+    found = imported(litellm({"user_id_upsert": True}) | {"litellm_settings": settings})
+
+    assert found.document["users"]["provision"]["defaults"] == {"max_budget": 0}
+    assert found.notes == ()
 
 
 def test_nothing_needs_a_note() -> None:

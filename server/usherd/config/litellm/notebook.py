@@ -63,6 +63,10 @@ class Notebook:
         """Something that the operator should know and that stops nothing."""
         self._notes.setdefault(text)
 
+    def budget(self, path: KeyPath) -> None:
+        """A budget above 0 that is taken over."""
+        self.note(f"{key_text(path)}: usherd cannot be told yet what is spent, so this budget denies nothing")
+
     def remark(self, path: KeyPath, text: str) -> None:
         """A sentence for a place of the new file."""
         self._remarks.setdefault(path, text)

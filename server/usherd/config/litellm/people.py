@@ -98,8 +98,8 @@ def _role_map(auth: JwtAuth, made: Rules, book: Notebook) -> None:
 def _user_defaults(settings: Section, book: Notebook) -> Rules:
     params = settings.section("default_internal_user_params")
     found = _team_defaults(params, book)
-    if "max_budget" not in found and (budget := settings.number("max_internal_user_budget", nullable=True)) is not None:
-        found["max_budget"] = budget
+    if "max_budget" not in found:
+        _budget(found, settings, "max_internal_user_budget", book)
     role = params.text("user_role")
     if role == "proxy_admin":
         book.problem(
@@ -119,11 +119,19 @@ def _team_defaults(params: Section, book: Notebook) -> Rules:
     found: Rules = {}
     if (models := params.texts("models")) is not None:
         found["models"] = models
-    if (budget := params.number("max_budget", nullable=True)) is not None:
-        found["max_budget"] = budget
+    _budget(found, params, "max_budget", book)
     if "budget_duration" in params:
         book.note(f"{key_text(params.at('budget_duration'))}: left out; new rows keep one budget for all time")
     return found
+
+
+def _budget(found: Rules, section: Section, key: str, book: Notebook) -> None:
+    budget = section.number(key, nullable=True)
+    if budget is None:
+        return
+    found["max_budget"] = budget
+    if budget:
+        book.budget(section.at(key))
 
 
 def _list(value: object) -> list[object]:

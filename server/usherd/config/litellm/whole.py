@@ -150,6 +150,7 @@ def _budgets(settings: Section, book: Notebook) -> Rules | None:
     most = settings.number("max_budget", nullable=True)
     if not most:
         return None
+    book.budget(settings.at("max_budget"))
     made: Rules = {"max": most, "period": "30d"}
     duration = settings.text("budget_duration")
     if duration is not None and (found := _PERIOD.fullmatch(duration)):
