@@ -79,6 +79,7 @@ def test_a_key_of_each_kind_verifies_what_it_signed(kind: str) -> None:
         ({"e": "AQAC"}, Dropped.WEAK),
         ({"e": "AQAE"}, Dropped.WEAK),
         ({"e": "AQAF"}, None),
+        ({"e": "AQAX"}, None),
         ({"e": "AQAAAAE"}, Dropped.WEAK),
         ({"e": "AQAB\n"}, Dropped.MALFORMED),
     ],
@@ -256,7 +257,7 @@ def test_a_dropped_key_tells_its_cause_and_nothing_else() -> None:
     assert (dropped.value.cause, dropped.value.args) == (Dropped.WEAK, ("weak",))
 
 
-@pytest.mark.parametrize(("number", "text"), [(0, "AA"), (1, "AQ"), (65537, "AQAB")])
+@pytest.mark.parametrize(("number", "text"), [(0, "AA"), (1, "AQ"), (65537, "AQAB"), (65559, "AQAX")])
 def test_numbers_are_written_with_as_few_bytes_as_they_need(number: int, text: str) -> None:
     # RFC 7518, section 2: zero is one byte.
     assert encode_unsigned(number) == text
