@@ -1,0 +1,259 @@
+"""Denials of the holder tell an operator in one sentence why; and which status the reference answers with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from denials import ALICE, READER, RED, RED_TEAM, TEAMS, Denial, names
+from usherd.facts import Organization, Team
+from usherd.policy import (
+    TEAM,
+    Grant,
+    InternalRoleRules,
+    MayGrant,
+    RolePermission,
+    ScopeMapping,
+    ScopeRules,
+    UserRules,
+)
+from worlds import issuer, role
+
+
+def of_roles() -> dict[str, Any]:
+    permissions = (RolePermission(role=TEAM, models=("o1",), routes=None),)
+    return {"internal_roles": InternalRoleRules(enforce=True, permissions=permissions)}
+
+
+def of_scopes(scope: str, models: tuple[str, ...] = (), routes: tuple[str, ...] | None = None) -> dict[str, Any]:
+    mapping = ScopeMapping(issuer="idp", scope=scope, models=models, routes=routes)
+    return {"scopes": ScopeRules(enforce=True, mappings=(mapping,))}
+
+
+DENIALS = [
+    Denial(
+        "internal_role",
+        "ROLE_REQUIRED",
+        "Internal roles are enforced, and the token holds no role.",
+        403,
+        claims={},
+        rules={"internal_roles": InternalRoleRules(enforce=True)},
+    ),
+    Denial(
+        "internal_role",
+        "MODEL_NOT_GRANTED",
+        "role_permissions of no role that the token holds permit it.",
+        403,
+        claims=RED,
+        rows={"teams": (RED_TEAM,)},
+        rules=of_roles(),
+    ),
+    Denial(
+        "scopes",
+        "NOT_ENTITLED",
+        "scopes.enforce is set, and the token has none of the mapped scopes.",
+        403,
+        rules=of_scopes("chat"),
+    ),
+    Denial(
+        "scopes",
+        "ROUTE_NOT_GRANTED",
+        "No scope of the token permits the route.",
+        claims={**READER, "scope": "list"},
+        rules=of_scopes("list", ("*",), ("/v1/models",)),
+    ),
+    Denial(
+        "scopes",
+        "MODEL_NOT_GRANTED",
+        "No scope of the token permits every model asked for.",
+        403,
+        claims={**READER, "scope": "o"},
+        rules=of_scopes("o", ("o1",)),
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        "The token holds no role, names no existing team, and its holder is no known user.",
+        403,
+        claims={},
+    ),
+    Denial(
+        "team",
+        "TEAM_NOT_ALLOWED",
+        "The wished or named team is not one that the token can act for.",
+        asked={"team_id": "blue"},
+        rows={"teams": (RED_TEAM, Team(id="blue"))},
+        claims={**READER, **RED},
+    ),
+    Denial(
+        "team",
+        "TEAM_NOT_ALLOWED",
+        "The wished or named team is not one that the token can act for.",
+        asked={"team_id": "red"},
+        claims={**READER, **RED},
+    ),
+    Denial(
+        "team",
+        "TEAM_REQUIRED",
+        "teams.required is any, and there is no team, not even a default one.",
+        rules={"teams": replace(TEAMS, required="any")},
+    ),
+    Denial(
+        "team",
+        "TEAM_REQUIRED",
+        "teams.required is claim, and the token names no existing team.",
+        rules={"teams": replace(TEAMS, required="claim")},
+    ),
+    Denial(
+        "team",
+        "TEAM_REQUIRED",
+        "teams.required is claim, and the token names no team.",
+        401,
+        rules={"teams": replace(TEAMS, required="claim")},
+        options={"team.choice": "reference"},
+    ),
+    Denial(
+        "team",
+        "TEAM_REQUIRED",
+        "teams.required is claim, and the token names no team.",
+        403,
+        rules={
+            "teams": replace(TEAMS, required="claim"),
+            "issuers": (issuer(claims=replace(issuer().claims, team=None)),),
+        },
+        options={"team.choice": "reference"},
+    ),
+    Denial(
+        "team",
+        "MODEL_NOT_GRANTED",
+        "The directory has none of the token's teams.",
+        403,
+        claims={**READER, "groups": ["nowhere"]},
+        options={"team.none_qualifies": "continue"},
+    ),
+    Denial(
+        "team",
+        "MODEL_NOT_GRANTED",
+        "None of the token's teams has the route and the model.",
+        403,
+        claims={**READER, **RED},
+        rows={"teams": (Team(id="red", models=("o1",)),)},
+        rules={"roles": (role(grants=Grant(routes=("/v1/models",))),)},
+        options={"team.none_qualifies": "continue"},
+    ),
+    Denial(
+        "team",
+        "TEAM_NOT_ALLOWED",
+        "The directory does not know the token's team.",
+        claims={**READER, "team": "nowhere"},
+        options={"team.choice": "reference"},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The organization's alias does not name one organization.",
+        claims={**READER, "org_alias": "Nobody"},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The issuer may not grant the token's organization.",
+        claims={**READER, "org": "acme"},
+        rows={"organizations": (Organization(id="acme"),)},
+        rules={"issuers": (issuer(may_grant=MayGrant(organizations=frozenset({"other"}))),)},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The token's organization is not that of the chosen team.",
+        claims={**RED, "org": "other"},
+        rows={
+            "organizations": (Organization(id="acme"), Organization(id="other")),
+            "teams": (replace(RED_TEAM, organization="acme"),),
+        },
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The directory does not know the organization.",
+        claims={**READER, "org": "nowhere"},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The question's organization_id is not 1 to 256 printable characters.",
+        asked={"organization_id": "x" * 257},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The request acts on an organization that is not the holder's.",
+        asked={"organization_id": "acme"},
+        rows={"organizations": (Organization(id="acme"),)},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_MISMATCH",
+        "The directory does not know the organization that the request acts on.",
+        asked={"organization_id": "gone"},
+        rows={"users": (replace(ALICE, organizations=("gone",)),)},
+    ),
+    Denial(
+        "organization",
+        "ORGANIZATION_BLOCKED",
+        "The directory blocks the organization that the request acts on.",
+        asked={"organization_id": "acme"},
+        rows={
+            "users": (replace(ALICE, organizations=("acme",)),),
+            "organizations": (Organization(id="acme", blocked=True),),
+        },
+    ),
+    Denial(
+        "user",
+        "EMAIL_DOMAIN_NOT_ALLOWED",
+        "users.email_domains does not have the address's domain.",
+        403,
+        claims={**READER, "email": "a@evil.example"},
+        rules={"users": UserRules(email_domains=frozenset({"corp.example"}))},
+    ),
+    Denial(
+        "user",
+        "USER_UNKNOWN",
+        "The directory does not know the token's user.",
+        options={"user.unknown": "refused"},
+    ),
+    Denial(
+        "identity_required",
+        "IDENTITY_REQUIRED",
+        "The token names no user and no team.",
+        403,
+        claims={**READER, "sub": ...},
+        rules={"internal_roles": InternalRoleRules(enforce_id=True)},
+    ),
+    Denial(
+        "end_user",
+        "END_USER_INVALID",
+        "The question's end_user_id is not 1 to 256 printable characters.",
+        asked={"end_user_id": "x\n"},
+    ),
+    Denial(
+        "end_user",
+        "END_USER_INVALID",
+        "The token's user has the id that the reference gives its end user.",
+        claims={**READER, "sub": "end_user_id:customer"},
+        asked={"end_user_id": "customer"},
+        options={"end_user.judged": "token"},
+    ),
+]
+
+
+@pytest.mark.parametrize("denial", DENIALS, ids=names(DENIALS))
+def test_an_operator_reads_which_rule_denied(denial: Denial) -> None:
+    assert denial.told() == (denial.check, denial.reason, denial.note)
+
+
+@pytest.mark.parametrize("denial", DENIALS, ids=names(DENIALS))
+def test_the_references_status_goes_with_a_denial_where_that_is_asked_for(denial: Denial) -> None:
+    assert denial.statuses() == (None, denial.status)
