@@ -163,10 +163,12 @@ class _Reader:
             key = self._node(event, depth + 1).value
             if not isinstance(key, str):
                 raise _Refused(line, "a key is no text; expected a name, quoted if it looks like a number or boolean")
-            if key == "<<" and self._merge_keys:
+            # In quotes it is a name like others.
+            merges = key == "<<" and not (getattr(event, "style", None) or getattr(event, "tag", None))
+            if merges and self._merge_keys:
                 merged += self._mappings(line, self._node(next(self._events), depth + 1))
                 continue
-            if key == "<<":
+            if merges:
                 raise _Refused(line, "merge keys are not allowed; write the keys out")
             if key in found:
                 raise _Refused(line, f"this key is here twice, first in line {found[key][0]}", shown_key(key))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from litellm_files import KEYS, imported, litellm, read
+from usherd.config.document import parse_document
 from usherd.config.litellm.emit import WIDTH, to_yaml
 from usherd.config.litellm.files import text_of
 
@@ -35,6 +36,13 @@ VALUES = st.recursive(
 @given(st.dictionaries(TEXTS, VALUES, min_size=1, max_size=5))
 def test_what_is_written_is_read_again(document: dict[str, Any]) -> None:
     assert read(to_yaml(document, {}, "head")) == document
+
+
+def test_a_merge_key_in_quotes_is_a_name_like_others() -> None:
+    document = {"<<": {"a": 1}}
+
+    assert read(to_yaml(document, {}, "head")) == document
+    assert parse_document(b'"<<": {a: 1}', "x.yaml", Path(), merge_keys=True).value == document
 
 
 @given(st.dictionaries(st.sampled_from("abc"), VALUES, min_size=1), TEXTS)
