@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from usherd.config.problems import KeyPath
-from usherd.options import BY_NAME, LITELLM, with_values
+from usherd.config.problems import KeyPath, key_text
+from usherd.config.schema_options import value_text
+from usherd.options import BY_NAME, LITELLM, OPTIONS, OptionInfo, Options, with_values
 
 _OF_ISSUER: tuple[tuple[KeyPath, str, str], ...] = (
     (
@@ -67,7 +68,14 @@ _OF_ISSUER: tuple[tuple[KeyPath, str, str], ...] = (
     ),
     (("claims", "end_user"), "end_user.blocked", "Blocked end users have access; strict denies them"),
 )
+_PRESET: KeyPath = ("preset",)
+"""Where options stand that belong to no other place."""
 _OF_FILE: tuple[tuple[KeyPath, str, str], ...] = (
+    (
+        _PRESET,
+        "token.require_expiry",
+        "Tokens need not expire, and may live for any time; strict wants `exp`, 24h after issue at most",
+    ),
     (("admin",), "admin.loaded", "Administrators are not looked up; under strict blocks and budgets bind them, too"),
     (
         ("role_mappings",),
@@ -170,17 +178,35 @@ _NO_AUDIENCE = (
 
 
 def comments_of(document: Mapping[str, Any], remarks: Mapping[KeyPath, str]) -> dict[KeyPath, str]:
-    """The comments, one sentence for each option, and the importer's own remarks in front.
+    """The comments: each option that differs from strict, once, and the importer's own remarks in front.
 
-    A place that the document does not have has no comment, nor has an option whose value is strict's already.
+    An option has its sentence at the first of its places that the document has, and other sentences of it refer to
+    that. Options without such a place are listed at `preset:`.
     """
     options = with_values(LITELLM, {key: value for key, value in document["access"].items() if key in BY_NAME})
+    differing = {info.name: info for info in OPTIONS if getattr(options, info.attribute) != info.strict}
     found: dict[KeyPath, list[str]] = {path: [text] for path, text in remarks.items() if _has(document, path)}
+    named: dict[str, KeyPath] = {}
+    said: set[tuple[str, str]] = set()
     for path, option, sentence in _places(document):
-        info = BY_NAME[option]
-        if _has(document, path) and getattr(options, info.attribute) != info.strict:
-            found.setdefault(path, []).append(f"{sentence} ({option}).")
-    return {path: " ".join(sentences) for path, sentences in found.items()}
+        if option in differing and (option, sentence) not in said and _has(document, path):
+            said.add((option, sentence))
+            reference = f"as {key_text(named[option])}" if option in named else option
+            found.setdefault(path, []).append(f"{sentence} ({reference}).")
+            named.setdefault(option, path)
+    comments = {path: " ".join(sentences) for path, sentences in found.items()}
+    others = [_listed(info, options) for name, info in differing.items() if name not in named]
+    if others:
+        comments[_PRESET] = "\n".join([*found.get(_PRESET, ()), _OTHERS, *others])
+    return comments
+
+
+_OTHERS = "These options differ from strict, too, and belong to no other place of this file:"
+
+
+def _listed(info: OptionInfo, options: Options) -> str:
+    here, strict = (value_text(value) for value in (getattr(options, info.attribute), info.strict))
+    return f"- {info.name} ({here}; strict: {strict}): {info.meaning}"
 
 
 def _places(document: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str, str]]:
