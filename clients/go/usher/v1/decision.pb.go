@@ -237,7 +237,7 @@ type Decision struct {
 	// the reason: 401, 403, or 400 for an exhausted budget. Read any other value on a DENY as 403.
 	HttpStatus int32 `protobuf:"varint,4,opt,name=http_status,json=httpStatus,proto3" json:"http_status,omitempty"`
 	// The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). It goes with the
-	// reason, whatever the status. Empty: none.
+	// reason, whatever the status; on a 401 whose reason has none it is `Bearer`. Empty: none.
 	WwwAuthenticate string `protobuf:"bytes,5,opt,name=www_authenticate,json=wwwAuthenticate,proto3" json:"www_authenticate,omitempty"`
 	// Who asks. Absent when the token is not genuine; on a DENY it is as far as it was known.
 	Principal *Principal `protobuf:"bytes,6,opt,name=principal,proto3" json:"principal,omitempty"`

@@ -59,7 +59,7 @@ export type Decision = Message<"usher.v1.Decision"> & {
 
   /**
    * The value of the `www-authenticate` header to send with a 401 or 403 (RFC 6750, section 3). It goes with the
-   * reason, whatever the status. Empty: none.
+   * reason, whatever the status; on a 401 whose reason has none it is `Bearer`. Empty: none.
    *
    * @generated from field: string www_authenticate = 5;
    */
