@@ -10,6 +10,9 @@ is, so that the candidate is as strict as this file can be. Those are, in the or
 * `provision.when.always` needs `user.provision: before`,
 * two `role_permissions` of one role need `access.role_precedence: first`,
 * entries of lists of routes that are no routes need `route.match: literal`.
+
+A candidate has no keys of its own: those of the live policy are loaded under its options, so that the options
+`keys.documents`, `keys.duplicate_kid`, `keys.kidless_token` and `keys.metadata` of a candidate do not act.
 """
 
 from __future__ import annotations
