@@ -310,5 +310,6 @@ def test_a_request_without_a_model_goes_on_without_a_team_where_none_qualifies()
     assert answer(asking, claims={"groups": ["a"]}, route="/user/info", model=None) == ("ALLOWED", "", "")
     # The reference looks at the model first.
     assert answer(asking, claims={"groups": ["a"]}, model="gpt-4o") == ("MODEL_NOT_GRANTED", "", "")
+    assert answer(asking, claims={"team": "a"}, model="gpt-4o") == ("MODEL_NOT_GRANTED", "", "")
     # Whoever names no team has none that could fail to qualify.
     assert answer(asking, claims={}, model="o1") == ("ALLOWED", "", "")
