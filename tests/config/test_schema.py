@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 
 from usherd.config.json_schema import json_schema
-from usherd.options import OPTIONS
+from usherd.config.schema_options import value_text
+from usherd.options import BY_NAME, OPTIONS
 
 
 def _mappings(schema: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -61,3 +63,35 @@ def test_every_option_is_described_with_both_its_values() -> None:
         allowed = described.get("enum") or [True, False]
         assert sorted(map(str, allowed)) == sorted(map(str, info.values))
         assert (info.name in json_schema()["$defs"]["Insecure"]["properties"]) is info.guard
+
+
+UNLESS = {
+    "Routes.admin_only": {"user.routes"},
+    "ScopeMapping.routes": {"access.scope_routes"},
+    "Users.routes": {"access.route_check"},
+    "Users.email_domains": {"user.email_domain"},
+    "Teams.required": {"team.choice"},
+    "Teams.default": {"team.default_applies", "team.default_entitles"},
+    "Teams.routes": {"access.route_check"},
+    "OrganizationRow.models": {"organization.limits", "lists.empty"},
+    "OrganizationRow.blocked": {"organization.limits"},
+    "MemberRow.max_budget": {"member.budget"},
+    "TeamRow.models": {"lists.empty"},
+    "UserRow.email": {"user.email_adoption"},
+    "UserRow.role": {"user.directory_role"},
+    "UserRow.models": {"lists.empty", "user.limits_with_team"},
+    "UserRow.blocked": {"user.blocked"},
+    "EndUserRow.blocked": {"end_user.blocked"},
+}
+
+
+def test_what_an_option_changes_is_said_where_strict_is_described() -> None:
+    said: dict[str, set[str]] = {}
+    for directory in (False, True):
+        for name, mapping in _mappings(json_schema(directory=directory)):
+            for key, value in mapping["properties"].items():
+                for option, other in re.findall(r"unless ([a-z_]+\.[a-z_]+) is (\w+)", value.get("description", "")):
+                    assert other == value_text(BY_NAME[option].litellm)
+                    said.setdefault(f"{name}.{key}", set()).add(option)
+
+    assert said == UNLESS

@@ -52,7 +52,8 @@ class Routes(Section):
     public: list[RouteEntry] = Field(default_factory=list, description="Allowed without looking at the token.")
     allowed: list[RouteEntry] | None = Field(default=None, description="If given, nothing else is allowed to anyone.")
     admin_only: list[RouteEntry] = Field(
-        default_factory=list, description="Allowed to administrators only, besides master_key_only_routes."
+        default_factory=list,
+        description="Allowed to administrators only, besides master_key_only_routes, unless user.routes is unchecked.",
     )
     end_user_required: bool = Field(
         default=False, description="Whether requests to routes of the language models must name an end user."

@@ -24,8 +24,14 @@ class OrganizationRow(Limited):
 
     id: Id = Field(description="Its id.")
     alias: Id | None = Field(default=None, description="Another name, which need not be unique.")
-    models: list[ModelEntry] | None = Field(default=None, description="A ceiling: absent is none, empty is nothing.")
-    blocked: bool = Field(default=False, description="Whether everything of it is refused.")
+    models: list[ModelEntry] | None = Field(
+        default=None,
+        description="A ceiling, unless organization.limits is ignored: absent is none, empty is nothing, unless"
+        " lists.empty is all.",
+    )
+    blocked: bool = Field(
+        default=False, description="Whether everything of it is refused, unless organization.limits is ignored."
+    )
 
 
 class MemberRow(Section):
@@ -33,7 +39,9 @@ class MemberRow(Section):
 
     user: Id = Field(description="The user's directory id.")
     role: Literal["user", "admin"] = Field(default="user", description="The place.")
-    max_budget: Money | None = Field(default=None, description="US dollars, within this team.")
+    max_budget: Money | None = Field(
+        default=None, description="US dollars, within this team, unless member.budget is ignored."
+    )
 
 
 class Guardrails(Section):
@@ -57,7 +65,9 @@ class TeamRow(Limited):
     )
     alias: Id | None = Field(default=None, description="Another name, which need not be unique.")
     organization: Id | None = Field(default=None, description="The id of its organization.")
-    models: list[ModelEntry] = Field(default_factory=list, description="A grant: empty is nothing, `*` is all.")
+    models: list[ModelEntry] = Field(
+        default_factory=list, description="A grant: empty is nothing, unless lists.empty is all; `*` is all."
+    )
     blocked: bool = Field(default=False, description="Whether it is refused.")
     members: list[MemberRow] = Field(default_factory=list, description="Limits of single members.")
     model_aliases: dict[ModelName, ModelName] = Field(
@@ -96,25 +106,33 @@ class UserRow(Limited):
     sso_ids: list[Id] = Field(
         default_factory=list, description="Single sign-on ids without an issuer; used where user.sso_match is any."
     )
-    email: FreeText | None = Field(default=None, description="Never a reason to trust anyone.")
+    email: FreeText | None = Field(
+        default=None, description="Never a reason to take anyone for this user, unless user.email_adoption is on."
+    )
     role: DirectoryRole | None = Field(
-        default=None, description="The directory role; proxy_admin is an administrator where the issuer may grant that."
+        default=None,
+        description="The directory role, unless user.directory_role is ignored; proxy_admin is an administrator where"
+        " the issuer may grant that.",
     )
     models: list[ModelEntry] | None = Field(
-        default=None, description="Without a team a grant; beside a team a ceiling, where absent is none."
+        default=None,
+        description="Without a team a grant: absent or empty is nothing, unless lists.empty is all. Beside a team a"
+        " ceiling, where absent is none, unless user.limits_with_team is ignored.",
     )
     teams: list[Id] = Field(default_factory=list, description="Ids of teams.")
     organizations: list[Annotated[OrganizationPlace, BeforeValidator(_id_or_place)]] = Field(
         default_factory=list, description="Organizations: ids, or mappings of id and role."
     )
-    blocked: bool = Field(default=False, description="Whether the user is refused.")
+    blocked: bool = Field(default=False, description="Whether the user is refused, unless user.blocked is ignored.")
 
 
 class EndUserRow(Limited):
     """A customer on whose behalf requests are made."""
 
     id: Id = Field(description="Its id.")
-    blocked: bool = Field(default=False, description="Whether requests on its behalf are refused.")
+    blocked: bool = Field(
+        default=False, description="Whether requests on its behalf are refused, unless end_user.blocked is ignored."
+    )
 
 
 class DirectoryFile(Section):

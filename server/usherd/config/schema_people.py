@@ -63,13 +63,19 @@ class RoleMapEntry(Section):
 class Users(Section):
     """What makes a user, and what users may call without a team."""
 
-    routes: list[RouteEntry] = Field(default_factory=list, description="Routes for the models of the user's row.")
+    routes: list[RouteEntry] = Field(
+        default_factory=list,
+        description="Routes for the models of the user's row, unless access.route_check is reference: then every route"
+        " is open.",
+    )
     allowed_roles: list[FreeText] = Field(
         default_factory=list,
         description="One of these in the issuer's claims.user_roles gives the internal role internal_user.",
     )
     email_domains: list[Domain] = Field(
-        default_factory=list, description="Domains that an address must be of, compared exactly. Empty: any."
+        default_factory=list,
+        description="Domains that an address must be of, compared exactly. Empty: any. Others are denied, unless"
+        " user.email_domain is no_provision: then they are only not written.",
     )
     role_map: list[RoleMapEntry] = Field(
         default_factory=list, description="Directory roles by roles of the provider; the first that fits counts."
@@ -87,13 +93,19 @@ class Teams(Section):
     """How a team is chosen, and what it opens."""
 
     required: Literal["none", "claim", "any"] = Field(
-        default="none", description="claim: the token must name an existing team; any: the default team will do."
+        default="none",
+        description="claim: the token must name an existing team, unless team.choice is reference: naming one is enough"
+        " then; any: the default team will do.",
     )
     default: Id | None = Field(
-        default=None, description="Team that gives limits to tokens without a team. It opens nothing."
+        default=None,
+        description="Team that gives limits to tokens without a team, unless team.default_applies is unconfigured: then"
+        " only where no claim for a team is configured. It opens nothing, unless team.default_entitles is true.",
     )
     routes: list[RouteEntry] = Field(
-        default_factory=lambda: ["openai_routes", "info_routes"], description="Routes for the models of the team's row."
+        default_factory=lambda: ["openai_routes", "info_routes"],
+        description="Routes for the models of the team's row, unless access.route_check is reference: then they bind"
+        " teams found by groups only.",
     )
     priority: list[Id] = Field(default_factory=list, description="Team ids, in the order in which they are tried.")
     from_directory: Literal["never", "single", "all"] = Field(

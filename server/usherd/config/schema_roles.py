@@ -60,7 +60,9 @@ class ScopeMapping(Section):
     scope: Scope = Field(description="The scope.")
     models: list[ModelEntry] = Field(default_factory=list, description="The models that it permits. Empty: none.")
     routes: list[RouteEntry] | None = Field(
-        default=None, description="The routes that it permits. Absent: all that are open otherwise."
+        default=None,
+        description="The routes that it permits, unless access.scope_routes is ignored. Absent: all that are open"
+        " otherwise.",
     )
     issuer: Text | None = Field(default=None, description="Whose tokens; required with more than one issuer.")
 
