@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from usherd.decide import allows
+from usherd.decide import allows, answer_to
 from usherd.domain import Decision, Principal, PrincipalKind
 from usherd.errors import Fault
 from usherd.parity.sayings import Said
-from usherd.reasons import ANSWERS
 
 CONFIG_ERROR = "CONFIG_ERROR"
 """Stands as the reason where the configuration did not load."""
@@ -62,11 +61,10 @@ def of_decision(decision: Decision, said: Said, writes: list[dict[str, Any]]) ->
     """The answer that a decision is, about a token that says this."""
     verdict = decision.verdict
     allowed = allows(verdict)
-    status = verdict.http_status if verdict.http_status is not None else ANSWERS[verdict.reason].http_status
     return Answer(
         outcome=Outcome.ALLOWED if allowed else Outcome.DENY,
         reason=verdict.reason.name,
-        http_status=status,
+        http_status=answer_to(verdict).http_status,
         ids=_ids(verdict.principal, said) if allowed and verdict.principal is not None else Ids(),
         role=said.role,
         writes=tuple(writes),

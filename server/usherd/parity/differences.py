@@ -49,8 +49,6 @@ class Difference:
     """One named difference."""
 
     name: str
-    meaning: str
-    """What LiteLLM does, and what usherd does instead."""
     holds: Callable[[Subject], bool]
     implied: Implied | None
     """Whether an answer is usherd's. None: the answer is the one to the token that `reworded` makes of it."""
@@ -59,90 +57,89 @@ class Difference:
 
 
 DIFFERENCES: tuple[Difference, ...] = (
+    # Any clock difference is forgiven; here a leeway over 300 seconds does not load.
     Difference(
         name="leeway",
-        meaning="Any clock difference is forgiven; here a leeway over 300 seconds does not load.",
         holds=predicates.leeway,
         implied=does_not_load,
     ),
+    # Keys that cannot be had deny (401); here there is no decision, and a gateway tells the two apart.
     Difference(
         name="fault",
-        meaning="Keys that cannot be had deny (401); here there is no decision, and a gateway tells the two apart.",
         holds=predicates.fault,
         implied=no_keys,
     ),
+    # The status of the response with the keys is not looked at; here only 200 gives keys.
     Difference(
         name="key-hygiene",
-        meaning="The status of the response with the keys is not looked at; here only 200 gives keys.",
         holds=predicates.bad_status,
         implied=no_keys,
     ),
+    # Any RSA key verifies; here none that is published with private parts, has fewer than 2048 bits or an exponent
+    # below 65537.
     Difference(
         name="key-hygiene",
-        meaning="Any RSA key verifies; here none that is published with private parts, has fewer than 2048 bits or an"
-        " exponent below 65537.",
         holds=predicates.key_hygiene,
         implied=refused,
     ),
+    # `sub` and `jti` may be anything with the PyJWT that 1.63.2 was recorded with, and must be texts from PyJWT 2.10
+    # on; here they must be texts.
     Difference(
         name="library",
-        meaning="`sub` and `jti` may be anything with the PyJWT that 1.63.2 was recorded with, and must be texts from"
-        " PyJWT 2.10 on; here they must be texts.",
         holds=predicates.library,
         implied=refused,
     ),
+    # Non-canonical base64url, doubled members, JSON that is not UTF-8, `crit` and `b64`, dates that are no numbers or
+    # beyond 2200, an `iss` that is no text, and any size are taken; here such tokens are refused.
     Difference(
         name="token-form",
-        meaning="Non-canonical base64url, doubled members, JSON that is not UTF-8, `crit` and `b64`, dates that are no"
-        " numbers or beyond 2200, an `iss` that is no text, and any size are taken; here such tokens are refused.",
         holds=predicates.token_form,
         implied=refused,
     ),
+    # An id that is no text may pass where nothing looks it up, and is written to the database; here it is refused.
     Difference(
         name="id-type",
-        meaning="An id that is no text may pass where nothing looks it up, and is written to the database; here it is"
-        " refused.",
         holds=predicates.id_type,
         implied=denied,
     ),
+    # A wildcard entry is a regular expression in which only `*` is replaced; here all else is plain text.
     Difference(
         name="glob",
-        meaning="A wildcard entry is a regular expression in which only `*` is replaced; here all else is plain text.",
         holds=predicates.glob,
         implied=denied,
     ),
+    # A model that is no text is compared as it is, and one with a `*` passes every team; here the one is no model,
+    # and in the other `*` is a character like others.
     Difference(
         name="model-form",
-        meaning="A model that is no text is compared as it is, and one with a `*` passes every team; here the one is no"
-        " model, and in the other `*` is a character like others.",
         holds=predicates.model_form,
         implied=denied,
     ),
+    # `openai/*` takes every model of LiteLLM's own table that belongs to OpenAI; here the catalogue says whose a
+    # model is.
     Difference(
         name="provider",
-        meaning="`openai/*` takes every model of LiteLLM's own table that belongs to OpenAI; here the catalogue says"
-        " whose a model is.",
         holds=predicates.provider,
         implied=denied,
     ),
+    # A user's id that is the key of another entry of the cache finds that entry; here nothing collides.
     Difference(
         name="cache-key",
-        meaning="A user's id that is the key of another entry of the cache finds that entry; here nothing collides.",
         holds=predicates.cache_key,
         implied=denied,
     ),
+    # A text where a list is expected is walked letter by letter; here it is no list: no roles, and no known team.
     Difference(
         name="letters",
-        meaning="A text where a list is expected is walked letter by letter; here it is no list: no roles, and no known"
-        " team.",
         holds=predicates.letters,
         implied=None,
         reworded=predicates.without_letters,
     ),
 )
-"""In the order in which usherd comes upon them: the first that holds gives the answer."""
+"""In the order in which usherd comes upon them: the first that holds gives the answer.
 
-NAMES = tuple(dict.fromkeys(each.name for each in DIFFERENCES))
+The comments say what LiteLLM does, and after the semicolon what usherd does instead.
+"""
 
 
 def difference_of(case: Case, document: object) -> Difference | None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from usherd.config.litellm.versions import ADMIN_SCOPE
 from usherd.globs import fits
 from usherd.parity.cases import Case, Json
 
 ADMIN, TEAM, USER = "proxy_admin", "team", "internal_user"
-
-DEFAULT_ADMIN_SCOPE = "litellm_proxy_admin"
 
 
 def setting(case: Case, name: str) -> Any:
@@ -42,7 +41,7 @@ def is_admin(case: Case) -> bool:
     """Whether the scopes make an administrator."""
     scopes = claims_of(case).get("scope")
     held = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else ()
-    return (setting(case, "admin_jwt_scope") or DEFAULT_ADMIN_SCOPE) in held
+    return (setting(case, "admin_jwt_scope") or ADMIN_SCOPE) in held
 
 
 def single_team(case: Case) -> Any:

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from usherd.config.litellm.versions import REFERENCE, ROUTE_GROUPS
+from usherd.config.route_groups import built_in_texts
 from usherd.globs import fits
 from usherd.ids import well_formed_id
 from usherd.parity import litellm_config as litellm
@@ -17,19 +19,8 @@ from usherd.parity.token_form import is_odd, is_unhygienic, key_of, odd_identifi
 
 MAX_LEEWAY = 300
 
-PUBLIC_ROUTES = frozenset(
-    {
-        "/",
-        "/config/yaml",
-        "/health/liveliness",
-        "/health/liveness",
-        "/health/readiness",
-        "/metrics",
-        "/routes",
-        "/test",
-    }
-)
-"""LiteLLM's group `public_routes`: there nobody looks at the token."""
+PUBLIC_ROUTES = frozenset(built_in_texts(ROUTE_GROUPS[REFERENCE])["public_routes"])
+"""There nobody looks at the token."""
 
 
 @dataclass(frozen=True, slots=True)

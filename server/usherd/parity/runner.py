@@ -24,8 +24,6 @@ from usherd.stores.provider_http import ProviderHttp, provider_http
 KEPT = 128
 """Set-ups that are kept: equal configurations stand close together in the file."""
 
-PRESETS = ("litellm", "strict")
-
 _NOT_LOADED = Answer(outcome=Outcome.CONFIG_ERROR, reason=CONFIG_ERROR)
 
 

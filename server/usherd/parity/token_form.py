@@ -1,4 +1,7 @@
-"""Says in what a case's token, or the key that LiteLLM would verify it with, is not what usherd takes."""
+"""Says in what a case's token, or the key that LiteLLM would verify it with, is not what usherd takes.
+
+It shares no code with `authenticate/`, on purpose: a second opinion, so that a mistake in one shows as a difference.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ MIN_EXPONENT = 65537
 
 _PARTS = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\Z")
 _NEVER_DONE = frozenset({"crit", "b64", "zip", "enc", "cty"})
-_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"})
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
