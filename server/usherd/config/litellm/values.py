@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from usherd.config.litellm.notebook import Notebook
 from usherd.config.problems import KeyPath, did_you_mean, quoted
 
-REFERENCE = "os.environ/"
+VARIABLE_PREFIX = "os.environ/"
 """How a value names a variable of the environment."""
 _TRUE = frozenset({"1", "on", "t", "true", "y", "yes"})
 _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
@@ -16,7 +16,7 @@ _FALSE = frozenset({"0", "off", "f", "false", "n", "no"})
 
 def named_variable(value: object) -> str | None:
     """The variable that a value stands for; None when it stands for itself."""
-    return value.removeprefix(REFERENCE) if isinstance(value, str) and value.startswith(REFERENCE) else None
+    return value.removeprefix(VARIABLE_PREFIX) if isinstance(value, str) and value.startswith(VARIABLE_PREFIX) else None
 
 
 class Section:
