@@ -67,18 +67,18 @@ MISTAKES = {
     ),
     "unknown fixture": (
         one("claims: readr", ASK, EXPECT),
-        "book.yaml:10: stories[0].claims: 'readr' is none of the fixtures' claims; did you mean reader?",
+        "book.yaml:10: stories[0].claims: 'readr' is no fixture for claims; did you mean reader?",
     ),
     "unknown question": (
         one("ask: lst", EXPECT),
-        "book.yaml:10: stories[0].ask: 'lst' is none of the fixtures' asks; did you mean list?",
+        "book.yaml:10: stories[0].ask: 'lst' is no fixture for ask; did you mean list?",
     ),
     "no question": (one(EXPECT), "book.yaml:9: stories[0]: asks nothing; expected ask"),
     "no route": (one("ask: {model: x}", EXPECT), "book.yaml:10: stories[0].ask: names no route"),
     "no expectation": (one(ASK), "book.yaml:9: stories[0]: expects nothing; expected expect"),
     "unknown reason": (
         one(ASK, "expect: {reason: ALLOWD}"),
-        "book.yaml:11: stories[0].expect.reason: 'ALLOWD' is no such name of the contract; did you mean ALLOWED?",
+        "book.yaml:11: stories[0].expect.reason: 'ALLOWD' is no reason of the contract; did you mean ALLOWED?",
     ),
     "unknown effect": (
         one(ASK, "expect: {effect: ALOW}"),
@@ -102,7 +102,7 @@ MISTAKES = {
     ),
     "one name twice": (
         BOOK + STORY + STORY.partition("\n")[2],
-        "book.yaml:13: stories[1].name: 'a reader lists' is here twice; expected each name once",
+        "book.yaml:13: stories[1].name: 'a reader lists' is the name of stories[0], too; expected each once",
     ),
     "change and question in one step": (
         one("steps: [{change: {advance: 1s}, ask: list}]"),

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from usherd.config.document import Document, read_document
+from usherd.config.findings import Found, known, twice
 from usherd.config.plain_words import validated
 from usherd.config.problems import ConfigError, KeyPath, did_you_mean, one_of, quoted
+from usherd.config.schema_options import value_text
 from usherd.config.schema_stories import Asking, Book, Step, Story, Usage
 from usherd.errors import FaultReason
 from usherd.facts import WriteKind
 from usherd.options import BY_NAME
 from usherd.reasons import Reason
-
-Found = Iterator[tuple[KeyPath, str]]
 
 _OWNERS = ("everyone", "organization", "team", "user", "member", "end_user")
 
@@ -52,10 +52,10 @@ def read_book(path: Path, config: Path | None = None) -> OpenBook:
     story needs it.
     """
     document = read_document(path, merge_keys=True)
-    known = {field.alias or name for name, field in Book.model_fields.items()}
+    keys = {field.alias or name for name, field in Book.model_fields.items()}
     if isinstance(document.value, dict):
         # Anchors need a place to stand.
-        kept = {key: value for key, value in document.value.items() if key in known or key not in document.anchored}
+        kept = {key: value for key, value in document.value.items() if key in keys or key not in document.anchored}
         document = replace(document, value=kept)
     book, problems = validated(document, Book)
     if book is None:
@@ -113,14 +113,14 @@ def _check(book: Book) -> Found:
     for index, usage in enumerate(book.usage):
         yield from _usage(("usage", index), usage)
     for issuer, keys in book.keys.items():
-        yield from _twice(("keys", issuer), [key.name for key in keys])
+        yield from twice(("keys", issuer), [key.name for key in keys], "name", "the name")
     for name, ask in book.fixtures.asks.items():
         if ask.fixture is not None:
             yield (
                 ("fixtures", "asks", name, "fixture"),
                 "is no part of a fixture itself; expected the question written out",
             )
-    yield from _twice(("stories",), [story.name for story in book.stories])
+    yield from twice(("stories",), [story.name for story in book.stories], "name", "the name")
     for index, story in enumerate(book.stories):
         yield from _story(("stories", index), story, book)
 
@@ -173,12 +173,8 @@ def _words(path: KeyPath, asking: Asking, book: Book) -> Found:
         ("claims", book.fixtures.claims, (asking.claims or {}).get("fixture")),
         ("ask", book.fixtures.asks, None if asking.ask is None else asking.ask.fixture),
     ):
-        if named is not None and named not in fixtures:
-            hint = did_you_mean(str(named), fixtures)
-            yield (
-                (*path, key),
-                f"{quoted(str(named))} is none of the fixtures' {key if key == 'claims' else 'asks'}{hint}",
-            )
+        if named is not None:
+            yield from known((*path, key), str(named), fixtures, f"fixture for {key}")
     for beside in ("claims", "omit", "header", "key", "issuer"):
         if asking.token is not None and getattr(asking, beside) is not None:
             yield (*path, beside), "stands beside a token that is given as it is sent; expected one of them"
@@ -190,11 +186,9 @@ def _words(path: KeyPath, asking: Asking, book: Book) -> Found:
         ("fault", expect.fault, FaultReason.__members__),
         ("shadow.reason", None if expect.shadow is None else expect.shadow.reason, Reason.__members__),
     ):
-        if value is not None and value not in names:
-            yield (
-                (*path, "expect", *key.split(".")),
-                f"{quoted(value)} is no such name of the contract{did_you_mean(value, names)}",
-            )
+        if value is not None:
+            place = key.split(".")
+            yield from known((*path, "expect", *place), value, names, f"{place[-1]} of the contract")
     for index, write in enumerate(expect.writes or []):
         kinds = [kind.value for kind in WriteKind]
         if len(write) != 1 or next(iter(write)) not in kinds:
@@ -208,24 +202,12 @@ def options_of(path: KeyPath, options: Mapping[str, object]) -> Found:
         if info is None:
             yield (*path, name), f"unknown option{did_you_mean(name, BY_NAME)}"
         elif value not in info.values or type(value) is not type(info.strict):
-            yield (*path, name), f"expected {one_of(map(_shown, info.values))}"
-
-
-def _shown(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+            yield (*path, name), f"expected {one_of(map(value_text, info.values))}"
 
 
 def _usage(path: KeyPath, usage: Usage) -> Found:
     if sum(bool(getattr(usage, owner)) for owner in _OWNERS) != 1:
         yield path, "expected one of global, organization, team, user, member or end_user"
-
-
-def _twice(path: KeyPath, names: Iterable[str]) -> Found:
-    seen: set[str] = set()
-    for index, name in enumerate(names):
-        if name in seen:
-            yield (*path, index, "name"), f"{quoted(name)} is here twice; expected each name once"
-        seen.add(name)
 
 
 def _route(fixture: str | None, book: Book) -> str | None:
