@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from usherd.domain import Question
+from usherd.facts import User
 from usherd.permit.permit import Permit
 from worlds import CHAT, World, policy
 
@@ -53,7 +54,8 @@ def test_another_route_method_or_model_is_another_question(other: dict[str, Any]
 
 
 def test_what_looks_at_the_route_has_nothing_to_look_at_where_there_is_none() -> None:
-    explanation = World().ask(claims=READER, route="//", explain=True).verdict.explanation
+    world = World(users=(User(id="alice", organizations=("acme",)),))
+    explanation = world.ask(claims=READER, route="//", explain=True).verdict.explanation
 
     assert explanation is not None
     outcomes = {each.check: each.outcome.name for each in explanation.checks}

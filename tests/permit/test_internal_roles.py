@@ -306,3 +306,37 @@ def test_a_claim_that_names_somebody_entitles_where_an_option_says_so(
 
     # To be entitled is not to be granted anything.
     assert World(policy=policy(options=options)).reason(claims=claims) == reason
+
+
+@pytest.mark.parametrize(("precedence", "reason"), [("all", "ALLOWED"), ("first", "ROLE_REQUIRED")])
+def test_a_known_user_who_is_found_by_anything_but_the_claim_has_a_role_where_all_count(
+    precedence: str, reason: str
+) -> None:
+    options = with_values(STRICT, {"access.role_precedence": precedence, "user.email_as_id": True})
+    world = World(policy=rules(options=options), users=(User(id="a@x.example", models=("*",)),))
+
+    assert world.reason(claims={"sub": ..., "email": "a@x.example"}) == reason
+    # Whom the directory does not know has none by that.
+    assert world.reason(claims={"sub": ..., "email": "b@x.example"}) == "ROLE_REQUIRED"
+
+
+@pytest.mark.parametrize(("precedence", "reason"), [("all", "ALLOWED"), ("first", "ROLE_REQUIRED")])
+def test_a_named_role_is_no_internal_one_where_the_first_counts(precedence: str, reason: str) -> None:
+    options = with_values(STRICT, {"access.role_precedence": precedence, "access.enforce_rbac_id": "two_switches"})
+
+    assert World(policy=rules(options=options)).reason(claims={"sub": ..., "roles": "Reader"}) == reason
+
+
+def test_what_a_permission_grants_is_for_those_who_hold_its_role_by_a_mapping_or_user_role() -> None:
+    chosen = rules(permission(INTERNAL_USER, ("gpt-4o",), (CHAT,)), permission(TEAM, ("o1",), (CHAT,)), enforce=False)
+
+    assert World(policy=chosen).reason(claims={}) == "NOT_ENTITLED"
+    assert World(policy=chosen).reason(claims={"approles": ["svc.team"]}) == "MODEL_NOT_GRANTED"
+    assert World(policy=chosen).reason(claims={"approles": ["svc.team", "svc.user"]}) == "ALLOWED"
+
+
+def test_an_administrator_by_the_directory_needs_no_rule_to_be_one() -> None:
+    world = World(policy=policy(admin=()), users=(User(id="alice", role="proxy_admin", models=("*",)),))
+
+    assert world.reason() == "ALLOWED"
+    assert world.reason(route="/v1/embeddings") == "ROUTE_NOT_GRANTED"

@@ -10,7 +10,7 @@ import pytest
 from usherd.domain import Limit, Limits, Principal, PrincipalKind
 from usherd.facts import Membership, Organization, Team, User
 from usherd.options import STRICT, with_values
-from usherd.policy import BudgetRules, ProvisionRules, UserRules
+from usherd.policy import BudgetRules, ProvisionRules, TeamRules, UserRules
 from worlds import CHAT, World, issuer, policy
 
 FULL = Limit(tpm=1, rpm=2, max_budget_micro_usd=3, budget_reset_seconds=4)
@@ -138,6 +138,25 @@ def test_the_teams_organization_does_not_count_where_an_option_ignores_it(
 
     assert verdict.principal is not None
     assert (verdict.principal.organization_id, verdict.reason.name) == (organization, reason)
+
+
+@pytest.mark.parametrize(("matched", "reason"), [("required", "ORGANIZATION_MISMATCH"), ("ignored", "ALLOWED")])
+def test_what_a_request_acts_on_does_not_count_where_an_option_ignores_it(matched: str, reason: str) -> None:
+    asking = world(policy=policy(options=with_values(STRICT, {"organization.match": matched})))
+
+    assert asking.reason(claims={"roles": "Reader"}, organization_id="acme") == reason
+
+
+def test_a_default_teams_organization_is_not_the_holders() -> None:
+    asking = world(
+        policy=policy(teams=TeamRules(routes=(CHAT,), default="red")), organizations=(ACME, Organization(id="other"))
+    )
+
+    principal = asking.ask(claims={"roles": "Reader", "org": "other"}).verdict.principal
+
+    assert asking.reason(claims={"roles": "Reader", "org": "other"}) == "ALLOWED"
+    assert principal is not None
+    assert (principal.team_id, principal.organization_id) == ("red", "other")
 
 
 def test_an_administrator_who_is_answered_at_once_is_looked_up_nowhere() -> None:

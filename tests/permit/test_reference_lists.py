@@ -40,6 +40,8 @@ def covered(entries: tuple[str, ...], rules: Rules) -> set[str]:
         (("access-group/fast",), set(), set(), set()),
         (("gpt-*",), set(), {"gpt-4o", "gpt-4o-mini"}, {"gpt-4o", "gpt-4o-mini"}),
         (("openai/*",), set(), {"gpt-4o", "gpt-4o-mini", "o1"}, {"gpt-4o", "gpt-4o-mini", "o1"}),
+        # A name is no pattern, and so none of a provider's.
+        (("openai/o1",), set(), set(), set()),
         # To the reference a regular expression, which means something else than it says: it covers nothing.
         (("gpt-4o+*",), set(), set(), set()),
         (("gpt-*", "[*"), set(), {"gpt-4o", "gpt-4o-mini"}, {"gpt-4o", "gpt-4o-mini"}),
@@ -109,6 +111,12 @@ def test_a_deny_list_denies_what_it_means_and_each_entry_to_the_letter() -> None
 
     assert denied.names == {"gpt-4o", "openai/o1", "o1", "default", "gpt-4o-*", "fast"}
     assert (denied.groups, denied.patterns, denied.everything) == ({"fast"}, ("gpt-4o-*",), False)
+
+
+def test_a_deny_list_denies_an_alias_that_looks_like_a_providers_model_and_that_model() -> None:
+    catalogue = Catalogue([*CATALOGUE, CatalogueModel(name="x", aliases=("openai/o1",))])
+
+    assert ModelLists(catalogue).denied(("openai/o1",)).names == {"openai/o1", "o1", "x"}
 
 
 def wildcards() -> Catalogue:
