@@ -44,6 +44,11 @@ def test_null_names_nothing_and_is_not_missing(path: Any, value: object, named: 
     assert is_missing(claims(value), path) is missing
 
 
+def test_what_is_missing_in_an_object_is_missing_whatever_is_beside_it() -> None:
+    assert is_missing(claims(c="beside", o={}), ("o", "c"))
+    assert not is_missing(claims(o={"c": None}), ("o", "c"))
+
+
 @pytest.mark.parametrize(
     ("path", "missing"), [(None, True), (("l", 0), False), (("l", 1), True), (("t", "c"), True), (("l", "c"), True)]
 )

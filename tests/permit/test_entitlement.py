@@ -226,3 +226,13 @@ def test_the_session_and_not_the_directory_makes_an_administrator_of_a_session()
     assert reason("proxy_admin_viewer") == "ROUTE_DENIED"
     assert reason("internal_user") == "ROUTE_DENIED"
     assert reason("internal_user", "stranger") == "NOT_ENTITLED"
+
+
+def test_an_administrators_session_may_call_every_model_on_its_routes() -> None:
+    sessions = SessionRules(secret=b"a master key of at least 32 bytes, for tests", digest="d")
+    world = World(policy=policy(session=sessions, session_admin_routes=(CHAT,)))
+    claims = {"iss": "litellm-proxy", "aud": "litellm-ui", "user_id": "u1", "user_role": "proxy_admin"}
+    token = session_token({**claims, "exp": int(world.now) + 600}, sessions.secret)
+
+    assert world.reason(token=token, model="o1") == "ALLOWED"
+    assert world.reason(token=token, route="/v1/models", model=None) == "ROUTE_NOT_GRANTED"

@@ -10,6 +10,7 @@ import pytest
 from usherd.domain import Limit
 from usherd.facts import BudgetKind, BudgetOwner, Team, User
 from usherd.options import STRICT, with_values
+from usherd.permit.route_match import EVERY_ROUTE
 from usherd.policy import (
     INTERNAL_USER,
     AdminRule,
@@ -194,6 +195,19 @@ def test_literal_routes_close_what_they_name_and_nothing_else() -> None:
 
     assert world.reason(claims=READER) == "ROUTE_DENIED"
     assert world.reason(claims=READER, route="/v1/models", model=None) == "ALLOWED"
+
+
+def test_every_route_is_every_route_with_any_method_and_with_none() -> None:
+    for method in ("GET", ""):
+        assert EVERY_ROUTE.grants(method, "/x")
+        assert EVERY_ROUTE.denies(method, "/x")
+
+
+@pytest.mark.parametrize(("required", "reason"), [("deny", "MODEL_REQUIRED"), ("allow", "ALLOWED")])
+def test_a_route_that_needs_a_model_may_come_without_one_where_an_option_says_so(required: str, reason: str) -> None:
+    options = with_values(STRICT, {"access.model_required": required})
+
+    assert World(policy=policy(options=options)).reason(claims=READER, model=None) == reason
 
 
 def test_where_no_routes_are_checked_every_route_is_open_and_only_of_users_and_single_teams() -> None:

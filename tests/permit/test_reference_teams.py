@@ -149,6 +149,14 @@ def test_an_empty_name_is_no_model_while_a_team_is_looked_for_and_one_afterwards
     assert answer(asking, claims={"groups": ["star"]}, model="")[:2] == ("ALLOWED", "star")
 
 
+def test_where_route_and_model_decide_a_team_is_looked_for_by_all_that_it_grants() -> None:
+    asking = world({"model.form": "reference", "access.route_check": "reference"})
+
+    # An empty name is a model that only a list of everything has; and no team's routes are checked.
+    assert answer(asking, claims={"groups": ["b", "star"]}, model="")[:2] == ("ALLOWED", "star")
+    assert answer(asking, claims={"groups": ["b", "star"]}, route="/v1/embeddings")[:2] == ("ALLOWED", "b")
+
+
 @pytest.mark.parametrize(
     ("checked", "claims", "method", "route", "reason"),
     [

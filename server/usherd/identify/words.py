@@ -44,7 +44,7 @@ def is_missing(claims: VerifiedClaims, path: ClaimPath | None) -> bool:
     if path is None:
         return True
     *way, last = path
-    around = read(claims, tuple(way)) if way else claims
+    around = read(claims, tuple(way))
     return not (isinstance(around, Mapping) and last in around) and read(claims, path) is ABSENT
 
 

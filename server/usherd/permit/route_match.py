@@ -86,10 +86,7 @@ class RouteSet:
         for pattern in patterns:
             prefixed = _METHOD_PREFIX.fullmatch(pattern)
             method, path = (prefixed[1], prefixed[2]) if prefixed else ("", pattern)
-            if path == "/*":
-                # One or more segments below the root: every route but the root itself.
-                self._templates.append((method, re.compile("/.+")))
-            elif "{" in path or path.endswith("/*"):
+            if "{" in path or path.endswith("/*"):
                 self._templates.append((method, compiled_template(path)))
             else:
                 self._literal.setdefault(path, set()).add(method)

@@ -46,7 +46,6 @@ class CompiledRole:
 class CompiledPermission:
     """What an internal role permits at most. None: no restriction."""
 
-    role: str
     routes: Routes | None
     models: ModelSet | None
     grant: CompiledGrant | None
@@ -163,7 +162,7 @@ class Rulebook:
         grant = None
         if self.options.role_precedence == "all" and routes is not None:
             grant = CompiledGrant(routes, NOTHING if models is None else models)
-        return CompiledPermission(permission.role, routes, models, grant)
+        return CompiledPermission(routes, models, grant)
 
     def _scope(self, mapping: ScopeMapping) -> CompiledScope:
         enforced = self.options.scope_routes == "enforced"
