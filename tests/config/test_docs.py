@@ -12,11 +12,17 @@ from usherd.options import OPTIONS
 PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-8")
 
 
-def test_every_option_is_listed_in_its_order_with_its_values_and_kind() -> None:
-    rows = re.findall(r"^\| `([a-z_.]+)` \| (\S+) \| (\S+) \| (guard|reading) \|", PAGE, re.MULTILINE)
+def test_every_option_is_listed_in_its_order_with_its_values_kind_and_meaning() -> None:
+    rows = re.findall(r"^\| `([a-z_.]+)` \| (\S+) \| (\S+) \| (guard|reading) \| (.*) \|$", PAGE, re.MULTILINE)
 
     assert rows == [
-        (info.name, value_text(info.strict), value_text(info.litellm), "guard" if info.guard else "reading")
+        (
+            info.name,
+            value_text(info.strict),
+            value_text(info.litellm),
+            "guard" if info.guard else "reading",
+            info.meaning,
+        )
         for info in OPTIONS
     ]
 

@@ -32,7 +32,7 @@ OPENED: Mapping[str, str] = {
     "end_user.blocked": "blocked end users have access",
     "end_user.judged": "end users that only the question names are not judged",
     "organization.limits": "an organization's block, models and budget do not count",
-    "organization.match": "organizations of token, team, user and question need not agree",
+    "organization.match": "organizations of token, team and question need not agree",
     "member.budget": "a member's budget within the team does not count",
     "model.sources": "models in the URL and among the fallbacks are not judged",
     "model.form": "texts that cannot be a model's name pass where no list of models binds",
