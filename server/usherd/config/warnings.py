@@ -51,8 +51,9 @@ def budget_warnings(file: File, rows: Rows) -> Iterator[str]:
 
 
 def _maxima(rows: Rows) -> Iterator[int | None]:
-    for row in (*rows.organizations, *rows.teams, *rows.users, *rows.end_users):
-        yield row.limit.max_budget_micro_usd
+    for kind in (rows.organizations, rows.teams, rows.users, rows.end_users):
+        for row in kind:
+            yield row.limit.max_budget_micro_usd
     for team in rows.teams:
         for member in team.members.values():
             yield member.max_budget_micro_usd
