@@ -9,6 +9,7 @@ import pytest
 from usherd.domain import Question
 from usherd.facts import User
 from usherd.permit.permit import Permit
+from usherd.policy import BudgetRules, RouteRules
 from worlds import CHAT, World, policy
 
 READER = {"roles": "Reader"}
@@ -54,7 +55,12 @@ def test_another_route_method_or_model_is_another_question(other: dict[str, Any]
 
 
 def test_what_looks_at_the_route_has_nothing_to_look_at_where_there_is_none() -> None:
-    world = World(users=(User(id="alice", organizations=("acme",)),))
+    templates = ("/x/{y}",)
+    rules = RouteRules(llm=templates, organization_admin=templates, end_user_required=True)
+    world = World(
+        policy=policy(routes=rules, budgets=BudgetRules(global_max_micro_usd=10)),
+        users=(User(id="alice", organizations=("acme",)),),
+    )
     explanation = world.ask(claims=READER, route="//", explain=True).verdict.explanation
 
     assert explanation is not None
