@@ -207,6 +207,25 @@ def test_a_default_teams_limits_and_aliases_are_the_requests_where_it_entitles()
     assert limits.team == Limit(rpm=1, models=("o1",))
 
 
+def test_a_default_teams_alias_is_followed_where_lists_are_read_in_full() -> None:
+    team = Team(id="mine", models=("gpt-4o",), model_aliases={"mine": "gpt-4o"})
+    asking = replace(world({"team.default_entitles": True}, replace(TEAMS, default="mine")), teams=(team,))
+
+    verdict = asking.ask(model="mine").verdict
+
+    assert (verdict.reason.name, verdict.resolved_model) == ("ALLOWED", "gpt-4o")
+
+
+def test_where_no_team_qualifies_no_model_is_granted_either() -> None:
+    explanation = (
+        world({"team.none_qualifies": "continue"}).ask(claims={"groups": ["a"]}, explain=True).verdict.explanation
+    )
+
+    assert explanation is not None
+    outcomes = {each.check: each.outcome.name for each in explanation.checks}
+    assert (outcomes["team"], outcomes["models"]) == ("DENIED", "DENIED")
+
+
 def test_a_default_team_that_entitles_must_exist() -> None:
     decision = world({"team.default_entitles": True}, replace(TEAMS, default="nowhere")).ask(
         claims={"roles": "Reader"}, model="o1", explain=True
