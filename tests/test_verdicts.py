@@ -54,7 +54,14 @@ def test_there_are_no_more_of_them_than_there_may_be(size: int) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    [{"route": "/v1/%2e"}, {"model": "*"}, {"method": "get"}, {"end_user_id": "x" * 2000}, {"team_id": "x" * 2000}],
+    [
+        {"route": "/v1/%2e"},
+        {"model": "*"},
+        {"method": "get"},
+        {"end_user_id": "x" * 4000},
+        {"team_id": "x" * 4000},
+        {"fallback_models": tuple(f"{number:0256}" for number in range(16))},
+    ],
 )
 def test_what_is_out_of_bounds_is_not_remembered(asked: dict[str, str]) -> None:
     world = World()

@@ -20,7 +20,7 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings
 from usherd.policy import Policy
-from usherd.ports import NewId
+from usherd.ports import Hook, NewId
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
@@ -29,6 +29,7 @@ from usherd.rpc.tls import Tls
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.documents import LoadFailed
+from usherd.stores.heard_hook import HeardHook
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
@@ -92,19 +93,31 @@ async def opened(settings: Settings) -> AsyncIterator[House]:
             clock=time.time,
         )
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
-        live = _authorizer(settings, settings.policy, verifier, keys, directory, writes=True)
+        hook = None if settings.hook is None else _operator_hook(settings.hook)
         if settings.shadow is None:
+            live = _authorizer(settings, settings.policy, verifier, keys, directory, hook, writes=True)
             yield House(authorizer=live, verifier=verifier, keys=keys)
             return
         others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
-        candidate = _authorizer(settings, settings.shadow, others, keys, directory, writes=False)
+        # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
+        heard = None if hook is None else HeardHook(hook)
+        again = None if heard is None else heard.again
+        live = _authorizer(settings, settings.policy, verifier, keys, directory, heard, writes=True)
+        candidate = _authorizer(settings, settings.shadow, others, keys, directory, again, writes=False)
         shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
         shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
         yield House(authorizer=shadowed, verifier=verifier, keys=keys, shadow_log=shadow_log)
 
 
 def _authorizer(
-    settings: Settings, policy: Policy, verifier: Verifier, keys: KeySets, directory: MemoryDirectory, *, writes: bool
+    settings: Settings,
+    policy: Policy,
+    verifier: Verifier,
+    keys: KeySets,
+    directory: MemoryDirectory,
+    hook: Hook | None,
+    *,
+    writes: bool,
 ) -> Authorizer:
     """Who answers under one policy. A candidate's has nothing to write with."""
     return Authorizer(
@@ -116,7 +129,7 @@ def _authorizer(
         stopwatch=time.monotonic,
         new_id=id_maker(),
         provisioning=bounded(directory, policy, time.monotonic) if writes else None,
-        hook=None if settings.hook is None else _operator_hook(settings.hook),
+        hook=hook,
         hook_is_pure=settings.hook is not None and settings.hook.pure,
     )
 

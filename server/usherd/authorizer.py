@@ -126,8 +126,8 @@ class Authorizer:
     ) -> list[Decision | Fault]:
         """Answers many questions at one revision of the directory, in their order.
 
-        A fault of one question stands in its place; a fault of the directory is raised. Lets other work go on
-        every few milliseconds.
+        A fault of one question stands in its place, and so does one of writing what answers want to have written; a
+        fault of reading the directory is raised. Lets other work go on every few milliseconds.
         """
         try:
             await self._reach(at_least, patience)
@@ -145,11 +145,18 @@ class Authorizer:
         turn = Turn(self._stopwatch)
         answers: list[Decision | Fault] = []
         writes: list[Write] = []
-        for question in questions:
+        wanting: list[int] = []
+        for place, question in enumerate(questions):
+            before = len(writes)
             answers.append(self._answer(question, holders[question.token], facts, writes, explain=explain))
+            wanting += [place] if len(writes) > before else []
             await turn.maybe_yield()
         if writes and not explain:
-            await self._write(writes)
+            try:
+                await self._write(writes)
+            except Fault as fault:
+                for place in wanting:
+                    answers[place] = fault
         return answers
 
     async def models(

@@ -24,5 +24,9 @@ class Memo(Generic[K, V]):
             self._values.clear()
         self._values[key] = value
 
+    def pop(self, key: K) -> None:
+        """Forgets a value, if it is there."""
+        self._values.pop(key, None)
+
     def __len__(self) -> int:
         return len(self._values)

@@ -56,6 +56,8 @@ class Profile(NamedTuple):
     """Whether one of the user roles makes an internal user."""
     directory_role: str = ""
     """The directory role that `users.role_map` gives. Empty: none."""
+    tells_roles: bool = False
+    """Whether the issuer's tokens have a claim for roles, if this one does not."""
     single_team: str = ""
     """The one of them that the single team claim or an object id names. Empty: none."""
     names_team: bool = False

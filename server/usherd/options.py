@@ -221,7 +221,7 @@ class Options:
         "organization.match",
         "required",
         "ignored",
-        "Whether the organizations of token, team, user and question must agree.",
+        "Whether the organizations of token, team and question must agree.",
     )
     member_budget: Literal["enforced", "ignored"] = _guard(
         "member.budget", "enforced", "ignored", "Whether a member's budget within the team counts."

@@ -277,6 +277,8 @@ class RouteRules:
     """Templates with a `{model}` (one segment) or `{model:path}`: the model that the URL names."""
     llm: tuple[str, ...] = ()
     """Routes of the language models: what the global budget and a required end user are about."""
+    llm_within: tuple[str, ...] = ()
+    """Texts: every route that has one of them anywhere in it is one of these, too."""
     organization_admin: tuple[str, ...] = ()
     """Routes for administrators of the organization that the request acts on."""
     end_user_required: bool = False

@@ -14,8 +14,9 @@ from usherd.judge import Genuine, Judge, Judged
 from usherd.permit.asked import Asked
 from usherd.ports import Facts
 
-MAX_FREE_TEXT = 1024
-"""Characters of a question's ids together: longer questions are judged anew, so that memory stays bounded.
+MAX_FREE_TEXT = 3072
+"""Characters of what is asked and of what the verdict depends on: with more, it is judged anew, so that memory stays
+bounded.
 
 So are those whose verdict depends on more than an answer lists: a token can name hundreds of teams."""
 
@@ -50,7 +51,9 @@ class Verdicts:
         if known is not None:
             return Judged(known)
         judged = self._judge.judge(holder, question, asked, facts, explain=False)
-        small = len(judged.verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question) <= MAX_FREE_TEXT
+        small = (
+            len(judged.verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question, judged.verdict) <= MAX_FREE_TEXT
+        )
         if self._size > 0 and asked.well_formed and small and not judged.writes:
             self._remember((holder, question[1:]), judged.verdict, facts)
         return judged
@@ -68,11 +71,14 @@ class Verdicts:
         return len(self._known)
 
 
-def _free_text(question: Question) -> int:
-    return (
-        len(question.route)
-        + len(question.end_user_id)
-        + len(question.organization_id)
-        + len(question.team_id or "")
-        + len(question.team_alias or "")
+def _free_text(question: Question, verdict: Verdict) -> int:
+    asked = (
+        question.route,
+        question.model or "",
+        *question.fallback_models,
+        question.end_user_id,
+        question.organization_id,
+        question.team_id or "",
+        question.team_alias or "",
     )
+    return sum(map(len, asked)) + sum(len(each.id) for each in verdict.depends_on)

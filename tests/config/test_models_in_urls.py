@@ -36,6 +36,8 @@ SECRET_IN_THE_URL = [
     "/gemini/v1beta/models/gemini-pro:generateAnswer",
     "/gemini/v1beta/tunedModels/secret:generateContent",
     "/openai/engines/secret/chat/completions",
+    "/vertex_ai/v1/projects/p/locations/l/endpoints/secret/chat/completions",
+    "/vertex-ai/v1/projects/p/locations/l/endpoints/secret/chat/completions",
     "/openai/openai/deployments/secret/chat/completions",
     "/openai_passthrough/deployments/secret/chat/completions",
     "/vertex_ai/projects/p/locations/l/publishers/google/models/gemini-pro:generateContent",

@@ -10,6 +10,9 @@ from config_files import ISSUER, settings
 from usherd.config.route_groups import RouteGroups
 from usherd.config.route_sets import llm_routes
 from usherd.permit.route_match import RouteSet
+from usherd.permit.rulebook import Rulebook
+from usherd.policy import RouteRules
+from worlds import policy
 
 REFERENCE_LLM = """
 /chat/completions
@@ -23,6 +26,9 @@ REFERENCE_LLM = """
 /team/azure
 /team/azure/x
 /proxy/vertex_ai/v1/x
+//azure/x
+/v1/realtime
+/realtimx
 """
 REFERENCE_OTHER = ["/team/new", "/v1/messages/count", "/batches/a/b", "/v1/azur", "/user/info", "/"]
 LATEST_LLM = [
@@ -41,10 +47,11 @@ LATEST_OTHER = ["/team/new", "/team/azure", "/azurelike/x", "/user/info"]
     [("reference", REFERENCE_LLM.split(), REFERENCE_OTHER), ("latest", LATEST_LLM, LATEST_OTHER)],
 )
 def test_routes_of_the_language_models(version: str, inside: list[str], outside: list[str]) -> None:
-    routes = RouteSet(llm_routes(version))
+    patterns, within = llm_routes(version)
+    rules = Rulebook(policy(routes=RouteRules(llm=patterns, llm_within=within)))
 
-    assert [route for route in inside if not routes.grants("POST", route)] == []
-    assert [route for route in outside if routes.grants("POST", route)] == []
+    assert [route for route in inside if not rules.is_llm("POST", route)] == []
+    assert [route for route in outside if rules.is_llm("POST", route)] == []
 
 
 ROLES = {

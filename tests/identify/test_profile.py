@@ -89,6 +89,7 @@ NOBODY = Profile(
     mapped_roles=(),
     has_user_role=False,
     directory_role="",
+    tells_roles=True,
     single_team="",
     names_team=False,
     names_groups=False,
@@ -160,6 +161,7 @@ def test_every_word_of_a_token_has_its_place() -> None:
         mapped_roles=(INTERNAL_USER, TEAM),
         has_user_role=True,
         directory_role="internal_user",
+        tells_roles=True,
         single_team="a",
         names_team=True,
         names_groups=True,
@@ -192,6 +194,7 @@ def test_a_session_has_its_own_words_and_no_others() -> None:
         email="u1@x.example",
         admin=True,
         may_be_admin=False,
+        tells_roles=False,
     )
     assert profile(chosen, SESSION_ISSUER, user_id="u1", user_role="proxy_admin_viewer").admin is False
 

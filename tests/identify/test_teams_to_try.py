@@ -85,6 +85,12 @@ def teams(*ids: str, as_is: bool = False, refused: bool = False, own: bool = Fal
             teams("b", as_is=True),
         ),
         ({"team_alias": "Alpha", "team_ids": ("a", "b")}, teams("a", "b"), teams("a", "b")),
+        # An object id takes the place of all other words for teams.
+        (
+            {"team_alias": "Alpha", "team_ids": ("b",), "single_team": "b", "team_by_object": True},
+            teams("b"),
+            teams("b", as_is=True),
+        ),
         ({"team_alias": "Nobody", "team_ids": ("a",)}, teams("a", refused=True), teams("a", refused=True)),
         (
             {"team_alias": "Twice", "team_ids": ("a",), "single_team": "a"},

@@ -146,12 +146,17 @@ async def test_a_policys_bounds_on_users_and_teams_use_up_nothing_of_each_other(
     within = bounded(written, rules, stopwatch)
 
     await within.write([_user("a"), _team("t")])
-    await within.write([_user("a", WriteKind.UPDATE_USER)])
-    for refused in (_user("b"), _user("a", WriteKind.UPDATE_USER), _team("s")):
+    for _ in range(2):
+        await within.write([_user("a", WriteKind.UPDATE_USER)])
+    with pytest.raises(Overloaded):
+        await within.write([_user("a", WriteKind.UPDATE_USER)])
+    # Rows that are changed again and again keep nobody new out.
+    await within.write([_user("b")])
+    for refused in (_user("c"), _team("s")):
         with pytest.raises(Overloaded):
             await within.write([refused])
 
-    assert written.ids == ["a", "t", "a"]
+    assert written.ids == ["a", "t", "a", "a", "b"]
 
 
 async def test_roles_and_teams_are_kept_in_step_within_the_usual_bound(stopwatch: Hands) -> None:

@@ -88,6 +88,7 @@ def _admin(rule: Admin, issuer: str, groups: RouteGroups) -> AdminRule:
 
 def _routes(file: File, groups: RouteGroups) -> RouteRules:
     needed, templates = model_routes()
+    llm, llm_within = llm_routes(file.routes.version)
     return RouteRules(
         public=groups.expand(file.routes.public),
         allowed=None if file.routes.allowed is None else groups.expand(file.routes.allowed),
@@ -95,7 +96,8 @@ def _routes(file: File, groups: RouteGroups) -> RouteRules:
         admin_only=groups.expand([*file.routes.admin_only, "master_key_only_routes"]),
         model_required=needed,
         model_templates=templates,
-        llm=llm_routes(file.routes.version),
+        llm=llm,
+        llm_within=llm_within,
         organization_admin=groups.expand(["org_admin_only_routes"]),
         end_user_required=file.routes.end_user_required,
     )

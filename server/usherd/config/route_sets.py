@@ -13,7 +13,13 @@ _ROLE_GROUPS: Mapping[str, tuple[str, ...]] = {
     "internal_user_viewer": ("internal_user_view_only_routes",),
 }
 _EVERY_ROLE = ("self_managed_routes",)
-_REFERENCE_LLM = ("/openai/deployments/{a}/{b}/chat/completions", "/engines/{a}/chat/completions")
+_REFERENCE_LLM = (
+    "/openai/deployments/{a}/{b}/chat/completions",
+    "/engines/{a}/chat/completions",
+    # Its template for realtime is a regular expression with a question mark in it, which makes the letter optional.
+    "/realtim{rest}",
+    "/v1/realtim{rest}",
+)
 
 
 def role_routes(groups: RouteGroups) -> Mapping[str, tuple[str, ...]]:
@@ -29,28 +35,16 @@ def role_routes(groups: RouteGroups) -> Mapping[str, tuple[str, ...]]:
     return {role: groups.expand([*named, *_EVERY_ROLE]) for role, named in _ROLE_GROUPS.items()}
 
 
-def llm_routes(version: str) -> tuple[str, ...]:
-    """The routes of the language models, as patterns: what the global budget and a required end user are about.
+def llm_routes(version: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """(patterns, texts) of the routes of the language models: what the global budget and a required end user are about.
 
-    In the reference these are its two groups with their templates, two patterns more, and every route that has a
-    pass-through prefix anywhere in it; later versions have a group of them, and prefixes that begin the route.
+    In the reference these are its two groups with their templates, a few patterns more, and every route that has the
+    text of a pass-through prefix anywhere in it; later versions have a group of them, and prefixes that begin routes.
     """
     groups = built_in(version)
     prefixes = groups["mapped_pass_through_routes"]
     if version == "reference":
         named = (*groups["openai_routes"], *groups["anthropic_routes"], *_REFERENCE_LLM)
-        behind = tuple(pattern for prefix in prefixes for pattern in _anywhere(prefix))
-    else:
-        named = groups["llm_api_routes"]
-        behind = tuple(pattern for prefix in prefixes for pattern in (prefix, f"{prefix}/*"))
-    return tuple(dict.fromkeys((*named, *behind)))
-
-
-def _anywhere(prefix: str) -> tuple[str, ...]:
-    """Patterns of all routes that contain a text which begins with a slash."""
-    return (
-        prefix,
-        f"{prefix}{{after:path}}",
-        f"/{{before:path}}{prefix}",
-        f"/{{before:path}}{prefix}{{after:path}}",
-    )
+        return tuple(dict.fromkeys(named)), prefixes
+    behind = (pattern for prefix in prefixes for pattern in (prefix, f"{prefix}/*"))
+    return tuple(dict.fromkeys((*groups["llm_api_routes"], *behind))), ()

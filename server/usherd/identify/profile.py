@@ -80,6 +80,7 @@ class Profiler:
             mapped_roles=mapped,
             has_user_role=is_user,
             directory_role=directory_role(claims, words, policy.users, options),
+            tells_roles=words.roles is not None,
             admin=admin,
             may_be_admin=may.admin,
             team_ids=teams.ids,
@@ -133,7 +134,8 @@ def _paths_of_rules(policy: Policy, issuer: IssuerPolicy) -> tuple[ClaimPath, ..
         words.object,
     )
     paths: list[ClaimPath] = [path for path in single if path is not None]
-    if policy.users.email_domains and words.email is not None:
+    finds_users = policy.options.email_adoption == "on" or policy.options.email_as_id
+    if (policy.users.email_domains or finds_users) and words.email is not None:
         paths.append(words.email)
     paths += [path for path, _ in issuer.service_when or ()]
     paths += [path for role in policy.roles if role.issuer == issuer.name for _, path, _ in role.when]

@@ -7,7 +7,7 @@ from usherd.facts import User
 from usherd.identify.teams_to_try import teams_to_try
 from usherd.identity import Identity, Profile
 from usherd.ids import well_formed_id
-from usherd.policy import PROXY_ADMIN, Policy
+from usherd.policy import PROXY_ADMIN, Policy, UserRules
 from usherd.ports import Wanted
 from usherd.reading import Reading
 
@@ -53,9 +53,7 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
     # The token is signed and the question is not: an end user that the token names cannot be talked away.
     end_user_id = profile.end_user or question.end_user_id
     judged = end_user_id if options.end_user_judged == "either" else profile.end_user
-    role = ""
-    if options.directory_role == "honoured":
-        role = profile.directory_role or ("" if user is None else user.role)
+    role = directory_role_of(profile, user, policy.users) if options.directory_role == "honoured" else ""
     admin = profile.admin
     if profile.kind is PrincipalKind.SESSION and user is not None and user.role not in ("", DIRECTORY_ADMIN_ROLE):
         # A session was made some time ago; whom the directory has made less since is less.
@@ -74,6 +72,21 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
         # An id that nobody can have is neither looked up nor repeated in the answer.
         end_user=reading.end_user(judged) if well_formed_id(judged) else None,
     )
+
+
+def directory_role_of(profile: Profile, user: User | None, rules: UserRules) -> str:
+    """The holder's role: the one that the provider's roles map to, or else the row's. Empty: none.
+
+    An issuer that may not grant administration makes no administrator, here or in the row. Where rows follow tokens, a
+    role that a mapping could have given ends with the token that no longer has it.
+    """
+    mapped = profile.directory_role
+    if mapped and (mapped != DIRECTORY_ADMIN_ROLE or profile.may_be_admin):
+        return mapped
+    row = "" if user is None else user.role
+    if rules.sync_roles and profile.tells_roles and any(row == role for _, role in rules.role_map):
+        return ""
+    return row
 
 
 def _at_once(profile: Profile) -> Identity:

@@ -29,7 +29,8 @@ def teams_to_try(
     """The teams for a question. A wish for another's, or an alias that does not name one team, is refused."""
     team_ids, refused = profile.team_ids, False
     single = profile.single_team
-    if profile.team_alias:
+    # An object id takes the place of all other words for teams.
+    if profile.team_alias and not profile.team_by_object:
         named = reading.team_by_alias(profile.issuer, profile.team_alias)
         if named is None or (profile.teams_allowed is not None and named.id not in profile.teams_allowed):
             refused = True
@@ -54,7 +55,7 @@ def _from_directory(
 ) -> tuple[str, ...]:
     """The user's teams of the directory, where the token has none and the policy says so. Empty: it does not."""
     rules = policy.teams
-    if rules.from_directory == "never" or user is None or not user.teams:
+    if rules.from_directory == "never" or user is None or not user.teams or profile.team_by_object:
         return ()
     if team_ids and not (
         rules.unknown_falls_back and all(reading.team(profile.issuer, team) is None for team in team_ids)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from usherd.config.litellm.providers import provider_of
 from usherd.config.litellm.versions import ADMIN_SCOPE
 from usherd.globs import fits
 from usherd.parity.cases import Case, Json
@@ -108,6 +109,6 @@ def covers(models: list[str], model: str, case: Case, *, of_team: bool) -> bool:
             groups = (deployment.get("model_info") or {}).get("access_groups") or ()
             if not set(groups).isdisjoint(models):
                 return True
-            provider, slash, _ = deployment["litellm_params"]["model"].partition("/")
-            names |= {f"{provider}/{model}"} if slash else set()
+            provider = provider_of(model, deployment["litellm_params"]["model"])
+            names |= {f"{provider}/{model}"} if provider else set()
     return any(fits(name, entry) for name in names for entry in models if "*" in entry)

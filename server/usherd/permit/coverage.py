@@ -33,5 +33,6 @@ def shortfall(
 
 
 def _covers(grant: CompiledGrant, name: str, catalogue: Catalogue, team_aliases: Mapping[str, str]) -> bool:
-    model = catalogue.resolve(name, team_aliases) if grant.aliases_count else catalogue.literal(name)
-    return grant.covers_model(model)
+    if grant.aliases == "followed":
+        return grant.covers_model(catalogue.resolve(name, team_aliases))
+    return grant.covers_model(catalogue.mapped(name) if grant.aliases == "before" else catalogue.literal(name))

@@ -39,9 +39,14 @@ class ModelSet:
             self.everything
             or model.name in self.names
             or not self.groups.isdisjoint(model.groups)
-            or fits_any(model.name, self.patterns)
-            or (bool(model.provider_name) and fits_any(model.provider_name, self.patterns))
+            or self._fits(model.name)
+            or (bool(model.provider_name) and self._fits(model.provider_name))
         )
+
+    def _fits(self, name: str) -> bool:
+        # To the reference's regular expressions, `*` stands for no newline, but for one at the end. Elsewhere, a name
+        # with a newline in it is no model.
+        return "\n" not in name[:-1] and fits_any(name, self.patterns)
 
 
 EVERYTHING = ModelSet(everything=True)

@@ -76,6 +76,7 @@ class Catalogue:
             if provider_name:
                 self._by_provider_name[provider_name] = model.name
         self._aliases = {**self._own_aliases, **(aliases or {})}
+        self._before_models = dict(aliases or {})
         # The longest pattern says most about a model; of equal ones the first by code points.
         self._patterns = sorted(patterns, key=lambda each: (-len(each.pattern), each.pattern))
         self.groups = frozenset(groups)
@@ -95,6 +96,10 @@ class Catalogue:
     def resolve(self, model: str, team_aliases: Mapping[str, str]) -> KnownModel:
         """The model that a name means: a team's own alias first, then the catalogue's, each followed once."""
         return self.literal(self.meant(team_aliases.get(model, model)))
+
+    def mapped(self, model: str) -> KnownModel:
+        """The model as the reference holds it against lists of users: aliases go before the models of those names."""
+        return self.literal(self._before_models.get(model, model))
 
     def names_on_the_way(self, model: str, team_aliases: Mapping[str, str]) -> tuple[KnownModel, ...]:
         """Everything that a denial may mean: the name asked, what a team's alias makes of it, and the model itself.

@@ -73,7 +73,7 @@ class Permit:
             choice=choice,
             organization_id=organization_id,
             organization=organization,
-            new_user=new_user(rules, identity, choice),
+            new_user=new_user(rules, identity, choice, reading),
         )
 
     def _organization(

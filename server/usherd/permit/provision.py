@@ -14,9 +14,10 @@ from usherd.identity import Identity
 from usherd.permit.case import Case, TeamChoice
 from usherd.permit.rulebook import Rulebook
 from usherd.policy import ProvisionRules
+from usherd.reading import Reading
 
 
-def new_user(rules: Rulebook, identity: Identity, choice: TeamChoice) -> User | None:
+def new_user(rules: Rulebook, identity: Identity, choice: TeamChoice, reading: Reading) -> User | None:
     """The row for a holder whom the directory does not know; None when there is none to be written."""
     profile, wanted = identity.profile, rules.policy.users.provision
     if wanted is None or identity.user is not None or identity.at_once or not profile.user:
@@ -24,17 +25,24 @@ def new_user(rules: Rulebook, identity: Identity, choice: TeamChoice) -> User | 
     if profile.issuer == SESSION_ISSUER or not profile.email_accepted or not _met(wanted, identity, choice):
         return None
     defaults = wanted.defaults
-    several = len(rules.policy.issuers) > 1
+    # Subjects of two issuers may be the same, or the id of somebody else's row, and are never one user.
+    taken = len(rules.policy.issuers) > 1 or reading.user_by_id(profile.user) is not None
     return User(
-        # Subjects of two issuers may be the same, and are never one user.
-        id=f"{profile.issuer}/{profile.user}" if several else profile.user,
+        id=f"{profile.issuer}/{profile.user}" if taken else profile.user,
         identities=((profile.issuer, profile.user),),
         email=profile.email,
-        role=profile.directory_role or cast(str, defaults.get("role", "")),
+        role=_role(rules, identity) or cast(str, defaults.get("role", "")),
         models=cast("tuple[str, ...] | None", defaults.get("models")),
         teams=cast("tuple[str, ...]", defaults.get("teams", ())),
         limit=Limit(max_budget_micro_usd=cast("int | None", defaults.get("max_budget_micro_usd"))),
     )
+
+
+def _role(rules: Rulebook, identity: Identity) -> str:
+    """The role to be in the row. Where rows make no administrators, the provider's role is written as it is."""
+    if rules.options.directory_role == "honoured":
+        return identity.directory_role
+    return identity.profile.directory_role or ("" if identity.user is None else identity.user.role)
 
 
 def user_writes(case: Case) -> tuple[Write, ...]:
@@ -44,8 +52,8 @@ def user_writes(case: Case) -> tuple[Write, ...]:
     user, rules = case.identity.user, case.rules.policy.users
     if user is None:
         return ()
-    profile = case.identity.profile
-    role = profile.directory_role if rules.sync_roles and profile.directory_role else user.role
+    identity, profile = case.identity, case.identity.profile
+    role = _role(case.rules, identity) if rules.sync_roles and profile.tells_roles else user.role
     teams = _existing_teams(case) if rules.sync_teams and (profile.team_ids or profile.names_groups) else user.teams
     if role == user.role and set(teams) == set(user.teams):
         return ()

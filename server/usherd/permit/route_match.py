@@ -27,8 +27,8 @@ def compiled_template(pattern: str) -> re.Pattern[str]:
         parts.append(f"(?P<{placeholder[1]}>.+)" if placeholder[2] else f"(?P<{placeholder[1]}>[^/]+)")
         at = placeholder.end()
     parts.append(re.escape(literal[at:]))
-    # Routes are canonical before they are matched: no newline is left that `.` would stop at.
-    return re.compile("".join(parts) + (".+" if trailing else ""))
+    # Where routes need not be canonical, a newline may be in them.
+    return re.compile("".join(parts) + (".+" if trailing else ""), re.DOTALL)
 
 
 class Routes(Protocol):

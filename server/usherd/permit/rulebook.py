@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from usherd.facts import Organization, Team, User
 from usherd.permit.model_lists import EVERYTHING, NOTHING, ModelLists, ModelSet, Rules
@@ -13,6 +14,8 @@ from usherd.policy import Grant, Policy, RolePermission, ScopeMapping
 
 _EVERY_MODEL = ("*",)
 
+Aliases = Literal["followed", "before", "ignored"]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledGrant:
@@ -20,8 +23,9 @@ class CompiledGrant:
 
     routes: Routes
     models: ModelSet
-    aliases_count: bool = True
-    """Whether a model is held against the list after its aliases were followed."""
+    aliases: Aliases = "followed"
+    """How a model is held against the list: after its aliases were `followed`; after those of the policy were, which go
+    `before` the models of those names; or by what is asked, with aliases `ignored`."""
 
     def covers_route(self, method: str, route: str) -> bool:
         """Whether the grant opens the route."""
@@ -97,6 +101,7 @@ class Rulebook:
         self.allowed = None if policy.routes.allowed is None else self.routes(policy.routes.allowed)
         self.admin_only = self.routes(policy.routes.admin_only)
         self._llm = RouteSet(policy.routes.llm)
+        self._llm_within = policy.routes.llm_within
         self._with_team_claim = {each.name for each in policy.issuers if each.claims.team is not None}
         self.organization_admin = self.routes(policy.routes.organization_admin)
         self.needs_model = RouteSet(policy.routes.model_required if options.model_required == "deny" else ())
@@ -106,7 +111,7 @@ class Rulebook:
 
     def is_llm(self, method: str, route: str) -> bool:
         """Whether the route is one of the language models'. What binds there binds requests of no known method, too."""
-        return self._llm.denies(method, route)
+        return any(text in route for text in self._llm_within) or self._llm.denies(method, route)
 
     def has_team_claim(self, issuer: str) -> bool:
         """Whether tokens of that issuer have a claim for a single team."""
@@ -122,14 +127,16 @@ class Rulebook:
         if by_group and self.options.team_model_rules == "exact":
             # Of several teams, the reference takes one that has the model by name, and an empty list has none.
             models = EVERYTHING if "*" in (team.models or ()) else self.lists.listed(team.models or (), "exact")
-            return CompiledGrant(routes, models, aliases_count=False)
+            return CompiledGrant(routes, models, "ignored")
         rules: Rules = "full" if self.options.team_model_rules == "full" else "team"
-        return CompiledGrant(routes, self._list(team.models, rules), aliases_count=rules == "full")
+        return CompiledGrant(routes, self._list(team.models, rules), "followed" if rules == "full" else "ignored")
 
     def of_user(self, user: User) -> CompiledGrant:
         """What a user without a team is granted: the routes of all users, the user's own models."""
         rules: Rules = "full" if self.options.user_model_rules == "full" else "user"
-        return CompiledGrant(self._user_routes, self._list(user.models, rules))
+        return CompiledGrant(
+            self._user_routes, self._list(user.models, rules), "followed" if rules == "full" else "before"
+        )
 
     def of_directory_role(self, role: str) -> CompiledGrant | None:
         """The routes that a directory role adds, for requests without a model; None: none."""

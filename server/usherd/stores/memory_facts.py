@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from usherd.domain import SESSION_ISSUER
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.stores.sharded import Sharded
 from usherd.stores.tables import Tables
@@ -66,5 +67,6 @@ class MemoryFacts:
         return BudgetState.WITHIN if budget is None else budget.state(0)
 
     def _may_claim(self, issuer: str, team: Team) -> bool:
+        # Sessions name no teams: whatever is looked up for them comes from the user's row, or is the default.
         owner = team.issuer if team.issuer is not None else self.tables.bare_ids_for
-        return owner == issuer
+        return issuer in (owner, SESSION_ISSUER)

@@ -63,10 +63,16 @@ class Bounded:
 
 
 def bounded(provisioning: Provisioning, policy: Policy, stopwatch: Stopwatch) -> Provisioning:
-    """The provisioning within the policy's bounds: one for users, one for teams, so that neither uses up the other's.
+    """The provisioning within the policy's bounds: one for each kind of write, so that none uses up another's.
 
     Where the policy provisions no users, their roles and teams may still be kept in step, within the usual bound.
     """
     users, teams = policy.users.provision or ProvisionRules(), policy.teams.provision or ProvisionRules()
-    within = Bounded(provisioning, users.per_minute, stopwatch, {WriteKind.CREATE_USER, WriteKind.UPDATE_USER})
-    return Bounded(within, teams.per_minute, stopwatch, {WriteKind.CREATE_TEAM})
+    for per_minute, kind in (
+        (users.per_minute, WriteKind.CREATE_USER),
+        # Somebody whose tokens disagree can have a row changed with every question, and must not keep others out.
+        (users.per_minute, WriteKind.UPDATE_USER),
+        (teams.per_minute, WriteKind.CREATE_TEAM),
+    ):
+        provisioning = Bounded(provisioning, per_minute, stopwatch, {kind})
+    return provisioning

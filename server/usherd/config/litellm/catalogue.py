@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from usherd.config.litellm.notebook import Notebook
+from usherd.config.litellm.providers import provider_of
 from usherd.config.litellm.values import Section
 from usherd.config.patterns import check_name
 from usherd.config.problems import Unusable, key_text, quoted
 
 
 def models(config: Section, book: Notebook) -> list[dict[str, Any]]:
-    """The models: deployments of one name are one, with the groups of all and the provider that they share."""
+    """The models: deployments of one name are one, with the groups of all and the provider of the name."""
     found: dict[str, dict[str, Any]] = {}
     providers: dict[str, set[str]] = {}
     for deployment in config.sections("model_list") or ():
@@ -20,7 +21,7 @@ def models(config: Section, book: Notebook) -> list[dict[str, Any]]:
             book.problem(deployment.path, "has no model_name; expected the name that requests have")
             continue
         model = found.setdefault(name, {"name": name})
-        providers.setdefault(name, set()).add(_provider(deployment.section("litellm_params")))
+        providers.setdefault(name, set()).add(provider_of(name, deployment.section("litellm_params").hint("model")))
         info = deployment.section("model_info")
         for group in info.texts("access_groups") or ():
             if not _is_name(group):
@@ -30,17 +31,11 @@ def models(config: Section, book: Notebook) -> list[dict[str, Any]]:
                 model["groups"].append(group)
     for name, named in providers.items():
         only = next(iter(named))
-        if len(named) == 1 and _is_name(only):
+        if len(named) == 1 and only:
             found[name]["provider"] = only
         elif len(named) > 1:
             book.note(f"model_list: {quoted(name)} has deployments of several providers, and fits no wildcard of one")
     return [_ordered(model) for model in found.values()]
-
-
-def _provider(params: Section) -> str:
-    """What the model's name begins with, or what `custom_llm_provider` says. Empty: unknown, and never guessed."""
-    provider, mark, _ = params.hint("model").partition("/")
-    return provider if mark else params.hint("custom_llm_provider")
 
 
 def _is_name(text: str) -> bool:

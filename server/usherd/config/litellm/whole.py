@@ -63,7 +63,8 @@ def import_litellm(
     task = _Task(
         config=config,
         own=own,
-        environment=own | _variables(config, own, book),
+        # LiteLLM reads its file's variables by their names, too: one that is set stays what it is.
+        environment=_variables(config, own, book) | own,
         version=version,
         keys=keys,
         folder=folder,
