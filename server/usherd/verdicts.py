@@ -81,4 +81,7 @@ def _free_text(question: Question, verdict: Verdict) -> int:
         question.team_id or "",
         question.team_alias or "",
     )
-    return sum(map(len, asked)) + sum(len(each.id) for each in verdict.depends_on)
+    size = sum(map(len, asked))
+    for each in verdict.depends_on:
+        size += len(each.id)
+    return size
