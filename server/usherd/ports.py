@@ -53,7 +53,8 @@ class Wanted:
 
     issuer: str
     user: str | None = None
-    """A user id or subject; also a single sign-on id, where the policy looks users up by that."""
+    """A user id or subject; also a single sign-on id, where the policy looks users up by that, and the id of a
+    new row, where it provisions users."""
     email: str | None = None
     """An address, where the policy looks users up by it."""
     teams: tuple[str, ...] = ()

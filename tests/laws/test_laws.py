@@ -187,6 +187,10 @@ class Spy:
         self.asked.add((DependencyKind.USER, f"sso:{sso_id}"))
         return self._facts.user_by_sso(sso_id)
 
+    def user_by_id(self, user_id: str) -> User | None:
+        self.asked.add((DependencyKind.USER, f"id:{user_id}"))
+        return self._facts.user_by_id(user_id)
+
     def user_by_email(self, email: str) -> User | None:
         self.asked.add((DependencyKind.USER, f"email:{email}"))
         return self._facts.user_by_email(email)
