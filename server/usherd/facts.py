@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from usherd.domain import NO_LIMIT, Limit
 
+DIRECTORY_ADMIN_ROLE = "proxy_admin"
+"""The role of a user's row, or of a session, that makes an administrator, where the issuer may grant administration."""
+
 
 class BudgetKind(IntEnum):
     """Whose budget it is."""

@@ -143,9 +143,8 @@ class Judge:
         denied: Denied | None = None
         writes: list[Write] = []
         results: list[CheckResult] = list(self._before(None)) if explain else []
-        at_once = identity.at_once
         for check in CHECKS:
-            outcome = NOT_APPLICABLE if at_once and not check.at_once else check.run(case)
+            outcome = _run(check, case)
             if explain:
                 results.append(_result(check.name, outcome))
             # Nearly all outcomes are one of these two.

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from usherd.config.document import Document
 from usherd.config.fields import PLAIN
 from usherd.config.latitude import STRICT, Latitude
-from usherd.config.problems import KeyPath, Problem, did_you_mean, one_of, quoted
+from usherd.config.problems import KeyPath, Problem, did_you_mean, kind_of_value, one_of, quoted
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -66,24 +66,11 @@ def _words(mistake: Mapping[str, Any], path: KeyPath, kind: type[BaseModel], val
     if name == "literal_error":
         return f"{_shown(_at(value, path))} is not possible here; expected {_literals(kind, path)}"
     expected = _WRONG_TYPES.get(name, "another value")
-    return f"is {_kind_of(_at(value, path))}; expected {expected}"
+    return f"is {kind_of_value(_at(value, path))}; expected {expected}"
 
 
 def _shown(value: object) -> str:
-    return quoted(value) if isinstance(value, str) else _kind_of(value)
-
-
-def _kind_of(value: object) -> str:
-    """What a value is, without the value: it may be a secret in the wrong place."""
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a list" if isinstance(value, list) else "a mapping"
+    return quoted(value) if isinstance(value, str) else kind_of_value(value)
 
 
 def _at(value: object, path: KeyPath) -> object:

@@ -73,3 +73,16 @@ def one_of(names: Iterable[str]) -> str:
     """`a, b or c`, sorted as given."""
     listed = list(names)
     return listed[0] if len(listed) == 1 else f"{', '.join(listed[:-1])} or {listed[-1]}" if listed else "none"
+
+
+def kind_of_value(value: object) -> str:
+    """What a value is, without the value: it may be a secret in the wrong place."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "a text"
+    return "a list" if isinstance(value, list) else "a mapping"

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from usherd.domain import SESSION_ISSUER, PrincipalKind, Question
-from usherd.facts import User
+from usherd.facts import DIRECTORY_ADMIN_ROLE, User
 from usherd.identify.teams_to_try import teams_to_try
 from usherd.identity import Identity, Profile
 from usherd.ids import well_formed_id
 from usherd.policy import PROXY_ADMIN, Policy, UserRules
 from usherd.ports import Wanted
 from usherd.reading import Reading
-
-DIRECTORY_ADMIN_ROLE = "proxy_admin"
-"""The directory role that makes an administrator, where the issuer may grant administration."""
 
 
 def wanted(profile: Profile, question: Question | None, policy: Policy) -> Wanted:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from usherd.domain import SESSION_ISSUER, PrincipalKind, VerifiedToken
 from usherd.errors import Refusal
+from usherd.facts import DIRECTORY_ADMIN_ROLE
 from usherd.identify.words import one
 from usherd.identity import Profile
 from usherd.reasons import Reason
-
-_ADMIN_ROLE = "proxy_admin"
 
 
 def session_profile(token: VerifiedToken) -> Profile:
@@ -33,7 +32,7 @@ def session_profile(token: VerifiedToken) -> Profile:
         scopes=(),
         roles=(),
         role_names=(),
-        admin=one(claims, ("user_role",)) == _ADMIN_ROLE,
+        admin=one(claims, ("user_role",)) == DIRECTORY_ADMIN_ROLE,
         may_be_admin=False,
         team_ids=(),
         team_alias="",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from usherd.facts import DIRECTORY_ADMIN_ROLE
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.reasons import Reason
 
 NEW_ORGANIZATION = "/organization/new"
 NEW_TEAM = "/team/new"
-_ADMIN = "proxy_admin"
 
 
 def organization_role(case: Case) -> Outcome:
@@ -20,7 +20,7 @@ def organization_role(case: Case) -> Outcome:
         return NOT_APPLICABLE
     if options.organization_match == "ignored" and user is None:
         return NOT_APPLICABLE
-    if options.directory_role == "ignored" and user is not None and user.role == _ADMIN:
+    if options.directory_role == "ignored" and user is not None and user.role == DIRECTORY_ADMIN_ROLE:
         return NOT_APPLICABLE
     if route == NEW_ORGANIZATION:
         return _denied("Only administrators make organizations.")

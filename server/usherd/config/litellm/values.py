@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping
 
 from usherd.config.litellm.notebook import Notebook
-from usherd.config.problems import KeyPath, did_you_mean, quoted
+from usherd.config.problems import KeyPath, did_you_mean, kind_of_value, quoted
 
 VARIABLE_PREFIX = "os.environ/"
 """How a value names a variable of the environment."""
@@ -46,7 +46,7 @@ class Section:
 
     def wrong(self, key: str, expected: str) -> None:
         """A value of the wrong kind. It is not repeated: it may be a secret in the wrong place."""
-        self._book.problem(self.at(key), f"is {_kind(self._value.get(key))}; expected {expected}")
+        self._book.problem(self.at(key), f"is {kind_of_value(self._value.get(key))}; expected {expected}")
 
     def known(self, names: frozenset[str], version: str, hints: Mapping[str, str] | None = None) -> None:
         """Keys that this version of LiteLLM refuses are mistakes."""
@@ -170,15 +170,3 @@ class Section:
         if key in self._value and not nullable:
             self._book.problem(self.at(key), f"is empty; expected {expected}, or no such key")
         return True
-
-
-def _kind(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "a text"
-    return "a list" if isinstance(value, list) else "a mapping"
