@@ -135,7 +135,7 @@ class WriteKind(Enum):
     CREATE_TEAM = "create_team"
     """Creates the team unless there is one of that id."""
     UPDATE_USER = "update_user"
-    """Gives the user of that id the row's role and teams."""
+    """Gives the user of that id the row's role and teams, unless the user has changed since the row's revision."""
 
 
 @dataclass(frozen=True, slots=True)

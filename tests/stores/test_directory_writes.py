@@ -157,6 +157,22 @@ def test_an_update_gives_role_and_teams_and_nothing_else() -> None:
     assert facts.user_by_email("m@x") is None
 
 
+def test_an_update_never_undoes_what_was_changed_after_its_row_was_read() -> None:
+    directory = _directory()
+    read = directory.at_hand().user_by_id("alice")
+    assert read is not None
+    demoted = replace(ROWS.users[0], role="less")
+    directory.replace(replace(ROWS, users=(demoted,)))
+
+    _written(directory, Write(UPDATE, replace(read, teams=("blue",))))
+
+    assert directory.at_hand().user_by_id("alice") == replace(demoted, revision="2")
+    again = directory.at_hand().user_by_id("alice")
+    assert again is not None
+    _written(directory, Write(UPDATE, replace(again, teams=("blue",))))
+    assert directory.at_hand().user_by_id("alice") == replace(demoted, teams=("blue",), revision="3")
+
+
 @pytest.mark.parametrize(
     "write",
     [Write(CREATE, User(id="")), Write(CREATE, Team(id="t")), Write(TEAM, User(id="u")), Write(UPDATE, Team(id="t"))],

@@ -46,8 +46,13 @@ def _with_new_user(tables: Tables, user: User, revision: int) -> Tables:
 
 
 def _with_role_and_teams(tables: Tables, user: User, revision: int) -> Tables:
-    """All else of the row stays: it may have changed since the answer that wants this was made."""
+    """All else of the row stays; and all of it, if it has changed since it was read at the revision that is given.
+
+    Otherwise a role that was taken away meanwhile would come back. The next question says anew what is to be written.
+    """
     now = tables.users.get(user.id)
     if now is None or (now.role, now.teams) == (user.role, user.teams):
+        return tables
+    if user.revision and user.revision != now.revision:
         return tables
     return tables.with_user(replace(now, role=user.role, teams=user.teams), revision)
