@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
 import grpc
 import pytest
@@ -11,7 +12,9 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tools.rpc_world import calling, ended, ready, running
-from usherd.rpc.health import Readiness
+from usherd.errors import ShuttingDown
+from usherd.rpc.guard import Context
+from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Limits
 
 Request = health_pb2.HealthCheckRequest
@@ -149,6 +152,22 @@ async def test_watchers_hear_of_the_end_and_do_not_hold_it_up() -> None:
 
     assert seen == [SERVING, NOT_SERVING]
     assert ended(raised.value).reason == "SHUTTING_DOWN"
+
+
+async def test_a_change_during_a_write_is_told_after_it() -> None:
+    readiness = ready()
+    told: list[int] = []
+
+    class Slow:
+        async def write(self, data: bytes) -> None:
+            told.append(health_pb2.HealthCheckResponse.FromString(data).status)
+            readiness.end()
+
+    watch = Health(readiness, (), watchers=1).streaming()["/grpc.health.v1.Health/Watch"]
+    with pytest.raises(ShuttingDown):
+        await watch(b"", cast(Context, Slow()))
+
+    assert told == [SERVING, NOT_SERVING]
 
 
 @pytest.mark.parametrize("method", ["Check", "List", "Watch"])

@@ -121,11 +121,12 @@ class Health:
             told = None
             while True:
                 changed = self._readiness.changed()
-                status = self._status(service)
+                status, ending = self._status(service), self._readiness.ending
                 if status != told:
                     await context.write(status.SerializeToString())
                     told = status
-                if self._readiness.ending:
+                # As it was before the write: what has happened meanwhile is still to be told.
+                if ending:
                     # A stream that stayed would hold up the end of the server.
                     raise ShuttingDown
                 await changed.wait()
