@@ -45,7 +45,7 @@ class Authorizer:
         `hook_is_pure` promises that the hook says the same of the same token each time.
         Without `provisioning`, what answers want to have written is left unwritten.
         """
-        self._policy = policy
+        self._keep_for = policy.keep_answers_for
         self._keys = keys
         self._directory = directory
         self._clock = clock
@@ -55,6 +55,8 @@ class Authorizer:
         optional = {"revocation": revocations is not None, "hook": hook is not None}
         self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
         self._verdicts = Verdicts(self._judge, remember)
+        self._newest: Facts | None = None
+        self._newest_revision = ""
         self._holders = Holders(
             verifier=verifier,
             profiler=Profiler(policy),
@@ -188,7 +190,7 @@ class Authorizer:
             open_question,
             after=after,
             limit=limit,
-            revision=_revision(facts),
+            revision=self._revision(facts),
             turn=Turn(self._stopwatch),
         )
 
@@ -258,20 +260,19 @@ class Authorizer:
         now = self._clock()
         keep = 0.0
         if holder is not None:
-            keep = min(self._policy.keep_answers_for, holder.expires_at - now)
+            keep = min(self._keep_for, holder.expires_at - now)
             if holder.key is not None:
                 keep = min(keep, self._keys.usable_for(holder.key))
         elif verdict.reason is Reason.PUBLIC_ROUTE:
-            keep = self._policy.keep_answers_for
-        keep = max(0.0, keep)
-        return Decision(
-            verdict=verdict,
-            decision_id=self._new_id(),
-            revision="" if facts is None else _revision(facts),
-            valid_until=now + keep,
-            cacheable=keep > 0 and len(verdict.depends_on) <= MAX_DEPENDENCIES,
-        )
+            keep = self._keep_for
+        revision = "" if facts is None else self._revision(facts)
+        if keep <= 0:
+            return Decision(verdict, self._new_id(), revision, now, False)
+        small = len(verdict.depends_on) <= MAX_DEPENDENCIES
+        return Decision(verdict, self._new_id(), revision, now + keep, small)
 
-
-def _revision(facts: Facts) -> str:
-    return f"{facts.store}:{facts.revision}"
+    def _revision(self, facts: Facts) -> str:
+        """`store:number`, made once for each state of the directory."""
+        if facts is not self._newest:
+            self._newest, self._newest_revision = facts, f"{facts.store}:{facts.revision}"
+        return self._newest_revision

@@ -22,7 +22,7 @@ from usherd.domain import Dependency, DependencyKind, Effect, Verdict
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.policy import Grant
 from usherd.reasons import Reason
-from usherd.rpc.answers import decision_message
+from usherd.rpc.messages import decision_message
 from worlds import Recorder, World, finished, issuer, policy
 
 law = settings(

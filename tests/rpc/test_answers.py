@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import tracemalloc
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,7 +32,7 @@ from usherd.domain import (
 )
 from usherd.errors import Fault, KeysUnavailable
 from usherd.reasons import ANSWERS, Reason
-from usherd.rpc import answers, replies
+from usherd.rpc import answers, messages, replies
 
 PRINCIPAL = Principal(kind=PrincipalKind.USER, issuer="https://idp.example", subject="u-1")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -101,7 +104,7 @@ def test_both_calls_give_the_canonical_bytes_of_the_same_decision(made: Decision
 
 @given(made=DECISIONS)
 def test_texts_are_those_of_the_reason_and_so_is_the_status_unless_the_verdict_has_its_own(made: Decision) -> None:
-    sent = answers.decision_message(made)
+    sent = messages.decision_message(made)
 
     answer = ANSWERS[made.verdict.reason]
     assert sent.message == answer.message
@@ -116,14 +119,14 @@ def test_texts_are_those_of_the_reason_and_so_is_the_status_unless_the_verdict_h
 )
 def test_a_denial_is_read_with_a_status_that_a_denial_can_have(status: int, read: int | None) -> None:
     denied = Verdict(effect=Effect.DENY, reason=Reason.TEAM_BUDGET_EXHAUSTED)
-    sent = answers.decision_message(decision(denied))
+    sent = messages.decision_message(decision(denied))
     sent.http_status = status
 
     assert replies.decision(sent).verdict.http_status == read
 
 
 def test_an_allowance_is_read_as_one_whatever_its_status_says() -> None:
-    sent = answers.decision_message(decision())
+    sent = messages.decision_message(decision())
     sent.http_status = 403
 
     assert replies.decision(sent) == decision()
@@ -133,21 +136,21 @@ def test_a_candidate_without_an_answer_has_no_effect_and_no_reason() -> None:
     shadow = ShadowVerdict(effect=None, reason=None, policy="digest")
     told = replace(ALLOW, explanation=Explanation(checks=(), shadow=shadow))
 
-    sent = answers.decision_message(decision(told))
+    sent = messages.decision_message(decision(told))
 
     assert sent.effect == decision_pb2.EFFECT_ALLOW
     assert sent.explanation.shadow == decision_pb2.ShadowVerdict(policy="digest")
 
 
 def test_without_a_candidate_there_is_no_shadow() -> None:
-    sent = answers.decision_message(decision(replace(ALLOW, explanation=Explanation(checks=()))))
+    sent = messages.decision_message(decision(replace(ALLOW, explanation=Explanation(checks=()))))
 
     assert sent.HasField("explanation")
     assert not sent.explanation.HasField("shadow")
 
 
 def test_validity_is_never_rounded_up() -> None:
-    sent = answers.decision_message(decision()._replace(valid_until=1_800_000_000.9999998))
+    sent = messages.decision_message(decision()._replace(valid_until=1_800_000_000.9999998))
 
     assert sent.valid_until.seconds == 1_800_000_000
     assert sent.valid_until.nanos == 999_999_000
@@ -203,8 +206,36 @@ def test_large_verdicts_are_not_kept(large: Verdict) -> None:
     assert kept < 5_000_000
 
 
+_MANY_ANSWERS = """
+import os
+from pathlib import Path
+from tools.rpc_world import decision
+from usherd.rpc import answers
+
+def answer(numbers):
+    for number in numbers:
+        answers.authorize_response(decision(number=number)._replace(revision=f"store:{number}"), again=True)
+
+def resident():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+answer(range(20_000))
+before = resident()
+answer(range(20_000, 220_000))
+print(resident() - before)
+"""
+
+
+def test_answers_leave_nothing_behind_in_memory() -> None:
+    # In a process of its own: what a message library allocates is seen only from outside.
+    tests = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", _MANY_ANSWERS], cwd=tests, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) < 2_000_000
+
+
 def test_a_decision_that_this_version_cannot_read_is_never_an_allowance() -> None:
-    sent = answers.decision_message(decision())
+    sent = messages.decision_message(decision())
 
     unreadable = []
     for field, number in (("effect", 0), ("effect", 3), ("reason", 999), ("reason", 0)):

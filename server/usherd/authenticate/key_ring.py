@@ -112,16 +112,22 @@ class KeyRing:
         """
         if self.usable_for(now) <= 0:
             raise KeysUnavailable
+        found, until = self._found(kid)
+        return found if now < until else None
+
+    def _found(self, kid: str | None) -> tuple[VerificationKey | None, float]:
+        """The key of that id, and when its grace ends."""
         if kid is None:
-            return self._only
+            return self._only, math.inf
         if kid in self.rules.denied:
-            return None
+            return None, math.inf
         held = self._held.get(kid)
-        if held is None and self.rules.nameless_fits_any and self._only is not None and self._only.kid is None:
-            return self._only
-        if held is None or not (held.published or now - held.last_seen < self.rules.removed_grace):
-            return None
-        return held.key
+        if held is not None:
+            return held.key, math.inf if held.published else held.last_seen + self.rules.removed_grace
+        lone = self._only
+        if lone is not None and lone.kid is None and self.rules.nameless_fits_any:
+            return lone, math.inf
+        return None, math.inf
 
     def trusts(self, key: VerificationKey, now: float) -> bool:
         """Whether that very key would still be found. Raises KeysUnavailable as `find`."""
@@ -130,13 +136,18 @@ class KeyRing:
 
     def trusted_for(self, key: VerificationKey, now: float) -> float:
         """Seconds until that very key is trusted no more if nothing is fetched meanwhile; 0 when it is not now."""
-        left = self.usable_for(now)
-        if left <= 0 or not self.trusts(key, now):
-            return 0.0
-        held = self._held.get(key.kid)
-        if held is None or held.published:
-            return left
-        return min(left, held.last_seen + self.rules.removed_grace - now)
+        return max(0.0, self.trusted_until(key) - now)
+
+    def trusted_until(self, key: VerificationKey) -> float:
+        """When that very key is trusted no more if nothing is fetched meanwhile; minus infinity: it never is.
+
+        Before that moment `trusts` says yes, from then on it says no or raises.
+        """
+        if self.fetched_at is None:
+            return -math.inf
+        stale = self.fetched_at + self.rules.stale_after
+        found, until = self._found(key.kid)
+        return min(stale, until) if found is not None and same_key(found, key) else -math.inf
 
     def withdraws(self, kid: str | None, now: float) -> bool:
         """Whether the newest set withdraws that id; or an older one did, less than the grace of removed keys ago.

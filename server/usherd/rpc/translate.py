@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
@@ -24,9 +24,8 @@ _REVISION = re.compile(r"([!-9;-~]{1,32}):(0|[1-9][0-9]{0,18})")
 _MODES = frozenset({api.MODE_UNSPECIFIED, api.MODE_ONCE})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What a caller asks for besides the decision."""
+class Wishes(NamedTuple):
+    """What a caller asks for besides the decision. A tuple, as questions are."""
 
     explain: bool = False
     at_least: tuple[str, int] | None = None
@@ -41,11 +40,13 @@ def question(request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRe
     """The question that was asked, unjudged. Raises InvalidRequest (QUESTION_MISSING)."""
     if not request.HasField("question"):
         raise InvalidRequest(FaultReason.QUESTION_MISSING)
-    return _question(request.question, request.question.token)
+    asked = request.question
+    return _question(asked, asked.token)
 
 
 def _question(asked: question_pb2.Question, token: str) -> Question:
     wish = asked.WhichOneof("team_wish")
+    # Most read fields that are not set as they are: to ask first costs as much.
     return Question(
         token,
         asked.route,
@@ -70,12 +71,11 @@ def wishes(
     request_id = options.request_id
     if len(request_id) > MAX_ID or not (request_id.isascii() and request_id.isprintable()):
         raise InvalidRequest(FaultReason.REQUEST_ID)
-    return Wishes(explain=options.explain, at_least=_revision(options.at_least_as_fresh), request_id=request_id)
+    fresh = options.at_least_as_fresh
+    return Wishes(options.explain, _revision(fresh) if fresh else None, request_id)
 
 
-def _revision(text: str) -> tuple[str, int] | None:
-    if not text:
-        return None
+def _revision(text: str) -> tuple[str, int]:
     match = _REVISION.fullmatch(text)
     if match is None or len(text) > MAX_REVISION:
         raise InvalidRequest(FaultReason.REVISION_MALFORMED)
