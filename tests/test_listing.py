@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from usherd.domain import Limit
-from usherd.facts import BudgetKind, BudgetOwner, EndUser
+from usherd.facts import BudgetKind, BudgetOwner, EndUser, Team
 from usherd.listing import DENIED_WHATEVER_THE_MODEL
 from usherd.options import STRICT, with_values
-from usherd.policy import BudgetRules, InternalRoleRules, RouteRules, UserRules
+from usherd.policy import BudgetRules, InternalRoleRules, RouteRules, TeamRules, UserRules
 from usherd.reasons import Reason
 from worlds import CHAT, World, finished, policy
 
@@ -87,3 +89,21 @@ def test_a_list_says_that_the_end_users_budget_is_exhausted() -> None:
 
     assert page.denial is not None
     assert page.denial.verdict.reason is Reason.END_USER_BUDGET_EXHAUSTED
+
+
+@pytest.mark.parametrize("groups", [["a"], ["elsewhere"]], ids=["a team with a model", "no team"])
+def test_a_list_has_the_models_that_a_team_is_found_with_where_there_is_no_team_without_one(groups: list[str]) -> None:
+    world = World(
+        policy=policy(
+            options=with_values(STRICT, {"team.none_qualifies": "continue", "team.choice": "reference"}),
+            teams=TeamRules(required="any", routes=(CHAT,)),
+        ),
+        teams=(Team(id="a", models=("o1",)),),
+    )
+    asking: dict[str, Any] = {"claims": {"groups": groups}, "route": CHAT}
+    reasons = {name: world.ask(**asking, model=name).verdict.reason for name in ("gpt-4o", "o1")}
+
+    page = finished(world.authorizer.models(world.question(**asking, model=None)))
+
+    assert [name for name, _ in page.models] == [name for name, reason in reasons.items() if reason is Reason.ALLOWED]
+    assert (page.denial is None) == bool(page.models)

@@ -46,6 +46,7 @@ class Authorizer:
         Without `provisioning`, what answers want to have written is left unwritten.
         """
         self._keep_for = policy.keep_answers_for
+        self._goes_on_without_team = policy.options.none_qualifies == "continue"
         self._keys = keys
         self._directory = directory
         self._clock = clock
@@ -192,6 +193,7 @@ class Authorizer:
             limit=limit,
             revision=self._revision(facts),
             turn=Turn(self._stopwatch),
+            goes_on_without_team=self._goes_on_without_team,
         )
 
     async def _write(self, writes: Sequence[Write]) -> None:
@@ -260,9 +262,10 @@ class Authorizer:
         now = self._clock()
         keep = 0.0
         if holder is not None:
-            keep = min(self._keep_for, holder.expires_at - now)
-            if holder.key is not None:
-                keep = min(keep, self._keys.usable_for(holder.key))
+            left = holder.expires_at - now
+            keep = left if left < self._keep_for else self._keep_for
+            if holder.key is not None and (left := self._keys.usable_for(holder.key)) < keep:
+                keep = left
         elif verdict.reason is Reason.PUBLIC_ROUTE:
             keep = self._keep_for
         revision = "" if facts is None else self._revision(facts)

@@ -8,4 +8,6 @@ MAX_ID_BYTES = 512
 
 def well_formed_id(text: str) -> bool:
     """Whether a text can be an id: 1 to 256 characters, at most 512 bytes, printable (no control characters)."""
-    return 0 < len(text) <= MAX_ID_CHARACTERS and text.isprintable() and len(text.encode()) <= MAX_ID_BYTES
+    if not (0 < len(text) <= MAX_ID_CHARACTERS and text.isprintable()):
+        return False
+    return text.isascii() or len(text.encode()) <= MAX_ID_BYTES

@@ -38,6 +38,18 @@ What is judged on the chosen team (its organization, block and budget, whether t
 team's with another model.
 """
 
+_OF_THE_TEAM = frozenset(
+    {
+        Reason.NOT_ENTITLED,
+        Reason.TEAM_NOT_ALLOWED,
+        Reason.TEAM_REQUIRED,
+        Reason.ROUTE_NOT_GRANTED,
+        Reason.ROLE_REQUIRED,
+        Reason.ORGANIZATION_ROLE_REQUIRED,
+    }
+)
+"""Those that a team can change, where a token that has one only for some models goes on without it for the others."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelsPage:
@@ -61,11 +73,16 @@ async def list_models(
     limit: int,
     revision: str,
     turn: Turn,
+    goes_on_without_team: bool = False,
 ) -> ModelsPage:
-    """The first `limit` of the sorted names after `after` with which `ask` allows the question. Raises Fault."""
+    """The first `limit` of the sorted names after `after` with which `ask` allows the question. Raises Fault.
+
+    `goes_on_without_team`: whether the policy judges a request that none of the token's teams may make without a team.
+    """
+    telling = DENIED_WHATEVER_THE_MODEL - _OF_THE_TEAM if goes_on_without_team else DENIED_WHATEVER_THE_MODEL
     without_model = _decided(ask(question))
     verdict = without_model.verdict
-    if verdict.principal is None or verdict.reason in DENIED_WHATEVER_THE_MODEL:
+    if verdict.principal is None or verdict.reason in telling:
         return ModelsPage((), "", without_model, revision)
     found: list[tuple[str, str]] = []
     for name in names:
@@ -73,7 +90,7 @@ async def list_models(
             continue
         with_model = _decided(ask(question._replace(model=name)))
         verdict = with_model.verdict
-        if verdict.reason in DENIED_WHATEVER_THE_MODEL:
+        if verdict.reason in telling:
             # The question without a model was denied for the lack of one before this check was made.
             return ModelsPage((), "", with_model, revision)
         if allows(verdict):
@@ -81,7 +98,8 @@ async def list_models(
                 return ModelsPage(tuple(found), found[-1][0], None, revision)
             found.append((name, verdict.resolved_model or name))
         await turn.maybe_yield()
-    return ModelsPage(tuple(found), "", None, revision)
+    none = not found and not after and without_model.verdict.reason in DENIED_WHATEVER_THE_MODEL
+    return ModelsPage(tuple(found), "", without_model if none else None, revision)
 
 
 def _decided(answer: Decision | Fault) -> Decision:

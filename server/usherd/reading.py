@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TypeVar
 
 from usherd.domain import Dependency, DependencyKind
@@ -67,9 +68,8 @@ class Reading:
     def budget(self, owner: BudgetOwner) -> BudgetState:
         """The state of the owner's budget, which is the dependency's revision: spend alone changes nothing."""
         state = self._facts.budget(owner)
-        key = (DependencyKind.BUDGET, _budget_id(owner))
-        if key not in self._seen:
-            self._seen[key] = Dependency(*key, _STATES[state])
+        read = _budget_dependency(owner, state)
+        self._seen.setdefault(read[:2], read)
         return state
 
     def end_user(self, end_user_id: str) -> EndUser | None:
@@ -85,6 +85,12 @@ class Reading:
             revision = "" if row is None else row.revision
             self._seen[kind, key] = Dependency(kind, key, revision, row is None)
         return row
+
+
+@functools.lru_cache(maxsize=8192)
+def _budget_dependency(owner: BudgetOwner, state: BudgetState) -> Dependency:
+    # Each question reads several, and most are those of rows that many questions have in common.
+    return Dependency(DependencyKind.BUDGET, _budget_id(owner), _STATES[state])
 
 
 def _budget_id(owner: BudgetOwner) -> str:

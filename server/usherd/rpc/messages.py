@@ -13,7 +13,6 @@ from usherd.domain import (
     MAX_DEPENDENCIES,
     CheckResult,
     Decision,
-    Dependency,
     Explanation,
     Limit,
     Limits,
@@ -38,7 +37,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
 def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
     """The contract's Decision with the verdict alone. Numbers of enums are the domain's (a test compares them all)."""
     answer = answer_to(verdict)
-    return decision_pb2.Decision(
+    message = decision_pb2.Decision(
         effect=cast(decision_pb2.Effect, verdict.effect),
         reason=cast(reason_pb2.Reason, verdict.reason),
         message=answer.message,
@@ -47,9 +46,17 @@ def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
         principal=None if verdict.principal is None else _principal(verdict.principal),
         resolved_model=verdict.resolved_model,
         limits=None if verdict.limits is None else _limits(verdict.limits),
-        depends_on=[_dependency(each) for each in verdict.depends_on[:MAX_DEPENDENCIES]],
         explanation=None if verdict.explanation is None else _explanation(verdict.explanation),
     )
+    # There are several in each answer: one that is made apart and copied costs twice as much.
+    add = message.depends_on.add
+    for each in verdict.depends_on[:MAX_DEPENDENCIES]:
+        kind = cast(decision_pb2.DependencyKind, each.kind)
+        if each.absent:
+            add(kind=kind, id=each.id, revision=each.revision, absent=True)
+        else:
+            add(kind=kind, id=each.id, revision=each.revision)
+    return message
 
 
 def _principal(principal: Principal) -> principal_pb2.Principal:
@@ -70,14 +77,6 @@ def _principal(principal: Principal) -> principal_pb2.Principal:
         roles=principal.roles,
         claims=[principal_pb2.Claim(name=name, value_json=value) for name, value in principal.claims],
     )
-
-
-def _dependency(dependency: Dependency) -> decision_pb2.Dependency:
-    # There are several in each answer, and each field that is set costs as much as the rest of it.
-    kind = cast(decision_pb2.DependencyKind, dependency.kind)
-    if dependency.absent:
-        return decision_pb2.Dependency(kind=kind, id=dependency.id, revision=dependency.revision, absent=True)
-    return decision_pb2.Dependency(kind=kind, id=dependency.id, revision=dependency.revision)
 
 
 def _limits(limits: Limits) -> decision_pb2.Limits:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from usherd.facts import BudgetOwner, BudgetState
 from usherd.ports import Clock
@@ -14,9 +15,8 @@ MOST_MICRO_USD = 2**63 - 1
 """Where a counter stops: the contract's money is an int64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
-    """What may be spent in a period."""
+class Budget(NamedTuple):
+    """What may be spent in a period. A tuple: one is made for each budget of each question."""
 
     maximum: int | None = None
     """Micro-USD; None: any amount."""

@@ -168,7 +168,8 @@ class KeySets:
         """As `ports.Keys.usable_for`; of several key sets, at most until the next of them is past its bound."""
         now, parts = self._stopwatch(), self._parts.get(key.issuer, ())
         if len(parts) == 1:
-            return parts[0].ring.trusted_for(key, now)
+            left = parts[0].ring.trusted_until(key) - now
+            return left if left > 0 else 0.0
         rings = [keys.ring for keys in parts if keys.ring.usable_for(now) > 0]
         if not rings or any(keys.ring.withdraws(key.kid, now) for keys in parts):
             return 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
 from usherd.stores.sharded import Sharded
@@ -20,6 +21,7 @@ class MemoryFacts:
     tables: Tables
     states: Sharded[BudgetOwner, BudgetState] = field(repr=False)
     """The states that spend has brought about; every other budget is where nothing was spent."""
+    _budgets: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
 
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id, for the only issuer."""
@@ -60,11 +62,14 @@ class MemoryFacts:
 
     def budget(self, owner: BudgetOwner) -> BudgetState:
         """Where the owner's spend stands against the maximum of its row; WITHIN when the row has none."""
-        state = self.states.get(owner)
-        if state is not None:
-            return state
-        budget = self.tables.budget(owner)
-        return BudgetState.WITHIN if budget is None else budget.state(0)
+        state = self._budgets.get(owner)
+        if state is None:
+            state = self.states.get(owner)
+            if state is None:
+                budget = self.tables.budget(owner)
+                state = BudgetState.WITHIN if budget is None else budget.state(0)
+            self._budgets.put(owner, state)
+        return state
 
     def _may_claim(self, issuer: str, team: Team) -> bool:
         # Sessions name no teams: whatever is looked up for them comes from the user's row, or is the default.
