@@ -100,8 +100,13 @@ def _authorizer(config: Path, teams: int = 0) -> Authorizer:
 
 
 async def _answer(authorizer: Authorizer, request: bytes) -> bytes:
-    question = translate.question(api.CheckRequest.FromString(request))
-    at_hand = authorizer.at_hand(question)
+    asked = api.CheckRequest.FromString(request)
+    said = translate.said(asked)
+    at_hand = authorizer.again(said)
+    if at_hand is not None:
+        return check_response(at_hand, again=True)
+    question = translate.question(asked)
+    at_hand = authorizer.at_hand(question, said)
     if at_hand is not None:
         return check_response(at_hand, again=True)
     return check_response(await authorizer.authorize(question))

@@ -142,6 +142,20 @@ def test_an_answer_at_hand_is_compared_too() -> None:
     assert pair.shadowed.tally().differed.total() == 2
 
 
+def test_an_answer_that_is_given_again_is_compared_too() -> None:
+    pair = Pair()
+    question = pair.question(**STRANGER)
+    pair.ask(question)
+    assert pair.shadowed.again(b"said") is None
+    pair.shadowed.at_hand(question, b"said")
+
+    again = pair.shadowed.again(b"said")
+
+    assert again is not None
+    assert again.verdict.reason is Reason.ALLOWED
+    assert pair.shadowed.tally().differed.total() == 3
+
+
 def test_lists_are_the_live_policys() -> None:
     pair = Pair()
     question = pair.question(**MEMBER, model=None)

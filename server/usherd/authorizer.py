@@ -17,6 +17,7 @@ from usherd.permit.asked import Asked
 from usherd.policy import Policy
 from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Provisioning, Revocations, Stopwatch
 from usherd.reasons import Reason
+from usherd.standing import Standing, StandingVerdicts
 from usherd.turns import Turn
 from usherd.verdicts import Verdicts
 
@@ -40,7 +41,8 @@ class Authorizer:
         provisioning: Provisioning | None = None,
         remember: int = 32_768,
     ) -> None:
-        """`remember` is how many verdicts are kept at most (1 to 3 KB each); 0 judges each question anew.
+        """`remember` is how many verdicts are kept at most (1 to 3 KB each), and how many questions that were answered
+        with them; 0 judges each question anew.
 
         `hook_is_pure` promises that the hook says the same of the same token each time.
         Without `provisioning`, what answers want to have written is left unwritten.
@@ -56,6 +58,7 @@ class Authorizer:
         optional = {"revocation": revocations is not None, "hook": hook is not None}
         self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
         self._verdicts = Verdicts(self._judge, remember)
+        self._standing = StandingVerdicts(remember)
         self._newest: Facts | None = None
         self._newest_revision = ""
         self._holders = Holders(
@@ -102,21 +105,38 @@ class Authorizer:
         except Exception as error:
             raise InternalFault from error
 
-    def at_hand(self, question: Question) -> Decision | None:
+    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
         """What `authorize` would answer, if all of it is at hand; None says nothing: ask `authorize`.
 
         At hand is a verdict that was made for this holder, this question and these facts. Token, key, revocation and
-        dates are asked anew, as ever. It waits for nothing, and makes no refusal.
+        dates are asked anew, as ever. It waits for nothing, and makes no refusal. `said` are bytes that say the whole
+        question; once they were told here, `again` knows them.
         """
         try:
             facts = self._directory.at_hand()
-            holder = self._holders.at_hand(question.token)
-            if facts is None or holder is None:
+            found = self._holders.at_hand(question.token)
+            if facts is None or found is None:
                 return None
+            token, holder = found
             verdict = self._verdicts.known(holder, question, facts)
-            return None if verdict is None else self._decision(verdict, holder, facts)
+            if verdict is None:
+                return None
+            if said:
+                self._standing.put(said, Standing(token, holder, verdict), facts)
+            return self._decision(verdict, holder, facts)
         except (Refusal, Fault):
             # Whatever it is, the long way finds it again and says it right.
+            return None
+
+    def again(self, said: bytes) -> Decision | None:
+        """As `at_hand`, for a question that came in the same bytes before; None says nothing: ask `at_hand`."""
+        try:
+            facts = self._directory.at_hand()
+            standing = None if facts is None else self._standing.get(said, facts)
+            if standing is None or not self._holders.still_at_hand(standing.token):
+                return None
+            return self._decision(standing.verdict, standing.holder, facts)
+        except Fault:
             return None
 
     async def authorize_many(

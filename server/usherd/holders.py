@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import SESSION_ISSUER, VerifiedToken
 from usherd.errors import Fault, InternalFault, Refusal
@@ -73,7 +74,7 @@ class Holders:
         try:
             token = await self._verifier.verify(text, patience=patience)
             check = "revocation"
-            if self._revocations is not None and self._revocations.revoked(token):
+            if self._is_revoked(token):
                 raise Refusal(Reason.TOKEN_REVOKED)
             check = "hook"
             # What is known of a token was written down after the hook had accepted it.
@@ -88,17 +89,25 @@ class Holders:
         except Refusal as refusal:
             return Refused(refusal, check, token)
 
-    def at_hand(self, text: str) -> Genuine | None:
+    def at_hand(self, text: str) -> tuple[CachedToken, Genuine] | None:
         """The holder of a token that is known and still genuine, without waiting; None says nothing: ask `of`.
 
         Raises Refusal or Fault where `of` would say no or fail, too.
         """
         if self._hook is not None and not self._hook_is_pure:
             return None
-        token = self._verifier.verify_cached(text)
-        if token is None or (self._revocations is not None and self._revocations.revoked(token)):
+        cached = self._verifier.verify_cached(text)
+        if cached is None or self._is_revoked(cached.token):
             return None
-        return self._known.get(token)
+        holder = self._known.get(cached.token)
+        return None if holder is None else (cached, holder)
+
+    def still_at_hand(self, cached: CachedToken) -> bool:
+        """Whether `at_hand` would still find the holder of a token that it has found. Raises as it does."""
+        return self._verifier.still_genuine(cached) and not self._is_revoked(cached.token)
+
+    def _is_revoked(self, token: VerifiedToken) -> bool:
+        return self._revocations is not None and self._revocations.revoked(token)
 
     def _hook_is_due(self, token: VerifiedToken) -> bool:
         if token.issuer == SESSION_ISSUER and not self._hook_asks_sessions:

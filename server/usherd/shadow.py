@@ -75,13 +75,17 @@ class Shadowed:
         self._compare(decision, candidate)
         return _explained(decision, candidate, self._policy) if explain else decision
 
-    def at_hand(self, question: Question) -> Decision | None:
+    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
         """As Authorizer.at_hand; None also when the candidate's verdict is not at hand."""
-        decision = self._live.at_hand(question)
-        if decision is None:
-            return None
-        candidate = self._candidate.at_hand(question)
-        if candidate is None:
+        return self._both(self._live.at_hand(question, said), lambda: self._candidate.at_hand(question, said))
+
+    def again(self, said: bytes) -> Decision | None:
+        """As Authorizer.again; None also when the candidate's verdict is not at hand."""
+        return self._both(self._live.again(said), lambda: self._candidate.again(said))
+
+    def _both(self, decision: Decision | None, ask_candidate: Callable[[], Decision | None]) -> Decision | None:
+        candidate = None if decision is None else ask_candidate()
+        if decision is None or candidate is None:
             return None
         self._compare(decision, candidate.verdict)
         return decision

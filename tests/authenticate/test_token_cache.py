@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import keyring
 from keyring import ISSUER_NAME, NOW, StaticKeys
-from usherd.authenticate.token_cache import TokenCache
 from usherd.authenticate.verifier import Verifier
+from usherd.digest_cache import DigestCache
 from usherd.domain import VerifiedToken
 from usherd.errors import KeysUnavailable, Refusal
 from usherd.reasons import Reason
@@ -48,7 +48,9 @@ async def test_a_remembered_token_is_the_same_without_suspending() -> None:
         step.send(None)
 
     assert done.value.value is first
-    assert world.verifier.verify_cached(token) is first
+    cached = world.verifier.verify_cached(token)
+    assert cached is not None
+    assert cached.token is first
 
 
 async def test_a_remembered_token_expires() -> None:
@@ -124,7 +126,7 @@ async def test_without_memory_every_token_is_verified_anew() -> None:
 
 
 def test_memory_is_bound_to_policy_and_process() -> None:
-    one, other = TokenCache(1, "a"), TokenCache(1, "a")
+    one, other = DigestCache(1, "a"), DigestCache(1, "a")
 
     assert one.digest(b"token") == one.digest(b"token")
     assert one.digest(b"token") != other.digest(b"token")
@@ -138,7 +140,7 @@ def test_a_digest_is_keyed_with_a_long_secret_and_tells_binding_and_token_apart(
     monkeypatch.setattr(secrets, "token_bytes", lambda size: sizes.append(size) or bytes(size))
 
     told_apart = [("", b"abc"), ("a", b"bc"), ("ab", b"c"), ("b", b"bc")]
-    digests = {TokenCache(1, binding).digest(token) for binding, token in told_apart}
+    digests = {DigestCache(1, binding).digest(token) for binding, token in told_apart}
 
     assert sizes == [32] * 4
     assert [len(digest) for digest in digests] == [32] * 4
@@ -155,7 +157,7 @@ async def test_what_is_no_longer_valid_takes_no_room() -> None:
 
 
 def test_forgetting_what_was_never_remembered_does_nothing() -> None:
-    cache = TokenCache(1, "a")
+    cache = DigestCache(1, "a")
 
     cache.forget(cache.digest(b"token"))
 
@@ -167,7 +169,9 @@ async def test_a_token_is_remembered_from_its_first_instant() -> None:
     token = PAIR.token(keyring.claims(iat=NOW + 30, exp=NOW + 60))
     first = await world.verify(token)
 
-    assert world.verifier.verify_cached(token) is first
+    cached = world.verifier.verify_cached(token)
+    assert cached is not None
+    assert cached.token is first
 
 
 @settings(max_examples=200)

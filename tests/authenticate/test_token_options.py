@@ -108,7 +108,8 @@ class TestExpiry:
         keys.sets[ISSUER_NAME] = []
 
         assert first.expires_at == math.inf
-        assert later is first
+        assert later is not None
+        assert later.token is first
         assert judge.verify_cached(token) is None
         assert await keyring.reason_of(judge, token) == Reason.UNKNOWN_KEY
 

@@ -25,6 +25,7 @@ from usherd.errors import (
     Refusal,
     RevocationsUnavailable,
 )
+from usherd.facts import Team
 from usherd.permit.checks import CHECKS
 from usherd.policy import ProvisionRules, UserRules
 from usherd.reasons import Reason
@@ -186,9 +187,12 @@ def test_each_of_these_places_is_really_passed(name: str) -> None:
     )
 
 
-def at_hand(world: World, question: Question) -> Decision | BaseException | None:
+SAID = b"the question"
+
+
+def at_hand(world: World, question: Question, again: bool) -> Decision | BaseException | None:
     try:
-        return world.authorizer.at_hand(question)
+        return world.authorizer.again(SAID) if again else world.authorizer.at_hand(question)
     except BaseException as error:
         return error
 
@@ -206,22 +210,23 @@ AT_HAND = (
 
 
 @law
-@given(worlds(), askings(), st.sampled_from(AT_HAND), st.sampled_from(FAULTS))
+@given(worlds(), askings(), st.sampled_from(AT_HAND), st.sampled_from(FAULTS), st.booleans())
 def test_a_fault_on_the_short_way_is_never_an_answer(
-    drawn: World, asking: dict[str, Any], name: str, error: BaseException
+    drawn: World, asking: dict[str, Any], name: str, error: BaseException, again: bool
 ) -> None:
     world = replace(drawn, revocations=Revocations())
     question = world.question(**asking)
     outcome(world, question, explain=False)
+    world.authorizer.at_hand(question, SAID)
     places = boundaries(world) | {
         "facts": (world.directory, "at_hand"),
-        "verdicts": (world.authorizer._verdicts, "known"),
+        "verdicts": (world.authorizer._standing, "get") if again else (world.authorizer._verdicts, "known"),
     }
     owner, attribute = places[name]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, attribute, bomb(error))
-        answer = at_hand(world, question)
+        answer = at_hand(world, question, again)
 
     if isinstance(answer, BaseException):
         # Nothing but what was thrown in comes out; the guard makes a fault of it.
@@ -233,7 +238,8 @@ def test_a_fault_on_the_short_way_is_never_an_answer(
     assert answer is None or answer._replace(decision_id="") == outcome(world, question, explain=False)
 
 
-def test_the_short_way_asks_dates_keys_and_revocation_anew() -> None:
+@pytest.mark.parametrize("again", [False, True], ids=["at hand", "again"])
+def test_the_short_way_asks_dates_keys_and_revocation_anew(again: bool) -> None:
     revoked = [False]
 
     class Listed:
@@ -243,19 +249,31 @@ def test_the_short_way_asks_dates_keys_and_revocation_anew() -> None:
     world = World(revocations=Listed())
     question = world.question(claims={"roles": "Reader"})
     world.answer(question)
-    at_hand = world.authorizer.at_hand
+    assert world.authorizer.at_hand(question, SAID) is not None
 
-    assert at_hand(question) is not None
+    def is_answered() -> bool:
+        return isinstance(at_hand(world, question, again), Decision)
+
+    assert is_answered()
     revoked[0] = True
-    assert at_hand(question) is None
+    assert not is_answered()
     revoked[0] = False
-    assert at_hand(question) is not None
+    assert is_answered()
     keys, world.keys.sets["idp"] = world.keys.sets["idp"], []
-    assert at_hand(question) is None
+    assert not is_answered()
     world.keys.sets["idp"] = keys
+    world.keys.unavailable.add("idp")
+    assert not is_answered()
+    world.keys.unavailable.clear()
     world.answer(question)
+    world.authorizer.at_hand(question, SAID)
+    assert is_answered()
+    world.directory.replace(replace(world, teams=(Team(id="new"),)).rows())
+    assert not is_answered()
+    world.answer(question)
+    world.authorizer.at_hand(question, SAID)
     world.now += 700
-    assert at_hand(question) is None
+    assert not is_answered()
 
 
 def test_a_hook_is_never_passed_by() -> None:
@@ -263,7 +281,8 @@ def test_a_hook_is_never_passed_by() -> None:
     question = world.question(claims={"roles": "Reader"})
     world.answer(question)
 
-    assert world.authorizer.at_hand(question) is None
+    assert world.authorizer.at_hand(question, SAID) is None
+    assert world.authorizer.again(SAID) is None
 
 
 def test_behind_a_denial_a_fault_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:

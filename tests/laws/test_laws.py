@@ -283,12 +283,16 @@ def test_an_answer_at_hand_is_the_one_that_asking_gives(world: World, asking: di
     if change is not None:
         world.directory.replace(change(world).rows())
 
-    at_hand = world.authorizer.at_hand(question)
+    said = b"the question"
+    assert world.authorizer.again(said) is None
+    at_hand = world.authorizer.at_hand(question, said)
+    again = world.authorizer.again(said)
     assert isinstance(world.provisioning, Recorder)
     world.provisioning.written.clear()
     asked = world.answer(question)
 
     assert at_hand is None or at_hand._replace(decision_id="") == asked._replace(decision_id="")
+    assert again == (None if at_hand is None else at_hand._replace(decision_id=again.decision_id if again else ""))
     # What was asked a moment ago is at hand, unless it is a refusal of the token or a public route, or wants to be
     # written first.
     assert (world.authorizer.at_hand(question) is None) == (

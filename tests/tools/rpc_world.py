@@ -51,8 +51,12 @@ class Answers:
     asked: list[Question] = field(default_factory=list)
     told: list[dict[str, object]] = field(default_factory=list)
 
-    def at_hand(self, question: Question) -> Decision | None:
-        """Nothing is: every question goes the long way."""
+    def again(self, said: bytes) -> Decision | None:
+        """Nothing is known: every question goes the long way."""
+        return None
+
+    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
+        """As `again`."""
         return None
 
     async def authorize(

@@ -9,8 +9,9 @@ from usherd.authenticate import signature
 from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.authenticate.session_token import SessionVerifier, says_session
-from usherd.authenticate.token_cache import CachedToken, TokenCache
+from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.token_id import TokenIds
+from usherd.digest_cache import DigestCache
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
 from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
@@ -40,7 +41,7 @@ class Verifier:
         self._max_size = policy.token_max_size
         self._keys = keys
         self._clock = clock
-        self._cache = TokenCache(cache_size, policy.digest)
+        self._cache: DigestCache[CachedToken] = DigestCache(cache_size, policy.digest)
 
     async def verify(self, token: str, *, patience: float) -> VerifiedToken:
         """The verified token. It suspends only to wait for an unknown key, `patience` seconds at most.
@@ -51,7 +52,7 @@ class Verifier:
         digest = self._cache.digest(data)
         known = self._recall(digest)
         if known is not None:
-            return known
+            return known.token
         compact = take_apart(data, self._options)
         if self._session is not None and says_session(compact.claims):
             verified = self._session.verify(compact, self._clock())
@@ -60,20 +61,24 @@ class Verifier:
         self._cache.put(digest, verified)
         return verified.token
 
-    def verify_cached(self, token: str) -> VerifiedToken | None:
+    def verify_cached(self, token: str) -> CachedToken | None:
         """The token, if it was verified before and still is genuine; None says nothing: ask `verify`.
 
         Raises Refusal as `verify` for a token too large or not ASCII, KeysUnavailable as `verify`.
         """
         return self._recall(self._cache.digest(check_size(token, self._max_size)))
 
-    def _recall(self, digest: bytes) -> VerifiedToken | None:
+    def still_genuine(self, cached: CachedToken) -> bool:
+        """Whether a token that was verified before still is genuine. Raises KeysUnavailable as `verify`."""
+        validity = cached.validity
+        return validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached)
+
+    def _recall(self, digest: bytes) -> CachedToken | None:
         cached = self._cache.get(digest)
         if cached is None:
             return None
-        validity = cached.validity
-        if validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached):
-            return cached.token
+        if self.still_genuine(cached):
+            return cached
         # The long way finds the reason, and may find a new key.
         self._cache.forget(digest)
         return None

@@ -74,10 +74,12 @@ class AuthorizationService:
         return None if decision is None else answers.check_response(decision, again=True)
 
     def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest) -> Decision | None:
-        question, wishes = translate.question(request), translate.wishes(request)
+        said, wishes = translate.said(request), translate.wishes(request)
         if wishes.explain or wishes.at_least is not None or self._gate.closed:
             return None
-        decision = self._authorizer.at_hand(question)
+        decision = self._authorizer.again(said)
+        if decision is None:
+            decision = self._authorizer.at_hand(translate.question(request), said)
         if decision is not None:
             _note(decision, wishes)
         return decision

@@ -44,6 +44,13 @@ def question(request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRe
     return _question(asked, asked.token)
 
 
+def said(request: api.AuthorizeRequest | api.CheckRequest) -> bytes:
+    """Bytes that say the question in full, and nothing else. Raises InvalidRequest (QUESTION_MISSING)."""
+    if not request.HasField("question"):
+        raise InvalidRequest(FaultReason.QUESTION_MISSING)
+    return request.question.SerializeToString()
+
+
 def _question(asked: question_pb2.Question, token: str) -> Question:
     wish = asked.WhichOneof("team_wish")
     # Most read fields that are not set as they are: to ask first costs as much.
