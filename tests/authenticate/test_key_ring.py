@@ -180,6 +180,29 @@ def test_a_key_is_trusted_until_the_set_is_stale_or_its_grace_ends() -> None:
     assert KeyRing(rules=RULES).trusted_for(A, 0) == 0
 
 
+@pytest.mark.parametrize("nameless_fits_any", [False, True])
+@pytest.mark.parametrize(
+    "sets", [(), ([A, B], [A]), ([key(None, "lone")],), ([A, key(None, "lone")],), ([A], [B], [C])]
+)
+def test_a_key_is_trusted_up_to_the_moment_that_was_told_and_no_longer(
+    sets: tuple[list[VerificationKey], ...], nameless_fits_any: bool
+) -> None:
+    ring = KeyRing(rules=dataclasses.replace(RULES, denied=frozenset({"c"}), nameless_fits_any=nameless_fits_any))
+    for number, keys in enumerate(sets):
+        ring = ring.loaded(keys, number * HOUR)
+
+    def is_trusted(asked: VerificationKey, now: float) -> bool:
+        try:
+            return ring.trusts(asked, now)
+        except KeysUnavailable:
+            return False
+
+    for asked in (A, B, C, key(None, "lone"), key("a", "lone"), key("a", "other"), key("a", "of a", "PS256")):
+        until = ring.trusted_until(asked)
+        for now in (2 * HOUR, 71.9 * HOUR, 72 * HOUR, 73 * HOUR, 99 * HOUR, 100 * HOUR, 101 * HOUR, 102 * HOUR):
+            assert is_trusted(asked, now) == (now < until)
+
+
 def test_a_key_whose_private_part_is_published_is_withdrawn() -> None:
     good, leaked = keyring.key_pair("P-256", "good"), keyring.key_pair("P-256", "leaked")
     before = load_key_set(keyring.key_set(good, leaked), issuer="idp", algorithms=keyring.ALGORITHMS)
