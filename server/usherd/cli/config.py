@@ -1,4 +1,4 @@
-"""`usherd config`: checks a configuration, or shows what one may hold."""
+"""`usherd config`: checks a configuration, or shows what it means and what one may hold."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from usherd.cli import config_show
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
 from usherd.cli.litellm import Ignore, LitellmVersion, Version, checked, imported
 from usherd.config.json_schema import json_schema, stories_schema
@@ -94,6 +95,10 @@ def _unusable(settings: Settings) -> str | None:
     except (GivenKeysUnusable, AddressUnusable, TlsUnusable) as error:
         return str(error)
     return None
+
+
+app.command("show", epilog=config_show.SHOW_EXAMPLES)(config_show.show)
+app.command("diff", epilog=config_show.DIFF_EXAMPLES)(config_show.diff)
 
 
 @app.command("schema", epilog=_SCHEMA_EXAMPLES)
