@@ -101,15 +101,10 @@ def _authorizer(config: Path, teams: int = 0) -> Authorizer:
 
 async def _answer(authorizer: Authorizer, request: bytes) -> bytes:
     asked = api.CheckRequest.FromString(request)
-    said = translate.said(asked)
-    at_hand = authorizer.again(said)
+    at_hand = authorizer.at_hand(translate.encoded(asked), lambda: translate.question(asked))
     if at_hand is not None:
-        return check_response(at_hand, again=True)
-    question = translate.question(asked)
-    at_hand = authorizer.at_hand(question, said)
-    if at_hand is not None:
-        return check_response(at_hand, again=True)
-    return check_response(await authorizer.authorize(question))
+        return check_response(at_hand, keep=True)
+    return check_response(await authorizer.authorize(translate.question(asked)))
 
 
 def _finished(coroutine: Coroutine[Any, Any, bytes]) -> bytes:

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from usherd.authenticate.keys import load_key_set
 from usherd.authenticate.verifier import Verifier
-from usherd.domain import VerificationKey
+from usherd.domain import VerificationKey, VerifiedToken
 from usherd.errors import KeysUnavailable, Refusal
 from usherd.policy import IssuerPolicy, Policy, TokenRules
 from usherd.reasons import Reason
@@ -195,6 +195,11 @@ async def reason_of(verifier: Verifier, token: str) -> Reason | None:
     except Refusal as refusal:
         return refusal.reason
     return None
+
+
+def recalled(verifier: Verifier, token: str) -> VerifiedToken | None:
+    """The token, if the verifier remembers it."""
+    return verifier.recall(verifier.digest(token))
 
 
 class StaticKeys:

@@ -8,7 +8,7 @@ import pytest
 
 from usherd.authorizer import Authorizer
 from usherd.reasons import Reason
-from worlds import World, finished
+from worlds import World, encoding, finished
 
 
 class Counting:
@@ -44,7 +44,7 @@ def test_a_pure_hook_that_accepted_a_token_is_not_asked_about_it_again(pure: boo
 
     assert reasons == [Reason.ALLOWED] * 3
     assert hook.asked == asked
-    assert (asking.at_hand(question) is None) is not pure
+    assert (asking.at_hand(encoding(question), lambda: question) is None) is not pure
 
 
 def test_a_pure_hook_that_refused_a_token_never_lets_it_pass() -> None:
@@ -55,7 +55,7 @@ def test_a_pure_hook_that_refused_a_token_never_lets_it_pass() -> None:
     reasons = [finished(asking.authorize(question)).verdict.reason for _ in range(3)]
 
     assert reasons == [Reason.HOOK_REFUSED] * 3
-    assert asking.at_hand(question) is None
+    assert asking.at_hand(encoding(question), lambda: question) is None
 
 
 def test_tokens_of_one_holder_are_asked_about_one_by_one() -> None:

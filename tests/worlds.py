@@ -125,6 +125,11 @@ class Recorder:
         self.written += writes
 
 
+def encoding(question: Question) -> bytes:
+    """Bytes that say the whole question, as those do that it comes in over gRPC."""
+    return repr(tuple(question)).encode()
+
+
 @dataclass
 class World:
     """Everything that one question meets."""
@@ -202,6 +207,10 @@ class World:
 
     def answer(self, question: Question, *, explain: bool = False) -> Decision:
         return finished(self.authorizer.authorize(question, explain=explain))
+
+    def at_hand(self, question: Question) -> Decision | None:
+        """The decision, if it is at hand."""
+        return self.authorizer.at_hand(encoding(question), lambda: question)
 
     def reason(self, **asked: Any) -> str:
         """The name of the reason, which says the effect, too: only ALLOWED and PUBLIC_ROUTE allow."""

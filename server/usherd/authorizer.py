@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from usherd.at_hand import AtHand
 from usherd.authenticate.verifier import Verifier
-from usherd.domain import MAX_DEPENDENCIES, Decision, Question, Verdict
-from usherd.errors import DirectoryUnavailable, Fault, InternalFault, Refusal, RevisionNotReached
+from usherd.decisions import Decisions, revision_of
+from usherd.domain import Decision, Question
+from usherd.errors import DirectoryUnavailable, Fault, InternalFault, RevisionNotReached
 from usherd.facts import Write
 from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
@@ -16,8 +18,6 @@ from usherd.listing import ModelsPage, list_models
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
 from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Provisioning, Revocations, Stopwatch
-from usherd.reasons import Reason
-from usherd.standing import Standing, StandingVerdicts
 from usherd.turns import Turn
 from usherd.verdicts import Verdicts
 
@@ -47,20 +47,13 @@ class Authorizer:
         `hook_is_pure` promises that the hook says the same of the same token each time.
         Without `provisioning`, what answers want to have written is left unwritten.
         """
-        self._keep_for = policy.keep_answers_for
-        self._goes_on_without_team = policy.options.none_qualifies == "continue"
-        self._keys = keys
+        self._none_qualifies = policy.options.none_qualifies
         self._directory = directory
-        self._clock = clock
         self._stopwatch = stopwatch
-        self._new_id = new_id
         self._provisioning = provisioning
         optional = {"revocation": revocations is not None, "hook": hook is not None}
         self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
         self._verdicts = Verdicts(self._judge, remember)
-        self._standing = StandingVerdicts(remember)
-        self._newest: Facts | None = None
-        self._newest_revision = ""
         self._holders = Holders(
             verifier=verifier,
             profiler=Profiler(policy),
@@ -72,6 +65,8 @@ class Authorizer:
             hook_asks_sessions=policy.options.session_identity == "claims",
             hook_error_denies=policy.options.hook_on_error == "deny",
         )
+        self._decisions = Decisions(policy.keep_answers_for, keys, clock, new_id)
+        self._at_hand = AtHand(directory, self._holders, self._verdicts, self._decisions, remember=remember)
 
     async def authorize(
         self,
@@ -91,7 +86,7 @@ class Authorizer:
             asked = self._judge.asked(question)
             public = self._judge.public(asked, explain=explain)
             if public is not None:
-                return self._decision(public, None, None)
+                return self._decisions.of(public, None, None)
             holder = await self._holders.of(question.token, patience)
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
@@ -99,45 +94,19 @@ class Authorizer:
             judged = self._judged(holder, question, asked, facts, explain=explain)
             if judged.writes and not explain:
                 await self._write(judged.writes)
-            return self._decision(judged.verdict, holder, facts)
+            return self._decisions.of(judged.verdict, holder, facts)
         except Fault:
             raise
         except Exception as error:
             raise InternalFault from error
 
-    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
+    def at_hand(self, encoded: bytes, read: Callable[[], Question]) -> Decision | None:
         """What `authorize` would answer, if all of it is at hand; None says nothing: ask `authorize`.
 
-        At hand is a verdict that was made for this holder, this question and these facts. Token, key, revocation and
-        dates are asked anew, as ever. It waits for nothing, and makes no refusal. `said` are bytes that say the whole
-        question; once they were told here, `again` knows them.
+        `encoded` says the whole question: equal bytes are equal questions. `read` makes the question of it, and is
+        called only where that is needed. It waits for nothing, and makes no refusal.
         """
-        try:
-            facts = self._directory.at_hand()
-            found = self._holders.at_hand(question.token)
-            if facts is None or found is None:
-                return None
-            token, holder = found
-            verdict = self._verdicts.known(holder, question, facts)
-            if verdict is None:
-                return None
-            if said:
-                self._standing.put(said, Standing(token, holder, verdict), facts)
-            return self._decision(verdict, holder, facts)
-        except (Refusal, Fault):
-            # Whatever it is, the long way finds it again and says it right.
-            return None
-
-    def again(self, said: bytes) -> Decision | None:
-        """As `at_hand`, for a question that came in the same bytes before; None says nothing: ask `at_hand`."""
-        try:
-            facts = self._directory.at_hand()
-            standing = None if facts is None else self._standing.get(said, facts)
-            if standing is None or not self._holders.still_at_hand(standing.token):
-                return None
-            return self._decision(standing.verdict, standing.holder, facts)
-        except Fault:
-            return None
+        return self._at_hand.answer(encoded, read)
 
     async def authorize_many(
         self,
@@ -211,9 +180,9 @@ class Authorizer:
             open_question,
             after=after,
             limit=limit,
-            revision=self._revision(facts),
+            revision=revision_of(facts),
             turn=Turn(self._stopwatch),
-            goes_on_without_team=self._goes_on_without_team,
+            none_qualifies=self._none_qualifies,
         )
 
     async def _write(self, writes: Sequence[Write]) -> None:
@@ -258,14 +227,14 @@ class Authorizer:
             asked = self._judge.asked(question)
             public = self._judge.public(asked, explain=explain)
             if public is not None:
-                return self._decision(public, None, None)
+                return self._decisions.of(public, None, None)
             if isinstance(holder, Fault):
                 return holder
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             judged = self._judged(holder, question, asked, facts, explain=explain, remember=remember)
             writes += judged.writes
-            return self._decision(judged.verdict, holder, facts)
+            return self._decisions.of(judged.verdict, holder, facts)
         except Fault as fault:
             return fault
         except Exception as error:
@@ -274,28 +243,6 @@ class Authorizer:
             return internal
 
     def _refusal(self, refused: Refused, *, explain: bool) -> Decision:
-        return self._decision(
+        return self._decisions.of(
             self._judge.refused(refused.refusal, refused.check, refused.token, explain=explain), None, None
         )
-
-    def _decision(self, verdict: Verdict, holder: Genuine | None, facts: Facts | None) -> Decision:
-        now = self._clock()
-        keep = 0.0
-        if holder is not None:
-            left = holder.expires_at - now
-            keep = left if left < self._keep_for else self._keep_for
-            if holder.key is not None and (left := self._keys.usable_for(holder.key)) < keep:
-                keep = left
-        elif verdict.reason is Reason.PUBLIC_ROUTE:
-            keep = self._keep_for
-        revision = "" if facts is None else self._revision(facts)
-        if keep <= 0:
-            return Decision(verdict, self._new_id(), revision, now, False)
-        small = len(verdict.depends_on) <= MAX_DEPENDENCIES
-        return Decision(verdict, self._new_id(), revision, now + keep, small)
-
-    def _revision(self, facts: Facts) -> str:
-        """`store:number`, made once for each state of the directory."""
-        if facts is not self._newest:
-            self._newest, self._newest_revision = facts, f"{facts.store}:{facts.revision}"
-        return self._newest_revision

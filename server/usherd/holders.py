@@ -6,7 +6,6 @@ from copy import deepcopy
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
-from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import SESSION_ISSUER, VerifiedToken
 from usherd.errors import Fault, InternalFault, Refusal
@@ -89,22 +88,18 @@ class Holders:
         except Refusal as refusal:
             return Refused(refusal, check, token)
 
-    def at_hand(self, text: str) -> tuple[CachedToken, Genuine] | None:
-        """The holder of a token that is known and still genuine, without waiting; None says nothing: ask `of`.
+    def digest(self, text: str) -> bytes:
+        """What `at_hand` knows the token by. Raises Refusal for what can be none."""
+        return self._verifier.digest(text)
 
-        Raises Refusal or Fault where `of` would say no or fail, too.
+    def at_hand(self, digest: bytes) -> Genuine | None:
+        """The holder of the token of that digest, if it is known and still genuine, without waiting; None says nothing:
+        ask `of`. Raises KeysUnavailable and RevocationsUnavailable.
         """
         if self._hook is not None and not self._hook_is_pure:
             return None
-        cached = self._verifier.verify_cached(text)
-        if cached is None or self._is_revoked(cached.token):
-            return None
-        holder = self._known.get(cached.token)
-        return None if holder is None else (cached, holder)
-
-    def still_at_hand(self, cached: CachedToken) -> bool:
-        """Whether `at_hand` would still find the holder of a token that it has found. Raises as it does."""
-        return self._verifier.still_genuine(cached) and not self._is_revoked(cached.token)
+        token = self._verifier.recall(digest)
+        return None if token is None or self._is_revoked(token) else self._known.get(token)
 
     def _is_revoked(self, token: VerifiedToken) -> bool:
         return self._revocations is not None and self._revocations.revoked(token)

@@ -28,7 +28,7 @@ from usherd.identify.resolve import identify
 from usherd.identity import Profile
 from usherd.permit.asked import Asked
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome, Passed
-from usherd.permit.checks import CHECKS
+from usherd.permit.checks import CHECKS, Check
 from usherd.permit.model_check import resolved_model
 from usherd.permit.permit import Permit
 from usherd.permit.principal import LimitsOf, principal_of
@@ -139,12 +139,12 @@ class Judge:
         reading = Reading(facts)
         identity = identify(holder.profile, question, reading, self._policy)
         case = self._permit.case(question, asked, identity, reading)
-        made, at_once = list(TOKEN_MADE), identity.at_once
+        made = list(TOKEN_MADE)
         denied: Denied | None = None
         writes: list[Write] = []
         results: list[CheckResult] = list(self._before(None)) if explain else []
         for check in CHECKS:
-            outcome = check.run(case) if check.at_once or not at_once else NOT_APPLICABLE
+            outcome = _run(check, case)
             if explain:
                 results.append(_result(check.name, outcome))
             # Nearly all outcomes are one of these two.
@@ -188,8 +188,7 @@ class Judge:
         done = len(results) - len(TOKEN_CHECKS)
         for check in CHECKS[done:]:
             try:
-                outcome = check.run(case) if check.at_once or not case.identity.at_once else NOT_APPLICABLE
-                results.append(_result(check.name, outcome))
+                results.append(_result(check.name, _run(check, case)))
             except Exception:
                 # There is a denial already: a check that cannot be made behind it is only noted.
                 results.append(CheckResult(check.name, CheckOutcome.FAULT))
@@ -218,6 +217,10 @@ class Judge:
 
     def _issuer_dependency(self, issuer: str) -> Dependency:
         return Dependency(DependencyKind.ISSUER, issuer, self._issuer_digests[issuer])
+
+
+def _run(check: Check, case: Case) -> Outcome:
+    return check.run(case) if check.at_once or not case.identity.at_once else NOT_APPLICABLE
 
 
 def _result(name: str, outcome: Outcome) -> CheckResult:

@@ -32,13 +32,13 @@ DENIED_WHATEVER_THE_MODEL = frozenset(
         Reason.ORGANIZATION_ROLE_REQUIRED,
     }
 )
-"""Reasons that no model, and so no other choice of team, can change.
+"""Reasons that no model, and so no other choice of team, can change (see `CHANGED_BY_A_TEAM` for one case).
 
 What is judged on the chosen team (its organization, block and budget, whether there is one to name) may be another
 team's with another model.
 """
 
-_OF_THE_TEAM = frozenset(
+CHANGED_BY_A_TEAM = frozenset(
     {
         Reason.NOT_ENTITLED,
         Reason.TEAM_NOT_ALLOWED,
@@ -48,7 +48,8 @@ _OF_THE_TEAM = frozenset(
         Reason.ORGANIZATION_ROLE_REQUIRED,
     }
 )
-"""Those that a team can change, where a token that has one only for some models goes on without it for the others."""
+"""Of these, what a team can change. Under `team.none_qualifies: continue` a request without a model is judged without a
+team, where one with a model may find a team."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,13 @@ async def list_models(
     limit: int,
     revision: str,
     turn: Turn,
-    goes_on_without_team: bool = False,
+    none_qualifies: str,
 ) -> ModelsPage:
     """The first `limit` of the sorted names after `after` with which `ask` allows the question. Raises Fault.
 
-    `goes_on_without_team`: whether the policy judges a request that none of the token's teams may make without a team.
+    `none_qualifies` is the policy's option of that name.
     """
-    telling = DENIED_WHATEVER_THE_MODEL - _OF_THE_TEAM if goes_on_without_team else DENIED_WHATEVER_THE_MODEL
+    telling = DENIED_WHATEVER_THE_MODEL - (CHANGED_BY_A_TEAM if none_qualifies == "continue" else frozenset())
     without_model = _decided(ask(question))
     verdict = without_model.verdict
     if verdict.principal is None or verdict.reason in telling:
@@ -98,8 +99,9 @@ async def list_models(
                 return ModelsPage(tuple(found), found[-1][0], None, revision)
             found.append((name, verdict.resolved_model or name))
         await turn.maybe_yield()
-    none = not found and not after and without_model.verdict.reason in DENIED_WHATEVER_THE_MODEL
-    return ModelsPage(tuple(found), "", without_model if none else None, revision)
+    # No model has found a team with which it would be otherwise.
+    told = not found and not after and without_model.verdict.reason in CHANGED_BY_A_TEAM
+    return ModelsPage(tuple(found), "", without_model if told else None, revision)
 
 
 def _decided(answer: Decision | Fault) -> Decision:

@@ -69,7 +69,7 @@ class Reading:
         """The state of the owner's budget, which is the dependency's revision: spend alone changes nothing."""
         state = self._facts.budget(owner)
         read = _budget_dependency(owner, state)
-        self._seen.setdefault(read[:2], read)
+        self._seen.setdefault((read.kind, read.id), read)
         return state
 
     def end_user(self, end_user_id: str) -> EndUser | None:
@@ -87,9 +87,9 @@ class Reading:
         return row
 
 
+# Each question reads several budgets, most of them of rows that many questions have in common.
 @functools.lru_cache(maxsize=8192)
 def _budget_dependency(owner: BudgetOwner, state: BudgetState) -> Dependency:
-    # Each question reads several, and most are those of rows that many questions have in common.
     return Dependency(DependencyKind.BUDGET, _budget_id(owner), _STATES[state])
 
 

@@ -75,16 +75,10 @@ class Shadowed:
         self._compare(decision, candidate)
         return _explained(decision, candidate, self._policy) if explain else decision
 
-    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
+    def at_hand(self, encoded: bytes, read: Callable[[], Question]) -> Decision | None:
         """As Authorizer.at_hand; None also when the candidate's verdict is not at hand."""
-        return self._both(self._live.at_hand(question, said), lambda: self._candidate.at_hand(question, said))
-
-    def again(self, said: bytes) -> Decision | None:
-        """As Authorizer.again; None also when the candidate's verdict is not at hand."""
-        return self._both(self._live.again(said), lambda: self._candidate.again(said))
-
-    def _both(self, decision: Decision | None, ask_candidate: Callable[[], Decision | None]) -> Decision | None:
-        candidate = None if decision is None else ask_candidate()
+        decision = self._live.at_hand(encoded, read)
+        candidate = None if decision is None else self._candidate.at_hand(encoded, read)
         if decision is None or candidate is None:
             return None
         self._compare(decision, candidate.verdict)

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keyring
-from keyring import ISSUER_NAME, NOW, StaticKeys
+from keyring import ISSUER_NAME, NOW, StaticKeys, recalled
+from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.verifier import Verifier
-from usherd.digest_cache import DigestCache
 from usherd.domain import VerifiedToken
 from usherd.errors import KeysUnavailable, Refusal
 from usherd.reasons import Reason
@@ -48,9 +48,7 @@ async def test_a_remembered_token_is_the_same_without_suspending() -> None:
         step.send(None)
 
     assert done.value.value is first
-    cached = world.verifier.verify_cached(token)
-    assert cached is not None
-    assert cached.token is first
+    assert recalled(world.verifier, token) is first
 
 
 async def test_a_remembered_token_expires() -> None:
@@ -61,7 +59,7 @@ async def test_a_remembered_token_expires() -> None:
     world.now = NOW + 629.9
     assert await world.reason_of(token) is None
     world.now = NOW + 630
-    assert world.verifier.verify_cached(token) is None
+    assert recalled(world.verifier, token) is None
     assert await world.reason_of(token) == Reason.TOKEN_EXPIRED
 
 
@@ -112,7 +110,7 @@ async def test_memory_is_bounded_and_the_least_used_goes_first() -> None:
     for token in [*tokens[:3], tokens[0], tokens[3]]:
         await world.verify(token)
 
-    assert [world.verifier.verify_cached(token) is not None for token in tokens] == [True, False, True, True]
+    assert [recalled(world.verifier, token) is not None for token in tokens] == [True, False, True, True]
 
 
 async def test_without_memory_every_token_is_verified_anew() -> None:
@@ -122,7 +120,7 @@ async def test_without_memory_every_token_is_verified_anew() -> None:
     first, second = await world.verify(token), await world.verify(token)
 
     assert first is not second
-    assert world.verifier.verify_cached(token) is None
+    assert recalled(world.verifier, token) is None
 
 
 def test_memory_is_bound_to_policy_and_process() -> None:
@@ -152,7 +150,7 @@ async def test_what_is_no_longer_valid_takes_no_room() -> None:
     await world.verify(token)
 
     world.now = NOW + 630
-    assert world.verifier.verify_cached(token) is None
+    assert recalled(world.verifier, token) is None
     assert len(world.verifier._cache) == 0
 
 
@@ -169,9 +167,7 @@ async def test_a_token_is_remembered_from_its_first_instant() -> None:
     token = PAIR.token(keyring.claims(iat=NOW + 30, exp=NOW + 60))
     first = await world.verify(token)
 
-    cached = world.verifier.verify_cached(token)
-    assert cached is not None
-    assert cached.token is first
+    assert recalled(world.verifier, token) is first
 
 
 @settings(max_examples=200)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +84,9 @@ def boundaries(world: World) -> dict[str, tuple[Any, str]]:
         "revocations.revoked": (holders._revocations, "revoked"),
         "hook": (holders, "_hook"),
         **({"provisioning": (world.provisioning, "write")} if world.provisioning is not None else {}),
-        "clock": (authorizer, "_clock"),
+        "clock": (authorizer._decisions, "_clock"),
         "verifier.clock": (verifier, "_clock"),
-        "new_id": (authorizer, "_new_id"),
+        "new_id": (authorizer._decisions, "_new_id"),
         "authenticate": (verifier, "verify"),
         "profile": (holders._profiler, "profile"),
         "asked": (inner, "asked"),
@@ -187,12 +188,9 @@ def test_each_of_these_places_is_really_passed(name: str) -> None:
     )
 
 
-SAID = b"the question"
-
-
-def at_hand(world: World, question: Question, again: bool) -> Decision | BaseException | None:
+def at_hand(world: World, question: Question) -> Decision | BaseException | None:
     try:
-        return world.authorizer.again(SAID) if again else world.authorizer.at_hand(question)
+        return world.at_hand(question)
     except BaseException as error:
         return error
 
@@ -206,6 +204,7 @@ AT_HAND = (
     "new_id",
     "facts",
     "verdicts",
+    "answers",
 )
 
 
@@ -217,16 +216,19 @@ def test_a_fault_on_the_short_way_is_never_an_answer(
     world = replace(drawn, revocations=Revocations())
     question = world.question(**asking)
     outcome(world, question, explain=False)
-    world.authorizer.at_hand(question, SAID)
+    if again:
+        # The answer is known by the question's encoding then, and not looked for by what the question says.
+        world.at_hand(question)
     places = boundaries(world) | {
         "facts": (world.directory, "at_hand"),
-        "verdicts": (world.authorizer._standing, "get") if again else (world.authorizer._verdicts, "known"),
+        "verdicts": (world.authorizer._verdicts, "known"),
+        "answers": (world.authorizer._at_hand._known, "get"),
     }
     owner, attribute = places[name]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(owner, attribute, bomb(error))
-        answer = at_hand(world, question, again)
+        answer = at_hand(world, question)
 
     if isinstance(answer, BaseException):
         # Nothing but what was thrown in comes out; the guard makes a fault of it.
@@ -234,12 +236,13 @@ def test_a_fault_on_the_short_way_is_never_an_answer(
         assert not isinstance(answer, Fault)
         return
     # It was left to the long way, or that place is not on the short one.
-    assert answer is None or name in ("keys.trusts", "keys.usable_for", "revocations.revoked")
+    passed_by = ("keys.trusts", "keys.usable_for", "revocations.revoked", *(("verdicts",) if again else ()))
+    assert answer is None or name in passed_by
     assert answer is None or answer._replace(decision_id="") == outcome(world, question, explain=False)
 
 
-@pytest.mark.parametrize("again", [False, True], ids=["at hand", "again"])
-def test_the_short_way_asks_dates_keys_and_revocation_anew(again: bool) -> None:
+@pytest.mark.parametrize("is_known", [False, True], ids=["by what it says", "by its encoding"])
+def test_the_short_way_asks_dates_keys_and_revocation_anew(is_known: bool) -> None:
     revoked = [False]
 
     class Listed:
@@ -249,10 +252,12 @@ def test_the_short_way_asks_dates_keys_and_revocation_anew(again: bool) -> None:
     world = World(revocations=Listed())
     question = world.question(claims={"roles": "Reader"})
     world.answer(question)
-    assert world.authorizer.at_hand(question, SAID) is not None
+    asked = itertools.count()
 
     def is_answered() -> bool:
-        return isinstance(at_hand(world, question, again), Decision)
+        # An encoding that never came before, or always the same.
+        encoded = b"known" if is_known else bytes(next(asked))
+        return world.authorizer.at_hand(encoded, lambda: question) is not None
 
     assert is_answered()
     revoked[0] = True
@@ -266,12 +271,11 @@ def test_the_short_way_asks_dates_keys_and_revocation_anew(again: bool) -> None:
     assert not is_answered()
     world.keys.unavailable.clear()
     world.answer(question)
-    world.authorizer.at_hand(question, SAID)
     assert is_answered()
     world.directory.replace(replace(world, teams=(Team(id="new"),)).rows())
     assert not is_answered()
     world.answer(question)
-    world.authorizer.at_hand(question, SAID)
+    assert is_answered()
     world.now += 700
     assert not is_answered()
 
@@ -281,8 +285,8 @@ def test_a_hook_is_never_passed_by() -> None:
     question = world.question(claims={"roles": "Reader"})
     world.answer(question)
 
-    assert world.authorizer.at_hand(question, SAID) is None
-    assert world.authorizer.again(SAID) is None
+    assert world.at_hand(question) is None
+    assert world.at_hand(question) is None
 
 
 def test_behind_a_denial_a_fault_is_only_noted(monkeypatch: pytest.MonkeyPatch) -> None:

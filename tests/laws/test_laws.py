@@ -278,15 +278,12 @@ def test_a_batch_answers_what_single_questions_answer(world: World, asking: list
 @given(worlds(), askings(), st.sampled_from([None, *CHANGES]))
 def test_an_answer_at_hand_is_the_one_that_asking_gives(world: World, asking: dict[str, Any], change: Any) -> None:
     question = world.question(**asking)
-    assert world.authorizer.at_hand(question) is None
+    assert world.at_hand(question) is None
     world.answer(question)
     if change is not None:
         world.directory.replace(change(world).rows())
 
-    said = b"the question"
-    assert world.authorizer.again(said) is None
-    at_hand = world.authorizer.at_hand(question, said)
-    again = world.authorizer.again(said)
+    at_hand, again = world.at_hand(question), world.at_hand(question)
     assert isinstance(world.provisioning, Recorder)
     world.provisioning.written.clear()
     asked = world.answer(question)
@@ -295,7 +292,7 @@ def test_an_answer_at_hand_is_the_one_that_asking_gives(world: World, asking: di
     assert again == (None if at_hand is None else at_hand._replace(decision_id=again.decision_id if again else ""))
     # What was asked a moment ago is at hand, unless it is a refusal of the token or a public route, or wants to be
     # written first.
-    assert (world.authorizer.at_hand(question) is None) == (
+    assert (world.at_hand(question) is None) == (
         asked.verdict.reason is Reason.PUBLIC_ROUTE
         or asked.verdict.principal is None
         or badly_formed(asked.verdict)

@@ -176,7 +176,7 @@ def test_an_answer_that_wants_something_written_is_judged_again_until_it_is() ->
     asking.directory.replace(replace(asking.rows(), users=(ALICE,)))
     asking.answer(question)
     assert len(written(asking)) == 2
-    assert asking.authorizer.at_hand(question) is not None
+    assert asking.at_hand(question) is not None
 
 
 def test_a_batch_writes_for_all_its_questions_at_once_or_has_no_answers_for_them() -> None:

@@ -279,3 +279,12 @@ def test_what_binds_language_models_binds_requests_of_no_known_method_too() -> N
 
     for method, reason in (("POST", "END_USER_REQUIRED"), ("", "END_USER_REQUIRED"), ("GET", "ALLOWED")):
         assert world.reason(claims={"roles": "Reader"}, method=method) == reason, method
+
+
+@pytest.mark.parametrize(("letters", "is_kept"), [(16, True), (17, False)])
+def test_a_method_that_can_be_none_is_matched_and_not_remembered(letters: int, is_kept: bool) -> None:
+    routes = RouteSet(["/a", "GET /b"])
+
+    assert routes.grants("G" * letters, "/a")
+    assert not routes.grants("G" * letters, "/b")
+    assert len(routes._known) == 2 * is_kept

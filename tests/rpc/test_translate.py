@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 from google.protobuf.internal import api_implementation
+from hypothesis import given
+from hypothesis import strategies as st
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
@@ -37,6 +39,39 @@ def test_a_question_passes_field_by_field() -> None:
         token="t", route="r", method="m", model="", fallback_models=("a", ""), team_id=None, team_alias="",
         end_user_id="e", organization_id="o", modifies_guardrails=True,
     )  # fmt: skip
+
+
+ASKED = st.builds(
+    question_pb2.Question,
+    token=st.sampled_from(["", "t", "tr"]),
+    route=st.sampled_from(["", "r", "rm"]),
+    method=st.sampled_from(["", "m"]),
+    model=st.none() | st.sampled_from(["", "a"]),
+    fallback_models=st.lists(st.sampled_from(["", "a"]), max_size=2),
+    team_id=st.none() | st.sampled_from(["", "a"]),
+    end_user_id=st.sampled_from(["", "a"]),
+    organization_id=st.sampled_from(["", "a"]),
+    modifies_guardrails=st.booleans(),
+)
+
+
+@given(ASKED, ASKED, st.booleans())
+def test_questions_have_the_same_encoding_exactly_when_they_are_equal(
+    one: question_pb2.Question, other: question_pb2.Question, explain: bool
+) -> None:
+    first = api.CheckRequest(question=one)
+    second = api.AuthorizeRequest(question=other, options=api.Options(explain=explain))
+
+    same = translate.question(first) == translate.question(second)
+
+    assert (translate.encoded(first) == translate.encoded(second)) == same
+
+
+def test_a_request_without_a_question_has_no_encoding() -> None:
+    with pytest.raises(InvalidRequest) as raised:
+        translate.encoded(api.CheckRequest())
+
+    assert raised.value.reason is FaultReason.QUESTION_MISSING
 
 
 def test_what_is_not_set_is_absent() -> None:

@@ -9,6 +9,7 @@ from tools.rpc_world import call, calling, running
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2, reason_pb2
 from usherd.domain import Question
+from usherd.rpc.limits import Limits
 from worlds import CATALOGUE, CHAT, World
 
 CLAIMS = {"roles": ["Reader"]}
@@ -70,6 +71,42 @@ async def test_every_call_gives_the_same_verdict(claims: dict[str, object]) -> N
         decision.ClearField("decision_id")
     assert decisions[0] == decisions[1] == decisions[2]
     assert decisions[0].effect != decision_pb2.EFFECT_UNSPECIFIED
+
+
+async def test_the_same_bytes_get_the_same_verdict_however_often_and_with_whatever_options() -> None:
+    world = World()
+    question = _wire(world.question(claims=CLAIMS))
+    revision = api.CheckResponse.FromString
+    outcomes = []
+    async with running(world.authorizer, may_explain=True) as server, calling(server) as channel:
+        for options in (None, None, None, api.Options(request_id="r"), api.Options(explain=True), None):
+            for method, kind in (("Check", api.CheckRequest), ("Authorize", api.AuthorizeRequest)):
+                request = kind(question=question, options=options).SerializeToString()
+                outcomes.append((method, options, await call(channel, method, request)))
+
+    read = {"Check": revision, "Authorize": api.AuthorizeResponse.FromString}
+    decisions = [read[method](outcome.answer).decision for method, _, outcome in outcomes]
+    assert [each.HasField("explanation") for each in decisions] == [
+        options is not None and options.explain for _, options, _ in outcomes
+    ]
+    assert len({each.decision_id for each in decisions}) == len(decisions)
+    for each in decisions:
+        each.ClearField("decision_id")
+        each.ClearField("explanation")
+    assert all(each == decisions[0] for each in decisions)
+    assert decisions[0].effect == decision_pb2.EFFECT_ALLOW
+
+
+async def test_a_revision_that_is_not_reached_is_waited_for_even_when_the_answer_is_at_hand() -> None:
+    world = World()
+    question = _wire(world.question(claims=CLAIMS))
+    async with running(world.authorizer, limits=Limits(deadline=0.2)) as server, calling(server) as channel:
+        for _ in range(3):
+            await call(channel, "Check", api.CheckRequest(question=question).SerializeToString())
+        fresher = api.CheckRequest(question=question, options=api.Options(at_least_as_fresh="store:2"))
+        outcome = await call(channel, "Check", fresher.SerializeToString())
+
+    assert outcome.reason == "REVISION_NOT_REACHED"
 
 
 async def test_the_list_is_what_check_allows() -> None:

@@ -51,12 +51,8 @@ class Answers:
     asked: list[Question] = field(default_factory=list)
     told: list[dict[str, object]] = field(default_factory=list)
 
-    def again(self, said: bytes) -> Decision | None:
-        """Nothing is known: every question goes the long way."""
-        return None
-
-    def at_hand(self, question: Question, said: bytes = b"") -> Decision | None:
-        """As `again`."""
+    def at_hand(self, encoded: bytes, read: Callable[[], Question]) -> Decision | None:
+        """Nothing is: every question goes the long way."""
         return None
 
     async def authorize(

@@ -42,6 +42,10 @@ class _Held:
     last_seen: float
     published: bool
 
+    def until(self, grace: float) -> float:
+        """When it counts no more, if no later set has it; infinite while it is published."""
+        return math.inf if self.published else self.last_seen + grace
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRing:
@@ -93,7 +97,7 @@ class KeyRing:
             if kid is not None
             and kid not in held
             and kid not in withdrawn
-            and now - old.last_seen < self.rules.removed_grace
+            and now < old.last_seen + self.rules.removed_grace
         ]
         held |= {old.key.kid: old for old in removed[:MAX_RETAINED]}
         alone = len(usable) == 1 and (entries == 1 or not self.rules.only_published)
@@ -112,18 +116,18 @@ class KeyRing:
         """
         if self.usable_for(now) <= 0:
             raise KeysUnavailable
-        found, until = self._found(kid)
+        found, until = self._lookup(kid)
         return found if now < until else None
 
-    def _found(self, kid: str | None) -> tuple[VerificationKey | None, float]:
-        """The key of that id, and when its grace ends."""
+    def _lookup(self, kid: str | None) -> tuple[VerificationKey | None, float]:
+        """The key of that id, stale or not, and when its grace ends; infinite: it is published, or there is none."""
         if kid is None:
             return self._only, math.inf
         if kid in self.rules.denied:
             return None, math.inf
         held = self._held.get(kid)
         if held is not None:
-            return held.key, math.inf if held.published else held.last_seen + self.rules.removed_grace
+            return held.key, held.until(self.rules.removed_grace)
         lone = self._only
         if lone is not None and lone.kid is None and self.rules.nameless_fits_any:
             return lone, math.inf
@@ -131,8 +135,11 @@ class KeyRing:
 
     def trusts(self, key: VerificationKey, now: float) -> bool:
         """Whether that very key would still be found. Raises KeysUnavailable as `find`."""
-        found = self.find(key.kid, now)
-        return found is not None and same_key(found, key)
+        if now < self.trusted_until(key):
+            return True
+        if self.usable_for(now) <= 0:
+            raise KeysUnavailable
+        return False
 
     def trusted_for(self, key: VerificationKey, now: float) -> float:
         """Seconds until that very key is trusted no more if nothing is fetched meanwhile; 0 when it is not now."""
@@ -146,7 +153,7 @@ class KeyRing:
         if self.fetched_at is None:
             return -math.inf
         stale = self.fetched_at + self.rules.stale_after
-        found, until = self._found(key.kid)
+        found, until = self._lookup(key.kid)
         return min(stale, until) if found is not None and same_key(found, key) else -math.inf
 
     def withdraws(self, kid: str | None, now: float) -> bool:
@@ -165,7 +172,7 @@ class KeyRing:
     def keys(self, now: float) -> tuple[VerificationKey, ...]:
         """All keys that count now, published or within their grace."""
         grace = self.rules.removed_grace
-        return tuple(held.key for held in self._held.values() if held.published or now - held.last_seen < grace)
+        return tuple(held.key for held in self._held.values() if now < held.until(grace))
 
     def _without(self, withdrawn: frozenset[str], now: float) -> KeyRing:
         only = self._only

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from usherd.authenticate import signature
 from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
+from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.session_token import SessionVerifier, says_session
 from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.token_id import TokenIds
-from usherd.digest_cache import DigestCache
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
 from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
@@ -50,9 +50,9 @@ class Verifier:
         """
         data = check_size(token, self._max_size)
         digest = self._cache.digest(data)
-        known = self._recall(digest)
+        known = self.recall(digest)
         if known is not None:
-            return known.token
+            return known
         compact = take_apart(data, self._options)
         if self._session is not None and says_session(compact.claims):
             verified = self._session.verify(compact, self._clock())
@@ -61,24 +61,21 @@ class Verifier:
         self._cache.put(digest, verified)
         return verified.token
 
-    def verify_cached(self, token: str) -> CachedToken | None:
-        """The token, if it was verified before and still is genuine; None says nothing: ask `verify`.
+    def digest(self, token: str) -> bytes:
+        """What `recall` knows the token by. Raises Refusal as `verify` for a token too large or not ASCII."""
+        return self._cache.digest(check_size(token, self._max_size))
 
-        Raises Refusal as `verify` for a token too large or not ASCII, KeysUnavailable as `verify`.
+    def recall(self, digest: bytes) -> VerifiedToken | None:
+        """The token of that digest, if it was verified before and still is genuine; None says nothing: ask `verify`.
+
+        Raises KeysUnavailable as `verify`.
         """
-        return self._recall(self._cache.digest(check_size(token, self._max_size)))
-
-    def still_genuine(self, cached: CachedToken) -> bool:
-        """Whether a token that was verified before still is genuine. Raises KeysUnavailable as `verify`."""
-        validity = cached.validity
-        return validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached)
-
-    def _recall(self, digest: bytes) -> CachedToken | None:
         cached = self._cache.get(digest)
         if cached is None:
             return None
-        if self.still_genuine(cached):
-            return cached
+        validity = cached.validity
+        if validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached):
+            return cached.token
         # The long way finds the reason, and may find a new key.
         self._cache.forget(digest)
         return None

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from usherd.bounded import Memo
+from usherd.permit.route_form import MAX_METHOD_LETTERS
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)(:path)?\}")
 _METHOD_PREFIX = re.compile(r"([A-Z]+) (/.*)")
@@ -90,7 +91,7 @@ class RouteSet:
                 self._templates.append((method, compiled_template(path)))
             else:
                 self._literal.setdefault(path, set()).add(method)
-        # The same few routes are asked for again and again; the bound keeps made-up ones from filling memory.
+        # The same few routes are asked for again and again; the bounds keep made-up ones from filling memory.
         self._known: Memo[tuple[str, str, bool], bool] = Memo(512)
 
     def grants(self, method: str, route: str) -> bool:
@@ -106,7 +107,9 @@ class RouteSet:
         known = self._known.get(key)
         if known is None:
             known = self._search(method, route, absent_matches=absent_matches)
-            self._known.put(key, known)
+            # A question comes with any method, and is asked about before its form is.
+            if len(method) <= MAX_METHOD_LETTERS:
+                self._known.put(key, known)
         return known
 
     def _search(self, method: str, route: str, *, absent_matches: bool) -> bool:

@@ -6,33 +6,35 @@ import functools
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2
 from usherd.domain import MAX_DEPENDENCIES, Decision, Verdict
 from usherd.errors import Fault, Overloaded
-from usherd.rpc.messages import decision_message, fault_message, verdict_message
+from usherd.rpc.messages import decision_message, fault_message, verdict_message, whole_and_nanos
 
 MAX_ANSWER = 4 * 1024 * 1024
 """Bytes of the longest answer: what gRPC clients take unless they are told otherwise."""
 
 
+# The same in an AuthorizeResponse; a test compares the bytes of both.
 _DECISION = api.CheckResponse.DESCRIPTOR.fields_by_name["decision"].number
-"""The same in an AuthorizeResponse."""
 _DECISION_ID = decision_pb2.Decision.DESCRIPTOR.fields_by_name["decision_id"].number
 _VALID_UNTIL = decision_pb2.Decision.DESCRIPTOR.fields_by_name["valid_until"].number
+_LENGTH_DELIMITED = 2
 
 _TERMS_ONCE = api.AuthorizeResponse(terms=api.StreamTerms(mode=api.MODE_ONCE)).SerializeToString(deterministic=True)
 
 
-def check_response(decision: Decision, *, again: bool = False) -> bytes:
-    """A CheckResponse with that decision. `again`: its verdict was answered before, so its bytes are worth keeping."""
-    return _framed(decision, b"", again=again)
+def check_response(decision: Decision, *, keep: bool = False) -> bytes:
+    """A CheckResponse with that decision. `keep`: its verdict was answered before, so its bytes are worth keeping."""
+    return _framed(decision, b"", keep=keep)
 
 
-def authorize_response(decision: Decision, *, again: bool = False) -> bytes:
-    """An AuthorizeResponse with that decision, first and last of its stream; `again` as in `check_response`."""
-    # Messages that are written one after the other are one message (the wire format's law of concatenation).
-    return _framed(decision, _TERMS_ONCE, again=again)
+def authorize_response(decision: Decision, *, keep: bool = False) -> bytes:
+    """An AuthorizeResponse with that decision, first and last of its stream; `keep` as in `check_response`."""
+    return _framed(decision, _TERMS_ONCE, keep=keep)
 
 
 def batch_response(ids: Sequence[str], results: Sequence[Decision | Fault]) -> bytes:
@@ -81,39 +83,40 @@ _REMEMBERED = 32_768
 _LONGEST_REMEMBERED = 4096
 """Bytes of the longest verdict that is kept: what an end user or a token can make longer must not fill the memory."""
 
-_validity = decision_pb2.Decision().valid_until
+_validity = Timestamp()
 # Filled and read within one call, never across an await: making a message anew costs three times as much. It has
 # numbers alone, because a message keeps the room of each text that was ever put into it.
 
 _verdicts: OrderedDict[int, tuple[Verdict, bytes]] = OrderedDict()
 
 
-def _framed(decision: Decision, behind: bytes, *, again: bool) -> bytes:
+def _framed(decision: Decision, behind: bytes, *, keep: bool) -> bytes:
     """The field with the Decision, and what comes behind it.
 
-    The Decision is written in parts, in the order of its fields: the verdict, whose bytes stay, and the rest. Putting a
-    message into another one would copy it, which costs more.
+    The Decision is written in parts, in the order of its fields: the verdict, whose bytes stay, and the rest. What is
+    written one after the other is one message (the wire format's law of concatenation); to put a message into another
+    one would copy it, which costs more.
     """
-    verdict = _verdict_bytes(decision.verdict) if again else _serialised(decision.verdict)
+    verdict = _verdict_bytes(decision.verdict) if keep else _serialised(decision.verdict)
     own = decision.decision_id.encode()
-    _validity.seconds, micros = divmod(int(decision.valid_until * 1_000_000), 1_000_000)
-    _validity.nanos = micros * 1000
+    _validity.seconds, _validity.nanos = whole_and_nanos(decision.valid_until)
     validity = _validity.SerializeToString()
     revision, cacheable = _shared(decision.revision, decision.cacheable)
-    rest = b"".join(
-        (_head(_DECISION_ID, len(own)) if own else b"", own, revision, _head(_VALID_UNTIL, len(validity)), validity)
-    )
+    id_head = _tag_and_length(_DECISION_ID, len(own)) if own else b""
+    rest = b"".join((id_head, own, revision, _tag_and_length(_VALID_UNTIL, len(validity)), validity))
     size = len(verdict) + len(rest) + len(cacheable)
-    return b"".join((_head(_DECISION, size), verdict, rest, cacheable, behind))
+    return b"".join((_tag_and_length(_DECISION, size), verdict, rest, cacheable, behind))
 
 
+# As many as there are sizes of answers that are kept.
 @functools.lru_cache(maxsize=4096)
-def _head(field: int, size: int) -> bytes:
+def _tag_and_length(field: int, size: int) -> bytes:
     """What stands in front of a field that has so many bytes."""
-    return _varint(field << 3 | 2) + _varint(size)
+    return _varint(field << 3 | _LENGTH_DELIMITED) + _varint(size)
 
 
 def _varint(number: int) -> bytes:
+    """The number in the wire format: seven bits a byte, the low ones first."""
     written = bytearray()
     while number > 0x7F:
         written.append(number & 0x7F | 0x80)
@@ -124,7 +127,7 @@ def _varint(number: int) -> bytes:
 
 @functools.lru_cache(maxsize=64)
 def _shared(revision: str, cacheable: bool) -> tuple[bytes, bytes]:
-    """The fields that many answers have in common, one after the other."""
+    """(revision, cacheable), each as a field: many answers have them in common."""
     return (
         decision_pb2.Decision(revision=revision).SerializeToString(),
         decision_pb2.Decision(cacheable=cacheable).SerializeToString(),

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 from typing import cast
 
-from google.protobuf.timestamp_pb2 import Timestamp
-
 from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
 from usherd.decide import answer_to
 from usherd.domain import (
@@ -29,7 +27,7 @@ def decision_message(decision: Decision) -> decision_pb2.Decision:
     message = verdict_message(decision.verdict)
     message.decision_id = decision.decision_id
     message.revision = decision.revision
-    message.valid_until.CopyFrom(_timestamp(decision.valid_until))
+    message.valid_until.seconds, message.valid_until.nanos = whole_and_nanos(decision.valid_until)
     message.cacheable = decision.cacheable
     return message
 
@@ -122,10 +120,14 @@ def _shadow(shadow: ShadowVerdict) -> decision_pb2.ShadowVerdict:
     )
 
 
-def _timestamp(seconds: float) -> Timestamp:
+def whole_and_nanos(seconds: float) -> tuple[int, int]:
+    """Seconds since the epoch as a Timestamp has them, cut to whole microseconds.
+
+    Towards the past, and the whole seconds first, whose product would be rounded up: an answer is never kept longer
+    than it holds.
+    """
     whole = int(seconds)
-    # Cut to whole microseconds, towards the past: an answer is never kept longer than it holds.
-    return Timestamp(seconds=whole, nanos=int((seconds - whole) * 1_000_000) * 1000)
+    return whole, int((seconds - whole) * 1_000_000) * 1000
 
 
 def fault_message(fault: Fault) -> fault_pb2.Fault:

@@ -67,19 +67,17 @@ class AuthorizationService:
         request = parse_asked(api.AuthorizeRequest, data)
         translate.check_mode(request)
         decision = self._decision_at_hand(request)
-        return None if decision is None else answers.authorize_response(decision, again=True)
+        return None if decision is None else answers.authorize_response(decision, keep=True)
 
     def _check_at_hand(self, data: bytes) -> bytes | None:
         decision = self._decision_at_hand(parse_asked(api.CheckRequest, data))
-        return None if decision is None else answers.check_response(decision, again=True)
+        return None if decision is None else answers.check_response(decision, keep=True)
 
     def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest) -> Decision | None:
-        said, wishes = translate.said(request), translate.wishes(request)
+        encoded, wishes = translate.encoded(request), translate.wishes(request)
         if wishes.explain or wishes.at_least is not None or self._gate.closed:
             return None
-        decision = self._authorizer.again(said)
-        if decision is None:
-            decision = self._authorizer.at_hand(translate.question(request), said)
+        decision = self._authorizer.at_hand(encoded, lambda: translate.question(request))
         if decision is not None:
             _note(decision, wishes)
         return decision

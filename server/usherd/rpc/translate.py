@@ -25,7 +25,7 @@ _MODES = frozenset({api.MODE_UNSPECIFIED, api.MODE_ONCE})
 
 
 class Wishes(NamedTuple):
-    """What a caller asks for besides the decision. A tuple, as questions are."""
+    """What a caller asks for besides the decision. A tuple: one is made for each call, as of questions."""
 
     explain: bool = False
     at_least: tuple[str, int] | None = None
@@ -44,8 +44,10 @@ def question(request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRe
     return _question(asked, asked.token)
 
 
-def said(request: api.AuthorizeRequest | api.CheckRequest) -> bytes:
-    """Bytes that say the question in full, and nothing else. Raises InvalidRequest (QUESTION_MISSING)."""
+def encoded(request: api.AuthorizeRequest | api.CheckRequest) -> bytes:
+    """Bytes that say the whole question. Equal bytes are equal questions; fields that this version does not know are
+    in them, and make another one. Raises InvalidRequest (QUESTION_MISSING).
+    """
     if not request.HasField("question"):
         raise InvalidRequest(FaultReason.QUESTION_MISSING)
     return request.question.SerializeToString()
@@ -53,7 +55,7 @@ def said(request: api.AuthorizeRequest | api.CheckRequest) -> bytes:
 
 def _question(asked: question_pb2.Question, token: str) -> Question:
     wish = asked.WhichOneof("team_wish")
-    # Most read fields that are not set as they are: to ask first costs as much.
+    # What is not set reads as empty: to ask first whether it is set would cost as much as to read it.
     return Question(
         token,
         asked.route,

@@ -158,9 +158,7 @@ class KeySets:
         """As `ports.Keys.trusts`."""
         parts = self._parts.get(key.issuer)
         if parts is not None and len(parts) == 1:
-            ring, now = parts[0].ring, self._stopwatch()
-            # Nearly always it is, and this is the short way to know.
-            return now < ring.trusted_until(key) or ring.trusts(key, now)
+            return parts[0].ring.trusts(key, self._stopwatch())
         found = self.find(key.issuer, key.kid)
         return found is not None and same_key(found, key)
 
@@ -168,8 +166,7 @@ class KeySets:
         """As `ports.Keys.usable_for`; of several key sets, at most until the next of them is past its bound."""
         now, parts = self._stopwatch(), self._parts.get(key.issuer, ())
         if len(parts) == 1:
-            left = parts[0].ring.trusted_until(key) - now
-            return left if left > 0 else 0.0
+            return parts[0].ring.trusted_for(key, now)
         rings = [keys.ring for keys in parts if keys.ring.usable_for(now) > 0]
         if not rings or any(keys.ring.withdraws(key.kid, now) for keys in parts):
             return 0.0

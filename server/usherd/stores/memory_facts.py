@@ -21,7 +21,8 @@ class MemoryFacts:
     tables: Tables
     states: Sharded[BudgetOwner, BudgetState] = field(repr=False)
     """The states that spend has brought about; every other budget is where nothing was spent."""
-    _budgets: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
+    _known_states: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
+    """What `budget` has found: each question asks for several, and to find the row anew costs more than the check."""
 
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id, for the only issuer."""
@@ -62,13 +63,13 @@ class MemoryFacts:
 
     def budget(self, owner: BudgetOwner) -> BudgetState:
         """Where the owner's spend stands against the maximum of its row; WITHIN when the row has none."""
-        state = self._budgets.get(owner)
+        state = self._known_states.get(owner)
         if state is None:
             state = self.states.get(owner)
             if state is None:
                 budget = self.tables.budget(owner)
                 state = BudgetState.WITHIN if budget is None else budget.state(0)
-            self._budgets.put(owner, state)
+            self._known_states.put(owner, state)
         return state
 
     def _may_claim(self, issuer: str, team: Team) -> bool:

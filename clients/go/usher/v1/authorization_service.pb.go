@@ -630,8 +630,7 @@ type ListModelsResponse struct {
 	Models []*ListModelsResponse_Model `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
 	// Pass it as `page_token` for the next page. Empty: this was the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	// Set when no model was asked about, because the question is denied whatever the model. `models` is empty
-	// then. It is never ALLOW.
+	// Set when the question is denied whatever the model. `models` is empty then. It is never ALLOW.
 	Denial *Decision `protobuf:"bytes,3,opt,name=denial,proto3" json:"denial,omitempty"`
 	// The revision of the directory that was read.
 	Revision      string `protobuf:"bytes,4,opt,name=revision,proto3" json:"revision,omitempty"`

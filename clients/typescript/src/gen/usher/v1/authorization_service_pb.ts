@@ -400,8 +400,7 @@ export type ListModelsResponse = Message<"usher.v1.ListModelsResponse"> & {
   nextPageToken: string;
 
   /**
-   * Set when no model was asked about, because the question is denied whatever the model. `models` is empty
-   * then. It is never ALLOW.
+   * Set when the question is denied whatever the model. `models` is empty then. It is never ALLOW.
    *
    * @generated from field: usher.v1.Decision denial = 3;
    */

@@ -1,4 +1,4 @@
-"""Remembers what is known of a text, and not the text: under a digest that nobody outside the process can compute."""
+"""Remembers what is known of some bytes, and not the bytes: under a digest that nobody else can compute."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class DigestCache(Generic[V]):
         self._size = size
         self._values: OrderedDict[bytes, V] = OrderedDict()
         bound = binding.encode()
-        # The length in front keeps the end of the binding and the beginning of a text apart.
+        # The length in front keeps the end of the binding and the beginning of the bytes apart.
         self._keyed = hashlib.blake2b(
             len(bound).to_bytes(8, "big") + bound, digest_size=32, key=secrets.token_bytes(32)
         )
 
-    def digest(self, text: bytes) -> bytes:
-        """The key under which something is remembered of the text."""
+    def digest(self, data: bytes) -> bytes:
+        """The key under which something is remembered of these bytes."""
         keyed = self._keyed.copy()
-        keyed.update(text)
+        keyed.update(data)
         return keyed.digest()
 
     def get(self, digest: bytes) -> V | None:

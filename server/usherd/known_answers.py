@@ -1,0 +1,58 @@
+"""Remembers what questions were answered with, by their encoding: most are asked again and again.
+
+A verdict stands as long as everything does that it depends on. The state of the directory is the same for all that are
+remembered here; whether the token still is genuine, and still means the same holder, is to be asked before each use.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from usherd.authenticate.digest_cache import DigestCache
+from usherd.domain import Verdict
+from usherd.judge import Genuine
+from usherd.ports import Facts
+
+MAX_ENCODED = 16_384
+"""Bytes of a question that is remembered: its digest must cost less than to find the answer anew."""
+
+
+class KnownAnswer(NamedTuple):
+    """A verdict, and whose it is. The token is known by its digest: what is remembered of it has its own bounds."""
+
+    token_digest: bytes
+    holder: Genuine
+    verdict: Verdict
+
+
+class KnownAnswers:
+    """The most recently used ones, at most `size` (0: none); all by one state of the directory and one policy.
+
+    The encodings themselves are not kept: there are tokens in them.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._cache: DigestCache[KnownAnswer] = DigestCache(size, "")
+        self._facts: Facts | None = None
+        """What all of them were judged by. One object: what is remembered must not keep old directories alive."""
+
+    def get(self, encoded: bytes, facts: Facts) -> KnownAnswer | None:
+        """What the question of that encoding was answered with."""
+        if facts is not self._facts:
+            self._begin_anew(facts)
+            return None
+        return None if len(encoded) > MAX_ENCODED else self._cache.get(self._cache.digest(encoded))
+
+    def put(self, encoded: bytes, answer: KnownAnswer, facts: Facts) -> None:
+        """Remembers an answer to the question of that encoding, unless that is too long."""
+        if facts is not self._facts:
+            self._begin_anew(facts)
+        if len(encoded) <= MAX_ENCODED:
+            self._cache.put(self._cache.digest(encoded), answer)
+
+    def _begin_anew(self, facts: Facts) -> None:
+        self._cache.clear()
+        self._facts = facts
+
+    def __len__(self) -> int:
+        return len(self._cache)
