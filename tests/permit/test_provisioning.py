@@ -314,3 +314,19 @@ def test_an_address_that_is_not_accepted_makes_no_row(email: Any, written_too: b
 
     assert asking.reason(claims={"groups": ["a"], "email": email}) == "ALLOWED"
     assert bool(written(asking)) is written_too
+
+
+@pytest.mark.parametrize(
+    ("approles", "role"), [(["viewers"], "internal_user_viewer"), (["others"], "internal_user"), ([], "internal_user")]
+)
+def test_where_rows_make_no_administrators_a_role_stays_until_the_provider_says_another(
+    approles: list[str], role: str
+) -> None:
+    known = replace(ALICE, role="internal_user", models=("*",))
+    rules = replace(USERS, role_map=(("viewers", "internal_user_viewer"),), sync_roles=True)
+    asking = replace(world(user_rules=rules, options={"user.directory_role": "ignored"}), users=(known,))
+
+    asking.reason(claims={"approles": approles, "roles": "Reader"})
+
+    rows = [write.row for write in written(asking)]
+    assert [each.role for each in rows if isinstance(each, User)] == ([] if role == known.role else [role])

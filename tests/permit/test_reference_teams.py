@@ -340,3 +340,14 @@ def test_a_request_without_a_model_goes_on_without_a_team_where_none_qualifies()
     assert answer(asking, claims={"team": "a"}, model="gpt-4o") == ("MODEL_NOT_GRANTED", "", "")
     # Whoever names no team has none that could fail to qualify.
     assert answer(asking, claims={}, model="o1") == ("ALLOWED", "", "")
+
+
+def test_where_aliases_are_ignored_a_teams_list_is_held_against_the_name_that_is_asked_for() -> None:
+    asking = World(
+        policy=policy(model_aliases={"gpt-4o": "o1"}, options=with_values(STRICT, {"team.model_rules": "exact"})),
+        teams=(Team(id="a", models=("gpt-4o",)), Team(id="b", models=("o1",))),
+    )
+
+    reasons = [asking.reason(claims={"groups": [team]}, model="gpt-4o") for team in ("a", "b")]
+
+    assert reasons == ["ALLOWED", "MODEL_NOT_GRANTED"]

@@ -288,3 +288,13 @@ def test_a_method_that_can_be_none_is_matched_and_not_remembered(letters: int, i
     assert routes.grants("G" * letters, "/a")
     assert not routes.grants("G" * letters, "/b")
     assert len(routes._known) == 2 * is_kept
+
+
+@pytest.mark.parametrize(("route", "reason"), [("/azure/x", "END_USER_REQUIRED"), ("/v1/models", "ALLOWED")])
+def test_routes_are_the_language_models_by_a_text_within_them(route: str, reason: str) -> None:
+    reads_all = role(grants=Grant(routes=("/*",), models=("*",)))
+    rules = RouteRules(llm=(CHAT,), llm_within=("/azure/",), end_user_required=True)
+
+    assert (
+        World(policy=policy(roles=(reads_all,), routes=rules)).reason(claims={"roles": "Reader"}, route=route) == reason
+    )

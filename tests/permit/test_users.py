@@ -319,3 +319,24 @@ def test_guardrails_are_changed_by_teams_that_may(modifiable: bool, modifies: bo
 
     assert asking.reason(claims={"groups": ["a"]}, modifies_guardrails=modifies) == reason
     assert asking.reason(claims={"groups": []}, modifies_guardrails=modifies) == "ALLOWED"
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [({}, "ALLOWED"), ({"user.email_adoption": "on"}, "CLAIM_INVALID"), ({"user.email_as_id": True}, "CLAIM_INVALID")],
+)
+def test_an_address_that_finds_or_names_users_must_not_be_unverified(options: dict[str, Any], reason: str) -> None:
+    world = World(policy=policy(options=with_values(STRICT, options)))
+
+    assert world.reason(claims={"roles": "Reader", "email": "a@b.example", "email_verified": False}) == reason
+
+
+def test_an_unknown_user_administers_no_organization() -> None:
+    world = World(
+        policy=policy(routes=RouteRules(organization_admin=("/v1/models",))), organizations=(Organization(id="acme"),)
+    )
+    claims = {"roles": "Reader", "org": "acme"}
+
+    reason = world.reason(claims=claims, route="/v1/models", model=None, organization_id="acme")
+
+    assert reason == "ORGANIZATION_ROLE_REQUIRED"
