@@ -87,10 +87,12 @@ def test_there_are_no_more_of_them_than_there_may_be(size: int) -> None:
     known = KnownAnswers(size)
 
     for number in range(5):
-        known.put(bytes([number]), KnownAnswer(b"", holder_of(world), decision.verdict), facts)
+        known.put(known.key(bytes([number])), KnownAnswer(b"", holder_of(world), decision.verdict), facts)
 
     assert len(known) == size
-    assert [known.get(bytes([number]), facts) is not None for number in range(5)] == [5 - size <= n for n in range(5)]
+    assert [known.get(known.key(bytes([number])), facts) is not None for number in range(5)] == [
+        5 - size <= n for n in range(5)
+    ]
 
 
 @pytest.mark.parametrize(("size", "is_kept"), [(MAX_ENCODED, True), (MAX_ENCODED + 1, False)])

@@ -36,7 +36,8 @@ class AtHand:
             facts = self._directory.at_hand()
             if facts is None:
                 return None
-            known = self._known.get(encoded, facts)
+            key = self._known.key(encoded)
+            known = self._known.get(key, facts)
             # A token that was verified anew since then, by another key, means another holder.
             if known is not None and self._holders.at_hand(known.token_digest) is known.holder:
                 return self._decisions.of(known.verdict, known.holder, facts)
@@ -46,7 +47,7 @@ class AtHand:
             verdict = None if holder is None else self._verdicts.known(holder, question, facts)
             if holder is None or verdict is None:
                 return None
-            self._known.put(encoded, KnownAnswer(digest, holder, verdict), facts)
+            self._known.put(key, KnownAnswer(digest, holder, verdict), facts)
             return self._decisions.of(verdict, holder, facts)
         except (Refusal, Fault):
             return None

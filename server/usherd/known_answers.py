@@ -36,19 +36,23 @@ class KnownAnswers:
         self._facts: Facts | None = None
         """What all of them were judged by. One object: what is remembered must not keep old directories alive."""
 
-    def get(self, encoded: bytes, facts: Facts) -> KnownAnswer | None:
-        """What the question of that encoding was answered with."""
+    def key(self, encoded: bytes) -> bytes | None:
+        """What the question of that encoding is known by; None: it is too long to be known."""
+        return None if len(encoded) > MAX_ENCODED else self._cache.digest(encoded)
+
+    def get(self, key: bytes | None, facts: Facts) -> KnownAnswer | None:
+        """What the question of that key was answered with."""
         if facts is not self._facts:
             self._begin_anew(facts)
             return None
-        return None if len(encoded) > MAX_ENCODED else self._cache.get(self._cache.digest(encoded))
+        return None if key is None else self._cache.get(key)
 
-    def put(self, encoded: bytes, answer: KnownAnswer, facts: Facts) -> None:
-        """Remembers an answer to the question of that encoding, unless that is too long."""
+    def put(self, key: bytes | None, answer: KnownAnswer, facts: Facts) -> None:
+        """Remembers an answer to the question of that key."""
         if facts is not self._facts:
             self._begin_anew(facts)
-        if len(encoded) <= MAX_ENCODED:
-            self._cache.put(self._cache.digest(encoded), answer)
+        if key is not None:
+            self._cache.put(key, answer)
 
     def _begin_anew(self, facts: Facts) -> None:
         self._cache.clear()
