@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli import ask, config, dev, parity, serve, shadow, test, token
+from usherd.cli import ask, completion, config, dev, parity, serve, shadow, test, token
 from usherd.cli.console import HELP, say
 
 app = typer.Typer(
@@ -21,6 +21,8 @@ app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
 app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
+app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
+completion.answer_shells()
 app.add_typer(config.app, name="config")
 app.add_typer(token.app, name="token")
 app.add_typer(dev.app, name="dev")
