@@ -3,185 +3,101 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import gc
-import itertools
-import secrets
 import signal
-import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from functools import partial
 
 import structlog
 
-from usherd.authenticate.key_rules import Dropped
-from usherd.authenticate.verifier import Verifier
-from usherd.authorizer import Authorizer
-from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings
-from usherd.policy import Policy
-from usherd.ports import Hook, NewId
+from usherd.config.settings import ServerSettings, Settings
+from usherd.house import issuer_keys
+from usherd.moving import Moving
+from usherd.reloads import Reloads
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, check_listen, serving
+from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
-from usherd.shadow import Answering, Shadowed
-from usherd.stores.budgets import Budget
 from usherd.stores.documents import LoadFailed
-from usherd.stores.heard_hook import HeardHook
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
-from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
-from usherd.stores.memory_directory import MemoryDirectory, new_store_id
-from usherd.stores.operator_hook import OperatorHook
-from usherd.stores.provider_cache import ProviderCache
-from usherd.stores.provider_http import provider_http
-from usherd.stores.provisioning import bounded
-from usherd.stores.refreshed_keys import KeyEvent
-from usherd.telemetry.shadow_log import ShadowLog
+from usherd.stores.key_sources import GivenKeySet, PemFile
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
 
-_ALARMING = tuple(cause for cause in Dropped if cause.alarming)
-"""Why keys are dropped that tell of a published secret, or of an issuer that contradicts itself."""
-
 _log = structlog.stdlib.get_logger("usherd.app")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class House:
-    """Everything that answers questions, without a server around it."""
-
-    authorizer: Answering
-    verifier: Verifier
-    keys: KeySets
-    shadow_log: ShadowLog | None = None
-    """None: there is no candidate policy."""
-
-    def tell_shadow(self, *, last: bool = False) -> None:
-        """Writes what the candidate policy would have answered otherwise, when it is time or for the last time."""
-        if isinstance(self.authorizer, Shadowed) and self.shadow_log is not None:
-            if last:
-                self.shadow_log.summary(self.authorizer.tally())
-            else:
-                self.shadow_log.tick(self.authorizer.tally)
-
-
-@asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[House]:
-    """The house, with its keys loaded or known to be out of reach. What opened first closes last.
-
-    Raises GivenKeysUnusable when keys that the configuration gives in full cannot be used.
-    """
-    async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
-        made = KeySets(
-            map(issuer_keys, settings.keys),
-            http=http,
-            cache=ProviderCache(time.time),
-            stopwatch=time.monotonic,
-            on_event=_log_key_event,
-        )
-        keys = await stack.enter_async_context(made.running())
-        directory = MemoryDirectory(
-            new_store_id(),
-            settings.directory,
-            bare_ids_for=settings.only_issuer,
-            everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
-            clock=time.time,
-        )
-        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
-        hook = None if settings.hook is None else _operator_hook(settings.hook)
-        if settings.shadow is None:
-            live = _authorizer(settings, settings.policy, verifier, keys, directory, hook, writes=True)
-            yield House(authorizer=live, verifier=verifier, keys=keys)
-            return
-        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
-        # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
-        heard = None if hook is None else HeardHook(hook)
-        again = None if heard is None else heard.again
-        live = _authorizer(settings, settings.policy, verifier, keys, directory, heard, writes=True)
-        candidate = _authorizer(settings, settings.shadow, others, keys, directory, again, writes=False)
-        shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
-        shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
-        yield House(authorizer=shadowed, verifier=verifier, keys=keys, shadow_log=shadow_log)
-
-
-def _authorizer(
+async def serve(
     settings: Settings,
-    policy: Policy,
-    verifier: Verifier,
-    keys: KeySets,
-    directory: MemoryDirectory,
-    hook: Hook | None,
     *,
-    writes: bool,
-) -> Authorizer:
-    """Who answers under one policy. A candidate's has nothing to write with."""
-    return Authorizer(
-        policy=policy,
-        verifier=verifier,
-        keys=keys,
-        directory=directory,
-        clock=time.time,
-        stopwatch=time.monotonic,
-        new_id=id_maker(),
-        provisioning=bounded(directory, policy, time.monotonic) if writes else None,
-        hook=hook,
-        hook_is_pure=settings.hook is not None and settings.hook.pure,
-    )
-
-
-async def serve(settings: Settings, *, on_ready: Callable[[str], None] = lambda address: None) -> None:
+    load: Callable[[], Settings] | None = None,
+    on_ready: Callable[[str], None] = lambda address: None,
+) -> None:
     """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
 
-    `on_ready` hears the address, with the port that was really taken. Raises AddressUnusable, TlsUnusable,
-    GivenKeysUnusable.
+    `load` gives the configuration anew, or raises ConfigError; it is called at SIGHUP and when one of the files has
+    changed. None: the first one stays. `on_ready` hears the address, with the port that was really taken. Raises
+    AddressUnusable, TlsUnusable, GivenKeysUnusable.
     """
-    for warning in settings.policy.warnings:
-        _log.warning("insecure_setting", setting=warning)
+    _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
     check_listen(_listen(settings.server))
     stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:
-        house = await stack.enter_async_context(opened(settings))
+        moving = await Moving.into(settings)
+        stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.
-        stack.callback(house.tell_shadow, last=True)
-        readiness.policy_loaded([issuer.name for issuer in settings.policy.issuers])
+        stack.callback(lambda: moving.house.tell_shadow(last=True))
         readiness.directory(fresh=True)
-        tell_keys(house.keys, settings, readiness)
+        tell_policy(moving, readiness)
         server = await stack.enter_async_context(
             serving(
-                house.authorizer,
+                moving.house.authorizer,
                 listen=_listen(settings.server),
                 limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
                 readiness=readiness,
                 may_explain=_may_explain(settings.server),
             )
         )
+        reloads = stack.enter_context(Reloads(moving, load, partial(_begin, moving, server, readiness)))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
-            tell_keys(house.keys, settings, readiness)
-            house.tell_shadow()
+            tell_keys(moving.house.keys, moving.settings, readiness)
+            moving.house.tell_shadow()
+            reloads.look()
         _log.info("draining", seconds=settings.server.drain)
     _log.info("stopped")
+
+
+def _begin(moving: Moving, server: Serving, readiness: Readiness) -> None:
+    """Another house answers from now on."""
+    server.answer_with(moving.house.authorizer)
+    tell_policy(moving, readiness)
+    _warn(moving.settings)
+
+
+def _warn(settings: Settings) -> None:
+    for warning in settings.policy.warnings:
+        _log.warning("insecure_setting", setting=warning)
+
+
+def tell_policy(moving: Moving, readiness: Readiness) -> None:
+    """Reports which policy is in force, and which of its issuers' keys can be used."""
+    readiness.policy_loaded([issuer.name for issuer in moving.settings.policy.issuers])
+    tell_keys(moving.house.keys, moving.settings, readiness)
 
 
 def tell_keys(keys: KeySets, settings: Settings, readiness: Readiness) -> None:
     """Reports which issuers' keys can be used now."""
     for issuer in settings.policy.issuers:
         readiness.issuer(issuer.name, usable=keys.usable(issuer.name))
-
-
-def id_maker() -> NewId:
-    """Makes ids of 26 characters: 10 random ones for this life of the process, and a count. They are no secrets."""
-    life = base64.b32encode(secrets.token_bytes(7))[:10].decode().lower()
-    return map(f"{life}{{:016x}}".format, itertools.count(1)).__next__
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
@@ -228,53 +144,6 @@ def _listen(server: ServerSettings) -> Listen:
 
 def _may_explain(server: ServerSettings) -> bool:
     return server.explanations == "on" or (server.explanations == "auto" and is_local(server.address))
-
-
-def _operator_hook(hook: HookSettings) -> OperatorHook:
-    def tell(seconds: float) -> None:
-        _log.warning("hook_slow", hook=hook.name, seconds=round(seconds, 3), timeout=hook.timeout)
-
-    return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=time.monotonic, on_slow=tell)
-
-
-def issuer_keys(keys: KeySettings) -> IssuerKeys:
-    """Where the keys of one issuer come from, and what they may do, in the words of the key stores."""
-    refresh = keys.refresh
-    made = IssuerKeys(
-        name=keys.name,
-        issuer=keys.issuer,
-        algorithms=keys.algorithms,
-        source=_source(keys),
-        refresh=Refresh(
-            every=refresh.every,
-            stale_for=refresh.stale_for,
-            removed_grace=refresh.removed_grace,
-            unknown_kid_cooldown=refresh.unknown_kid_cooldown,
-            timeout=refresh.timeout,
-        ),
-        denied=keys.denied,
-        options=keys.options,
-    )
-    return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
-
-
-def _source(keys: KeySettings) -> KeySource:
-    if keys.discovery_url is not None:
-        return Discovery(url=keys.discovery_url)
-    if keys.jwks_urls:
-        return KeySetUrls(urls=keys.jwks_urls)
-    if keys.pem_file is not None:
-        return PemFile(path=keys.pem_file)
-    document = keys.jwks if keys.jwks is not None else keys.jwks_file
-    if document is None:
-        raise ValueError(f"issuer {keys.name}: no source of keys")
-    return GivenKeySet(document=document)
-
-
-def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
-    alarming = event is KeyEvent.FAILED or any(fields.get(f"dropped_{cause.value}") for cause in _ALARMING)
-    tell = _log.warning if alarming else _log.info
-    tell(event.value, **fields)
 
 
 def check(settings: Settings) -> None:

@@ -12,12 +12,13 @@ import pytest
 
 from config_files import ISSUER, settings
 from keyring import key_pair
-from usherd.app import check, id_maker, opened, tell_keys
+from usherd.app import check, tell_keys
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import AUDIENCE, DIRECTORY_TEXT, PEOPLE, config_text, token_of
 from usherd.config.settings import Settings
 from usherd.domain import Question
 from usherd.errors import KeysUnavailable
+from usherd.house import id_maker, opened
 from usherd.reasons import Reason
 from usherd.rpc.address import AddressUnusable
 from usherd.rpc.health import Readiness

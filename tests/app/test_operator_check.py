@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from config_files import settings
-from usherd.app import opened
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import DIRECTORY_TEXT, PEOPLE, config_text, token_of
 from usherd.domain import Question
 from usherd.errors import InternalFault
+from usherd.house import opened
 from usherd.reasons import Reason
 
 MODULE = """\

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from config_files import settings
-from usherd.app import opened
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import DIRECTORY_TEXT, Person, config_text, token_of
 from usherd.config.settings import Settings
 from usherd.domain import Question
 from usherd.errors import Overloaded
+from usherd.house import opened
 from usherd.reasons import Reason
 
 PROVISION = "users: {provision: {when: {teams: true}, defaults: {max_budget: 0}, per_minute: 1}}\n"

@@ -45,10 +45,18 @@ def _cache(clock: Hands) -> ProviderCache:
 @pytest.fixture(name="run")
 def _run(stopwatch: Hands, events: Events, cache: ProviderCache) -> RunKeySets:
     @asynccontextmanager
-    async def run(*issuers: IssuerKeys, first_loads_patience: float = 10.0) -> AsyncIterator[KeySets]:
+    async def run(
+        *issuers: IssuerKeys, first_loads_patience: float = 10.0, before: KeySets | None = None
+    ) -> AsyncIterator[KeySets]:
         async with provider_http(allow_loopback_http=True) as http:
             key_sets = KeySets(
-                issuers, http=http, cache=cache, stopwatch=stopwatch, on_event=events, chance=lambda: 1.0
+                issuers,
+                http=http,
+                cache=cache,
+                stopwatch=stopwatch,
+                on_event=events,
+                chance=lambda: 1.0,
+                before=before,
             )
             async with key_sets.running(first_loads_patience) as keys:
                 yield keys

@@ -8,7 +8,9 @@ import pytest
 
 from stores.directories import ROWS, Open, facts_of
 from usherd.errors import Precondition
-from usherd.facts import EndUser, Organization, Rows, Team, User
+from usherd.facts import EndUser, Organization, Rows, Team, User, Write, WriteKind
+from usherd.stores.budgets import NO_BUDGET
+from usherd.stores.memory_directory import MemoryDirectory
 
 
 async def test_facts_stay_as_they_were_when_the_directory_changes(open_directory: Open) -> None:
@@ -128,3 +130,16 @@ async def test_one_identity_given_twice_to_one_user_is_one(open_directory: Open)
 
     async with open_directory(rows, "one") as opened:
         assert (await facts_of(opened.directory)).user("one", "s") is not None
+
+
+async def test_rows_that_were_prepared_before_a_write_get_a_revision_after_it() -> None:
+    directory = MemoryDirectory("store", Rows(teams=(Team(id="red"),)), bare_ids_for="idp")
+    prepared = directory.prepared(Rows(teams=(Team(id="red", blocked=True),)), "idp", NO_BUDGET)
+    await directory.write([Write(WriteKind.CREATE_TEAM, Team(id="blue"))])
+
+    revision = directory.adopt(prepared)
+
+    red = directory.at_hand().team("idp", "red")
+    assert red is not None
+    assert (red.blocked, red.revision, revision) == (True, "3", 3)
+    assert directory.at_hand().team("idp", "blue") is None

@@ -109,6 +109,16 @@ class KeyRing:
             _withdrawn=self._withdrawals(withdrawn - held.keys(), held.keys(), now),
         )
 
+    def under(self, rules: RingRules) -> KeyRing:
+        """The same keys under other rules. Those that these deny are gone."""
+        ring = replace(self, rules=rules)
+        only = self._only
+        return replace(
+            ring,
+            _held={kid: held for kid, held in self._held.items() if not ring._denies(held.key)},
+            _only=None if only is None or ring._denies(only) else only,
+        )
+
     def find(self, kid: str | None, now: float) -> VerificationKey | None:
         """The trusted key of that id; `kid` None: the only key that the newest set has, if it is alone in it.
 

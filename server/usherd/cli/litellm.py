@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ from usherd.cli.console import fail, warn
 from usherd.cli.settings import settings_of
 from usherd.config.document import read_document
 from usherd.config.litellm import Imported, files
+from usherd.config.load import load
 from usherd.config.problems import ConfigError
 from usherd.config.settings import Settings
 
@@ -54,10 +56,34 @@ def imported(file: Path, version: LitellmVersion, ignore: list[str] | None) -> I
 def checked(found: Imported, file: Path, directory: Path | None = None) -> Settings:
     """The settings of an imported configuration; what is wrong with them goes to standard error, with exit code 2."""
     try:
-        people = None if directory is None else read_document(directory)
-        return files.settings_of(found, file, os.environ, people=people)
+        return _settings(found, file, directory)
     except ConfigError as error:
         fail(str(error))
+
+
+def loaded(
+    config: Path | None,
+    litellm: Path | None,
+    directory: Path | None,
+    version: LitellmVersion,
+    ignore: list[str] | None,
+) -> Settings:
+    """The settings by the one of both files that is given. Raises ConfigError."""
+    if litellm is None:
+        if config is None:
+            raise ValueError("expected a file")
+        return load(config)
+    return _settings(
+        files.import_file(litellm, os.environ, version=version.value, ignore=ignore or ()), litellm, directory
+    )
+
+
+def _settings(found: Imported, file: Path, directory: Path | None) -> Settings:
+    people = None if directory is None else read_document(directory)
+    settings = files.settings_of(found, file, os.environ, people=people)
+    # What is watched is LiteLLM's file, and not what was made of it in memory.
+    named = (file,) if directory is None else (file, directory)
+    return replace(settings, files=(*named, *settings.files[1:]))
 
 
 def chosen_settings(

@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from usherd.cli.console import fail, say
-from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
+from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings, loaded
+from usherd.config.settings import Settings
 
 EXAMPLES = """\b
 Examples:
@@ -20,7 +21,8 @@ Examples:
   usherd serve --config usherd.yaml --address unix:/run/usherd.sock
   usherd serve --litellm-config config.yaml --directory directory.yaml
 
-SIGTERM and SIGINT drain: calls finish, then the exit code is 0. A second signal kills."""
+SIGTERM and SIGINT drain: calls finish, then the exit code is 0. A second signal kills.
+SIGHUP reads the configuration again, and so does a change of its files; one that does not load changes nothing."""
 
 
 def serve(
@@ -46,11 +48,16 @@ def serve(
     from usherd.telemetry import log
 
     log.configure(form=settings.log, level=settings.log_level)
-    if address is not None:
-        settings = replace(settings, server=replace(settings.server, address=address))
+
+    def at(found: Settings) -> Settings:
+        return found if address is None else replace(found, server=replace(found.server, address=address))
+
+    def again() -> Settings:
+        return at(loaded(config, litellm_config, directory, litellm_version, ignore))
+
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(app.serve(settings, on_ready=lambda where: say(f"usherd serves on {where}")))
+            runner.run(app.serve(at(settings), load=again, on_ready=lambda where: say(f"usherd serves on {where}")))
     except (AddressUnusable, TlsUnusable, GivenKeysUnusable) as error:
         fail(f"{config or litellm_config}: {error}")
 

@@ -13,7 +13,7 @@ from usherd.config.problems import ConfigError
 from usherd.config.settings import Settings
 
 if TYPE_CHECKING:
-    from usherd.app import House
+    from usherd.house import House
 
 
 @asynccontextmanager
@@ -23,13 +23,13 @@ async def opened_here(settings: Settings) -> AsyncIterator[House]:
     Keys that cannot be used end the command.
     """
     # Only now: the house brings gRPC with it, which takes longer to import than most commands to run.
-    from usherd import app
+    from usherd import house as rooms
     from usherd.stores.key_sets import GivenKeysUnusable
     from usherd.telemetry import log
 
     log.configure(level="warning")
     try:
-        async with app.opened(settings) as house:
+        async with rooms.opened(settings) as house:
             yield house
     except GivenKeysUnusable as error:
         fail(str(error))

@@ -27,8 +27,8 @@ _NAMES = ("name", "id", "role", "scope", "issuer")
 """Fields that tell the members of a list apart, the first that all of them have."""
 _NOT_SHOWN = frozenset({"digest", "warnings", "revision"})
 """What is made of the rest."""
-_NOT_SHOWN_OF = frozenset({(HookSettings, "call"), (KeySettings, "options")})
-"""What is there once more."""
+_NOT_SHOWN_OF = frozenset({(HookSettings, "call"), (KeySettings, "options"), (Settings, "files")})
+"""What is there once more, or is no part of the meaning."""
 _BY_CLAIM = frozenset({"when", "required_claims", "service_when", "answer_claims"})
 """Tuples of a claim and what is wanted of it."""
 

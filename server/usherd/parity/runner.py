@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from usherd.app import issuer_keys
 from usherd.config.problems import ConfigError
 from usherd.config.settings import HookSettings, Settings
+from usherd.house import issuer_keys
 from usherd.parity.answers import CONFIG_ERROR, Answer, Outcome
 from usherd.parity.cases import Case, Json, KeyDocuments
 from usherd.parity.endpoint import FETCH_TIMEOUT, publishing

@@ -80,12 +80,24 @@ def methods(served: service.AuthorizationService, health: Health, *, with_reflec
 class Serving:
     """A server that runs."""
 
-    def __init__(self, server: grpc.aio.Server, gate: Gate, readiness: Readiness, address: str) -> None:
+    def __init__(
+        self,
+        server: grpc.aio.Server,
+        served: service.AuthorizationService,
+        gate: Gate,
+        readiness: Readiness,
+        address: str,
+    ) -> None:
         self._server = server
+        self._served = served
         self._gate = gate
         self._readiness = readiness
         self.address = address
         """Where it really listens, with the port that it was given."""
+
+    def answer_with(self, authorizer: Answering) -> None:
+        """From now on questions are for this authorizer; those that are with another one stay there."""
+        self._served.answer_with(authorizer)
 
     async def drain(self, grace: float) -> None:
         """Turns new calls away (UNAVAILABLE, SHUTTING_DOWN), lets the others finish for `grace` seconds, and ends.
@@ -145,7 +157,7 @@ async def serving(
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
     server.add_generic_rpc_handlers((methods(served, health, with_reflection=shown),))
-    running = Serving(server, gate, readiness, _bind(server, listen))
+    running = Serving(server, served, gate, readiness, _bind(server, listen))
     await server.start()
     try:
         yield running

@@ -41,6 +41,10 @@ class AuthorizationService:
         self._may_explain = may_explain
         self._pages = Pages()
 
+    def answer_with(self, authorizer: Answering) -> None:
+        """From now on questions are for this authorizer; those that are with another one stay there."""
+        self._authorizer = authorizer
+
     def handlers(self) -> dict[str, Serve]:
         """The handler of each method's full name, under the deadline of both sides.
 

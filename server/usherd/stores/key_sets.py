@@ -8,6 +8,7 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Self
 
 from usherd.authenticate.key_ring import KeyRing, RingRules, same_key
@@ -81,13 +82,18 @@ class KeySets:
         stopwatch: Stopwatch,
         on_event: OnEvent = lambda event, fields: None,
         chance: Callable[[], float] = random.random,
+        before: KeySets | None = None,
     ) -> None:
+        """`before` are key sets by the same stopwatch, whose keys are known here from the start where an issuer's come
+        from the same place: what providers have removed and may put back is nowhere else."""
         self._stopwatch = stopwatch
+        self._issuers: dict[str, IssuerKeys] = {}
         self._waiting: Counter[str] = Counter()
         self._parts: dict[str, tuple[RefreshedKeys | _GivenKeys, ...]] = {}
         for issuer in issuers:
             if issuer.name in self._parts:
                 raise ValueError(f"issuer {issuer.name}: named twice")
+            self._issuers[issuer.name] = issuer
             match issuer.source:
                 case GivenKeySet() | PemFile() as source:
                     given = _GivenKeys(issuer, source)
@@ -99,10 +105,21 @@ class KeySets:
                     loaders = [KeySetLoader(issuer, url, http, cache) for url in urls]
                 case Discovery() as source:
                     loaders = [KeySetLoader(issuer, source, http, cache)]
+            known = () if before is None else before.rings_of(issuer)
+            rings: Sequence[KeyRing | None] = known or [None] * len(loaders)
             self._parts[issuer.name] = tuple(
-                RefreshedKeys(issuer, part, loader.load, stopwatch=stopwatch, chance=chance, on_event=on_event)
-                for part, loader in enumerate(loaders)
+                RefreshedKeys(
+                    issuer, part, loader.load, stopwatch=stopwatch, chance=chance, on_event=on_event, ring=ring
+                )
+                for part, (loader, ring) in enumerate(zip(loaders, rings, strict=True))
             )
+
+    def rings_of(self, issuer: IssuerKeys) -> Sequence[KeyRing]:
+        """What is known of that issuer's key sets; nothing where they come from elsewhere, or are read differently."""
+        known = self._issuers.get(issuer.name)
+        if known is None or replace(known, refresh=issuer.refresh, denied=issuer.denied) != issuer:
+            return ()
+        return [keys.ring for keys in self._parts[issuer.name]]
 
     @asynccontextmanager
     async def running(self, first_loads_patience: float = FIRST_LOADS_PATIENCE) -> AsyncIterator[Self]:

@@ -7,6 +7,8 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 from usherd.errors import Precondition
 from usherd.facts import BudgetOwner, Rows, Write
@@ -27,6 +29,15 @@ def new_store_id() -> str:
     different ids say so (FAILED_PRECONDITION) where an id made from the file would hide it.
     """
     return secrets.token_hex(8)
+
+
+class Prepared(NamedTuple):
+    """Rows that are indexed already."""
+
+    rows: Rows
+    tables: Tables
+    of: int
+    """The revision that they were prepared at."""
 
 
 class MemoryDirectory:
@@ -86,7 +97,23 @@ class MemoryDirectory:
         A row that is as it was keeps its own revision, and a budget whose owner stays keeps what was spent. Raises
         ValueError, which names both rows, for two of one id or identity; the directory is then as it was.
         """
-        tables = self._facts.tables.holding(rows, self._facts.revision + 1)
+        now = self._facts.tables
+        return self.adopt(self.prepared(rows, now.bare_ids_for, now.everyone))
+
+    def prepared(self, rows: Rows, bare_ids_for: str | None, everyone: Budget) -> Prepared:
+        """What `adopt` makes the rows; it changes nothing, and may be called in another thread, as it takes a while for
+        many rows. Raises ValueError as `replace` does."""
+        facts = self._facts
+        tables = replace(facts.tables, bare_ids_for=bare_ids_for, everyone=everyone)
+        return Prepared(rows, tables.holding(rows, facts.revision + 1), facts.revision)
+
+    def adopt(self, prepared: Prepared) -> int:
+        """Makes these the rows, all at once, and returns the new revision, as `replace` does."""
+        tables = prepared.tables
+        if prepared.of != self._facts.revision:
+            # What was written meanwhile has taken the revision that these rows were given.
+            tables = replace(self._facts.tables, bare_ids_for=tables.bare_ids_for, everyone=tables.everyone)
+            tables = tables.holding(prepared.rows, self._facts.revision + 1)
         self._ledger.rows_changed(tables.budget)
         return self._publish(tables)
 

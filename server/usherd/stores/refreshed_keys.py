@@ -75,7 +75,9 @@ class RefreshedKeys:
         stopwatch: Stopwatch,
         chance: Callable[[], float],
         on_event: OnEvent,
+        ring: KeyRing | None = None,
     ) -> None:
+        """`ring` is what is known of the key set already."""
         self._issuer = issuer
         self._part = part
         self._load = load
@@ -89,7 +91,7 @@ class RefreshedKeys:
             denied=issuer.denied,
             only_published=issuer.only_published,
         )
-        self.ring = KeyRing(rules=rules)
+        self.ring = KeyRing(rules=rules) if ring is None else ring.under(rules)
         """The keys now. Whoever took it keeps what it was."""
         self._tasks: asyncio.TaskGroup | None = None
         self._flight: asyncio.Task[None] | None = None

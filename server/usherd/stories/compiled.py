@@ -9,12 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from usherd.app import issuer_keys
 from usherd.config.document import Document
 from usherd.config.load import load_document
 from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, quoted
 from usherd.config.schema_stories import SigningKey, Story
 from usherd.config.settings import Settings
+from usherd.house import issuer_keys
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, IssuerKeys
 from usherd.stores.provider_cache import ProviderCache

@@ -1,0 +1,196 @@
+"""Puts together what answers questions: keys, directory and authorizer, under one configuration."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import structlog
+
+from usherd.authenticate.key_rules import Dropped
+from usherd.authenticate.verifier import Verifier
+from usherd.authorizer import Authorizer
+from usherd.config.settings import HookSettings, KeySettings, Settings
+from usherd.policy import Policy
+from usherd.ports import Hook, NewId
+from usherd.shadow import Answering, Shadowed
+from usherd.stores.budgets import Budget
+from usherd.stores.heard_hook import HeardHook
+from usherd.stores.key_sets import KeySets
+from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
+from usherd.stores.memory_directory import MemoryDirectory, new_store_id
+from usherd.stores.operator_hook import OperatorHook
+from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_http import provider_http
+from usherd.stores.provisioning import bounded
+from usherd.stores.refreshed_keys import KeyEvent
+from usherd.telemetry.shadow_log import ShadowLog
+
+_ALARMING = tuple(cause for cause in Dropped if cause.alarming)
+"""Why keys are dropped that tell of a published secret, or of an issuer that contradicts itself."""
+
+_log = structlog.stdlib.get_logger("usherd.app")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class House:
+    """Everything that answers questions, without a server around it."""
+
+    authorizer: Answering
+    verifier: Verifier
+    keys: KeySets
+    shadow_log: ShadowLog | None = None
+    """None: there is no candidate policy."""
+
+    def tell_shadow(self, *, last: bool = False) -> None:
+        """Writes what the candidate policy would have answered otherwise, when it is time or for the last time."""
+        if isinstance(self.authorizer, Shadowed) and self.shadow_log is not None:
+            if last:
+                self.shadow_log.summary(self.authorizer.tally())
+            else:
+                self.shadow_log.tick(self.authorizer.tally)
+
+
+def new_directory(settings: Settings) -> MemoryDirectory:
+    """A directory with the configuration's rows, in which nothing has been spent."""
+    return MemoryDirectory(
+        new_store_id(),
+        settings.directory,
+        bare_ids_for=settings.only_issuer,
+        everyone=budget_of_all(settings),
+        clock=time.time,
+    )
+
+
+def budget_of_all(settings: Settings) -> Budget:
+    """What everyone may spend together."""
+    return Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period)
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, directory: MemoryDirectory | None = None, before: KeySets | None = None
+) -> AsyncIterator[House]:
+    """The house, with its keys loaded or known to be out of reach. What opened first closes last.
+
+    `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes. Raises
+    GivenKeysUnusable when keys that the configuration gives in full cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
+        made = KeySets(
+            map(issuer_keys, settings.keys),
+            http=http,
+            cache=ProviderCache(time.time),
+            stopwatch=time.monotonic,
+            on_event=_log_key_event,
+            before=before,
+        )
+        keys = await stack.enter_async_context(made.running())
+        directory = new_directory(settings) if directory is None else directory
+        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
+        hook = None if settings.hook is None else _operator_hook(settings.hook)
+
+        async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
+            # In a thread: to compile a policy takes some ten milliseconds, and others may be waiting for answers.
+            make = partial(_authorizer, settings, keys, directory, writes=writes)
+            return await asyncio.to_thread(make, policy, verifier, hook)
+
+        if settings.shadow is None:
+            live = await make(settings.policy, verifier, hook, writes=True)
+            yield House(authorizer=live, verifier=verifier, keys=keys)
+            return
+        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
+        # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
+        heard = None if hook is None else HeardHook(hook)
+        again = None if heard is None else heard.again
+        live = await make(settings.policy, verifier, heard, writes=True)
+        candidate = await make(settings.shadow, others, again, writes=False)
+        shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
+        shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
+        yield House(authorizer=shadowed, verifier=verifier, keys=keys, shadow_log=shadow_log)
+
+
+def _authorizer(
+    settings: Settings,
+    keys: KeySets,
+    directory: MemoryDirectory,
+    policy: Policy,
+    verifier: Verifier,
+    hook: Hook | None,
+    *,
+    writes: bool,
+) -> Authorizer:
+    """Who answers under one policy. A candidate's has nothing to write with."""
+    return Authorizer(
+        policy=policy,
+        verifier=verifier,
+        keys=keys,
+        directory=directory,
+        clock=time.time,
+        stopwatch=time.monotonic,
+        new_id=id_maker(),
+        provisioning=bounded(directory, policy, time.monotonic) if writes else None,
+        hook=hook,
+        hook_is_pure=settings.hook is not None and settings.hook.pure,
+    )
+
+
+def id_maker() -> NewId:
+    """Makes ids of 26 characters: 10 random ones for this life of the process, and a count. They are no secrets."""
+    life = base64.b32encode(secrets.token_bytes(7))[:10].decode().lower()
+    return map(f"{life}{{:016x}}".format, itertools.count(1)).__next__
+
+
+def _operator_hook(hook: HookSettings) -> OperatorHook:
+    def tell(seconds: float) -> None:
+        _log.warning("hook_slow", hook=hook.name, seconds=round(seconds, 3), timeout=hook.timeout)
+
+    return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=time.monotonic, on_slow=tell)
+
+
+def issuer_keys(keys: KeySettings) -> IssuerKeys:
+    """Where the keys of one issuer come from, and what they may do, in the words of the key stores."""
+    refresh = keys.refresh
+    made = IssuerKeys(
+        name=keys.name,
+        issuer=keys.issuer,
+        algorithms=keys.algorithms,
+        source=_source(keys),
+        refresh=Refresh(
+            every=refresh.every,
+            stale_for=refresh.stale_for,
+            removed_grace=refresh.removed_grace,
+            unknown_kid_cooldown=refresh.unknown_kid_cooldown,
+            timeout=refresh.timeout,
+        ),
+        denied=keys.denied,
+        options=keys.options,
+    )
+    return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
+
+
+def _source(keys: KeySettings) -> KeySource:
+    if keys.discovery_url is not None:
+        return Discovery(url=keys.discovery_url)
+    if keys.jwks_urls:
+        return KeySetUrls(urls=keys.jwks_urls)
+    if keys.pem_file is not None:
+        return PemFile(path=keys.pem_file)
+    document = keys.jwks if keys.jwks is not None else keys.jwks_file
+    if document is None:
+        raise ValueError(f"issuer {keys.name}: no source of keys")
+    return GivenKeySet(document=document)
+
+
+def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:
+    alarming = event is KeyEvent.FAILED or any(fields.get(f"dropped_{cause.value}") for cause in _ALARMING)
+    tell = _log.warning if alarming else _log.info
+    tell(event.value, **fields)

@@ -1,0 +1,126 @@
+"""From one house into the next: the directory stays, with what is in it, and nothing is left of houses not in use."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from config_files import settings
+from keyring import key_pair, key_set
+from usherd.config.problems import ConfigError, Problem
+from usherd.config.settings import Settings
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
+from usherd.facts import User as UserRow
+from usherd.moving import Moving, Refused
+
+CONFIG = """\
+issuers:
+  - name: idp
+    issuer: https://idp.example
+    audiences: [gateway]
+    keys: {jwks_file: keys.json}
+teams: {routes: [/v1/models]}
+directory: {seed: directory.yaml}
+"""
+TEAM = "teams: [{id: red, models: [o1], max_budget: 1}]\n"
+OWNER = BudgetOwner(BudgetKind.TEAM, "red")
+
+
+def made(folder: Path, *, more: str = "", directory: str = TEAM) -> Settings:
+    (folder / "keys.json").write_text(json.dumps(key_set(key_pair("Ed25519", "k1"))))
+    found = settings(folder, CONFIG + more, directory=directory)
+    return replace(found, server=replace(found.server, deadline=0.01))
+
+
+@asynccontextmanager
+async def moved_into(found: Settings) -> AsyncIterator[Moving]:
+    moving = await Moving.into(found)
+    try:
+        yield moving
+    finally:
+        await moving.close()
+
+
+def nothing() -> None:
+    return None
+
+
+async def test_what_was_spent_and_written_stays_when_the_rows_do(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        directory = moving._directory
+        directory.record_usage(OWNER, 2_000_000)
+        await directory.write([Write(WriteKind.CREATE_USER, UserRow(id="new"))])
+        before = directory.at_hand()
+
+        await moving.move(lambda: made(tmp_path, more="access: {user.unknown: refused}\n"), nothing)
+
+        assert directory.at_hand() is before
+        assert before.user_by_id("new") is not None
+        assert before.budget(OWNER) is BudgetState.EXCEEDED
+
+
+async def test_what_was_spent_stays_when_other_rows_change(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        moving._directory.record_usage(OWNER, 2_000_000)
+
+        await moving.move(lambda: made(tmp_path, directory=TEAM.replace("}]", "}, {id: blue}]")), nothing)
+
+        facts = moving._directory.at_hand()
+        assert facts.team("idp", "blue") is not None
+        assert facts.budget(OWNER) is BudgetState.EXCEEDED
+
+
+async def test_the_next_house_begins_with_its_rows_and_its_own_authorizer(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        old, seen = moving.house, []
+
+        def begin() -> None:
+            seen.append((moving.house, moving._directory.at_hand().team("idp", "blue") is not None))
+
+        await moving.move(lambda: made(tmp_path, directory="teams: [{id: blue, models: [o1]}]\n"), begin)
+
+        assert seen == [(moving.house, True)]
+        assert moving.house is not old
+
+
+async def test_a_refused_configuration_leaves_everything_as_it_was(tmp_path: Path) -> None:
+    def broken() -> Settings:
+        raise ConfigError([Problem("usherd.yaml", 3, "rolls", "unknown key")])
+
+    async with moved_into(made(tmp_path)) as moving:
+        before, tasks = (moving.settings, moving.house, moving._directory.at_hand()), asyncio.all_tasks()
+
+        with pytest.raises(Refused) as raised:
+            await moving.move(broken, lambda: pytest.fail("nothing may begin"))
+
+        assert (moving.settings, moving.house, moving._directory.at_hand()) == before
+        assert asyncio.all_tasks() == tasks
+        assert [str(each) for each in raised.value.problems] == ["usherd.yaml:3: rolls: unknown key"]
+
+
+async def test_an_old_house_ends_when_its_longest_question_must_be_over(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        await moving.move(lambda: made(tmp_path), nothing)
+        assert len(moving._ending) == 1
+
+        async with asyncio.timeout(5):
+            await asyncio.wait(set(moving._ending))
+        await asyncio.sleep(0)
+        assert not moving._ending
+
+
+async def test_closing_ends_every_house(tmp_path: Path) -> None:
+    tasks = asyncio.all_tasks()
+    found = made(tmp_path)
+    async with moved_into(replace(found, server=replace(found.server, deadline=60.0))) as moving:
+        for _ in range(3):
+            await moving.move(lambda: found, nothing)
+        assert len(moving._ending) == 3
+
+    assert asyncio.all_tasks() == tasks

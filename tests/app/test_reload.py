@@ -1,0 +1,198 @@
+"""A changed configuration takes effect while questions are answered: all at once, or not at all."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+
+from commands import server
+from keyring import KeyPair, key_pair, key_set
+from usher_client import Client
+
+ROUTE = "/v1/chat/completions"
+PATIENCE = 20.0
+PAIR = key_pair("Ed25519", "k1")
+
+
+class Daemon:
+    """A server that runs, its files, and a client."""
+
+    process: Popen[str]
+    client: Client
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.issuer: dict[str, Any] = {
+            "name": "idp",
+            "issuer": "https://idp.example",
+            "audiences": ["gateway"],
+            "keys": {"jwks_file": "keys.json"},
+            "claims": {"teams": "groups"},
+        }
+        self.write("keys.json", key_set(PAIR))
+        self.write("directory.yaml", {"teams": [{"id": "red", "models": ["gpt-4o"]}]})
+        self.configure()
+
+    def write(self, name: str, content: Any) -> None:
+        (self.folder / name).write_text(json.dumps(content))
+
+    def configure(self, *, issuer: dict[str, Any] | None = None, **keys: Any) -> None:
+        common = {
+            "issuers": [self.issuer | (issuer or {})],
+            "teams": {"routes": [ROUTE]},
+            "directory": {"seed": "directory.yaml"},
+            "server": {"address": "127.0.0.1:0"},
+        }
+        self.write("usherd.yaml", common | keys)
+
+    def token(self, pair: KeyPair = PAIR, **claims: Any) -> str:
+        now = int(time.time())
+        valid = {"iss": "https://idp.example", "aud": "gateway", "sub": "alice", "iat": now, "exp": now + 600}
+        return pair.token(valid | {"groups": ["red"]} | claims)
+
+    def reason(self, token: str) -> str:
+        return self.client.authorize(token, ROUTE, "gpt-4o", deadline=10.0).reason
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        lines = (self.folder / "server.log").read_text().splitlines()
+        return [event for line in lines if (event := json.loads(line))["event"] == name]
+
+    def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
+        until(lambda: len(self.events(name)) >= count)
+        return self.events(name)[-1]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Daemon]:
+    daemon = Daemon(folder)
+    with server(folder / "usherd.yaml") as (process, address), Client(address) as client:
+        daemon.process, daemon.client = process, client
+        yield daemon
+
+
+def test_a_change_is_seen_by_every_question_after_it_and_no_call_fails(tmp_path: Path) -> None:
+    asked: list[tuple[float, str]] = []
+    with running(tmp_path) as daemon:
+        token, stop = daemon.token(), threading.Event()
+
+        def ask() -> None:
+            while not stop.is_set():
+                began = time.monotonic()
+                asked.append((began, daemon.reason(token)))
+
+        askers = [threading.Thread(target=ask) for _ in range(4)]
+        for each in askers:
+            each.start()
+        try:
+            until(lambda: len(asked) > 100)
+            daemon.write("directory.yaml", {"teams": [{"id": "red", "models": ["gpt-4o"], "blocked": True}]})
+            daemon.wait_for("reloaded")
+            changed = time.monotonic()
+            until(lambda: len([began for began, _ in asked if began > changed]) > 100)
+        finally:
+            stop.set()
+            for each in askers:
+                each.join()
+
+    # A call that failed would have ended its thread.
+    assert {reason for _, reason in asked} == {"ALLOWED", "TEAM_BLOCKED"}
+    assert {reason for began, reason in asked if began > changed} == {"TEAM_BLOCKED"}
+
+
+def test_a_signal_reads_the_configuration_again(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        assert daemon.reason(token) == "ALLOWED"
+        daemon.process.send_signal(signal.SIGHUP)
+        assert daemon.wait_for("reloaded")["changed"] == 0
+        assert daemon.reason(token) == "ALLOWED"
+        assert daemon.process.poll() is None
+
+
+def test_a_tightened_issuer_is_obeyed_by_tokens_that_are_remembered(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        assert [daemon.reason(token) for _ in range(3)] == ["ALLOWED"] * 3
+        daemon.configure(issuer={"audiences": ["another"]})
+        daemon.wait_for("reloaded")
+
+        assert daemon.reason(token) == "AUDIENCE_MISMATCH"
+        assert daemon.reason(daemon.token(aud="another")) == "ALLOWED"
+
+
+def test_a_configuration_that_does_not_load_changes_nothing_and_is_told_with_its_line(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        daemon.configure(rolls=[])
+        refused = daemon.wait_for("reload_refused")
+        assert daemon.reason(token) == "ALLOWED"
+        daemon.configure(access={"user.unknown": "refused"})
+        daemon.wait_for("reloaded")
+        assert daemon.reason(token) == "USER_UNKNOWN"
+
+    assert (refused["level"], refused["file"], refused["line"]) == ("error", "usherd.yaml", 1)
+    assert (refused["key"], refused["problem"]) == ("rolls", "unknown key; did you mean roles?")
+
+
+def test_keys_that_cannot_be_loaded_do_not_take_the_place_of_good_ones(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        daemon.configure(issuer={"keys": {"jwks_url": "https://127.0.0.1:1/keys"}})
+        refused = daemon.wait_for("reload_refused")
+        assert daemon.reason(token) == "ALLOWED"
+
+        daemon.write("keys.json", {"keys": []})
+        daemon.configure()
+        daemon.wait_for("reload_refused", 2)
+        assert daemon.reason(token) == "ALLOWED"
+
+    assert "issuer idp" in refused["problem"]
+
+
+def test_a_file_of_keys_that_changes_is_read_again(tmp_path: Path) -> None:
+    other = key_pair("Ed25519", "k2")
+    with running(tmp_path) as daemon:
+        assert daemon.reason(daemon.token(other)) == "UNKNOWN_KEY"
+        daemon.write("keys.json", key_set(other))
+        daemon.wait_for("reloaded")
+
+        assert daemon.reason(daemon.token(other)) == "ALLOWED"
+        assert daemon.reason(daemon.token()) == "UNKNOWN_KEY"
+
+
+def test_what_takes_effect_at_start_only_is_told(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        limits = {"address": "127.0.0.1:0", "limits": {"concurrency": 7}}
+        daemon.configure(server=limits, telemetry={"level": "debug"})
+        told = daemon.wait_for("reload_needs_restart")
+        assert daemon.wait_for("reloaded")["changed"] == 0
+
+    assert sorted(told["keys"].split(", ")) == ["log_level", "server.concurrency"]
+
+
+@pytest.mark.parametrize("asked_to", [signal.SIGTERM, signal.SIGINT])
+def test_a_server_that_is_reloading_ends_when_it_is_told_to(tmp_path: Path, asked_to: signal.Signals) -> None:
+    with running(tmp_path) as daemon:
+        # Nobody answers there (RFC 5737): the first load of these keys would take its whole time.
+        daemon.configure(issuer={"keys": {"jwks_url": "https://192.0.2.1/keys"}})
+        daemon.process.send_signal(signal.SIGHUP)
+        time.sleep(1.5)
+        daemon.process.send_signal(asked_to)
+
+        assert daemon.process.wait(PATIENCE) == 0

@@ -1,0 +1,91 @@
+"""Key sets that come in the place of others know what those knew, as far as it still is the same."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from keyring import key_pair
+from stores.support import Hands, RunKeySets, issuer_keys
+from tools.key_server import KeyServer
+from usherd.errors import KeysUnavailable
+from usherd.stores.key_sources import KeySetUrls
+
+A, B, C = (key_pair("P-256", kid) for kid in "abc")
+HOUR = 3600
+
+
+async def test_a_key_that_was_removed_keeps_its_grace(server: KeyServer, run: RunKeySets, stopwatch: Hands) -> None:
+    issuer = issuer_keys(server.keys_url, refresh={"removed_grace": 10 * HOUR, "stale_for": 100 * HOUR})
+    server.publish(A.jwk(), B.jwk())
+    async with run(issuer) as old:
+        stopwatch.move(HOUR)
+        server.publish(A.jwk())
+        await old.find_fresh("idp", "unknown", 30)
+        async with run(issuer, before=old) as keys:
+            held = keys.find("idp", "b")
+            stopwatch.move(9 * HOUR)
+            after_its_grace = keys.find("idp", "b")
+
+    assert held is not None
+    assert held.kid == "b"
+    assert after_its_grace is None
+
+
+async def test_a_provider_without_keys_costs_nothing_until_those_that_are_known_are_stale(
+    server: KeyServer, run: RunKeySets, stopwatch: Hands
+) -> None:
+    issuer = issuer_keys(server.keys_url)
+    server.publish(A.jwk())
+    async with run(issuer) as old:
+        server.publish()
+        stopwatch.move(600)
+        async with run(issuer, before=old) as keys:
+            assert keys.usable("idp")
+            assert keys.find("idp", "a") is not None
+            stopwatch.move(HOUR)
+            with pytest.raises(KeysUnavailable):
+                keys.find("idp", "a")
+
+
+async def test_what_is_denied_now_is_gone_and_what_is_not_stays(server: KeyServer, run: RunKeySets) -> None:
+    issuer = issuer_keys(server.keys_url)
+    server.publish(A.jwk(), B.jwk())
+    async with run(issuer) as old:
+        server.publish()
+        async with run(dataclasses.replace(issuer, denied=frozenset({"a"})), before=old) as keys:
+            assert (keys.find("idp", "a"), keys.find("idp", "b") is not None) == (None, True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"source": KeySetUrls(urls=("https://127.0.0.1:1/keys",))},
+        {"issuer": "https://other.example"},
+        {"algorithms": frozenset({"ES256"})},
+        {"name": "other"},
+    ],
+    ids=str,
+)
+async def test_keys_from_elsewhere_or_for_something_else_are_not_taken_over(
+    changes: dict[str, Any], server: KeyServer, run: RunKeySets
+) -> None:
+    issuer = issuer_keys(server.keys_url)
+    server.publish(A.jwk())
+    async with run(issuer) as old:
+        server.publish()
+        other = dataclasses.replace(issuer, **changes)
+        async with run(other, before=old) as keys:
+            assert not keys.usable(other.name)
+
+
+async def test_several_key_sets_of_an_issuer_are_each_taken_over(server: KeyServer, run: RunKeySets) -> None:
+    issuer = issuer_keys(KeySetUrls(urls=(server.keys_url, server.keys_url + "?second")))
+    server.publish(A.jwk())
+    async with run(issuer) as old:
+        server.publish()
+        async with run(issuer, before=old) as keys:
+            assert keys.find("idp", "a") is not None
+            assert len(keys.status()) == 2
