@@ -43,10 +43,11 @@ def verdict_message(verdict: Verdict) -> decision_pb2.Decision:
         www_authenticate=answer.www_authenticate,
         principal=None if verdict.principal is None else _principal(verdict.principal),
         resolved_model=verdict.resolved_model,
-        limits=None if verdict.limits is None else _limits(verdict.limits),
         explanation=None if verdict.explanation is None else _explanation(verdict.explanation),
     )
-    # There are several in each answer: one that is made apart and copied costs twice as much.
+    # There are several of these in each answer: one that is made apart and copied costs twice as much.
+    if verdict.limits is not None:
+        _fill_limits(message.limits, verdict.limits)
     add = message.depends_on.add
     for each in verdict.depends_on[:MAX_DEPENDENCIES]:
         kind = cast(decision_pb2.DependencyKind, each.kind)
@@ -77,20 +78,26 @@ def _principal(principal: Principal) -> principal_pb2.Principal:
     )
 
 
-def _limits(limits: Limits) -> decision_pb2.Limits:
-    return decision_pb2.Limits(team=_limit(limits.team), user=_limit(limits.user), member=_limit(limits.member))
+def _fill_limits(message: decision_pb2.Limits, limits: Limits) -> None:
+    message.SetInParent()
+    for filled, limit in ((message.team, limits.team), (message.user, limits.user), (message.member, limits.member)):
+        if limit is not None:
+            _fill_limit(filled, limit)
 
 
-def _limit(limit: Limit | None) -> decision_pb2.Limit | None:
-    if limit is None:
-        return None
-    return decision_pb2.Limit(
-        tpm=limit.tpm,
-        rpm=limit.rpm,
-        max_budget_micro_usd=limit.max_budget_micro_usd,
-        budget_reset=None if limit.budget_reset_seconds is None else duration(limit.budget_reset_seconds),
-        models=limit.models,
-    )
+def _fill_limit(message: decision_pb2.Limit, limit: Limit) -> None:
+    message.SetInParent()
+    if limit.tpm is not None:
+        message.tpm = limit.tpm
+    if limit.rpm is not None:
+        message.rpm = limit.rpm
+    if limit.max_budget_micro_usd is not None:
+        message.max_budget_micro_usd = limit.max_budget_micro_usd
+    if limit.budget_reset_seconds is not None:
+        message.budget_reset.SetInParent()
+        message.budget_reset.seconds = limit.budget_reset_seconds
+    if limit.models:
+        message.models.extend(limit.models)
 
 
 def _explanation(explanation: Explanation) -> decision_pb2.Explanation:
