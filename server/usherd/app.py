@@ -14,7 +14,7 @@ import structlog
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import issuer_keys
 from usherd.moving import Moving
-from usherd.reloads import Reloads
+from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
@@ -33,15 +33,14 @@ _log = structlog.stdlib.get_logger("usherd.app")
 
 async def serve(
     settings: Settings,
+    source: Source | None = None,
     *,
-    load: Callable[[], Settings] | None = None,
     on_ready: Callable[[str], None] = lambda address: None,
 ) -> None:
     """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
 
-    `load` gives the configuration anew, or raises ConfigError; it is called at SIGHUP and when one of the files has
-    changed. None: the first one stays. `on_ready` hears the address, with the port that was really taken. Raises
-    AddressUnusable, TlsUnusable, GivenKeysUnusable.
+    `source` is where the configuration comes from, to be read again; None: it stays as it is. `on_ready` hears the
+    address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable.
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
@@ -64,7 +63,7 @@ async def serve(
                 may_explain=_may_explain(settings.server),
             )
         )
-        reloads = stack.enter_context(Reloads(moving, load, partial(_begin, moving, server, readiness)))
+        reloads = stack.enter_context(Reloads(moving, source, partial(_begin, moving, server, readiness)))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)

@@ -27,6 +27,7 @@ from usherd.stores.key_sets import KeySets
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.operator_hook import OperatorHook
+from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
@@ -46,6 +47,7 @@ class House:
     authorizer: Answering
     verifier: Verifier
     keys: KeySets
+    directory: PinnedDirectory
     shadow_log: ShadowLog | None = None
     """None: there is no candidate policy."""
 
@@ -76,7 +78,7 @@ def budget_of_all(settings: Settings) -> Budget:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, directory: MemoryDirectory | None = None, before: KeySets | None = None
+    settings: Settings, directory: PinnedDirectory | None = None, before: KeySets | None = None
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.
 
@@ -94,7 +96,7 @@ async def opened(
             before=before,
         )
         keys = await stack.enter_async_context(made.running())
-        directory = new_directory(settings) if directory is None else directory
+        directory = PinnedDirectory(new_directory(settings)) if directory is None else directory
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
         hook = None if settings.hook is None else _operator_hook(settings.hook)
 
@@ -105,7 +107,7 @@ async def opened(
 
         if settings.shadow is None:
             live = await make(settings.policy, verifier, hook, writes=True)
-            yield House(authorizer=live, verifier=verifier, keys=keys)
+            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory)
             return
         others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
@@ -115,13 +117,13 @@ async def opened(
         candidate = await make(settings.shadow, others, again, writes=False)
         shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
         shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
-        yield House(authorizer=shadowed, verifier=verifier, keys=keys, shadow_log=shadow_log)
+        yield House(authorizer=shadowed, verifier=verifier, keys=keys, directory=directory, shadow_log=shadow_log)
 
 
 def _authorizer(
     settings: Settings,
     keys: KeySets,
-    directory: MemoryDirectory,
+    directory: PinnedDirectory,
     policy: Policy,
     verifier: Verifier,
     hook: Hook | None,

@@ -14,6 +14,7 @@ from usherd.house import House, budget_of_all, new_directory, opened
 from usherd.stores.budgets import Budget
 from usherd.stores.key_sets import GivenKeysUnusable
 from usherd.stores.memory_directory import MemoryDirectory, Prepared
+from usherd.stores.pinned_directory import PinnedDirectory
 
 
 class Refused(Exception):
@@ -46,7 +47,7 @@ class Moving:
     async def into(cls, settings: Settings) -> Moving:
         """Into the first house; `close` ends whichever answers then. Raises GivenKeysUnusable."""
         life, directory = AsyncExitStack(), new_directory(settings)
-        house = await life.enter_async_context(opened(settings, directory))
+        house = await life.enter_async_context(opened(settings, PinnedDirectory(directory)))
         return cls(settings, house, directory, life)
 
     async def move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
@@ -63,6 +64,7 @@ class Moving:
             rows = await asyncio.to_thread(self._rows, settings)
             # From here on nothing waits: no question meets one part of the change without the other.
             if rows is not None:
+                self.house.directory.pin()
                 self._directory.adopt(rows)
         except BaseException:
             await life.aclose()
@@ -97,12 +99,17 @@ class Moving:
 
     async def _ready(self, settings: Settings, life: AsyncExitStack) -> House:
         try:
-            house = await life.enter_async_context(opened(settings, self._directory, self.house.keys))
+            house = await life.enter_async_context(opened(settings, PinnedDirectory(self._directory), self.house.keys))
         except GivenKeysUnusable as error:
             raise Refused([Problem("", 0, "issuers", str(error))]) from None
         # A provider that is down at the moment must not cost its tokens the keys that are still good here.
-        names = [issuer.name for issuer in settings.policy.issuers]
-        lost = [name for name in names if self.house.keys.usable(name) and not house.keys.usable(name)]
+        now = self.settings.policy.issuers
+        good = {issuer.token.issuer for issuer in now if self.house.keys.usable(issuer.name)}
+        lost = [
+            issuer.name
+            for issuer in settings.policy.issuers
+            if issuer.token.issuer in good and not house.keys.usable(issuer.name)
+        ]
         if lost:
             text = "its keys cannot be loaded now, and those in force are good"
             raise Refused([Problem("", 0, "issuers", f"issuer {name}: {text}") for name in lost])

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 import structlog
 
+from usherd.config.problems import Problem
+from usherd.config.read_files import Stamp, recorded, stamp
 from usherd.config.settings import Settings
 from usherd.config.shown import changes
 from usherd.moving import Moving, Refused
+
+AGAIN_AFTER = 15
+"""Looks after which a refused configuration is tried again: a provider may be back, or what it names may be there."""
 
 _ONLY_AT_START = ("server.", "log")
 """Keys that take effect when the server starts."""
@@ -21,28 +26,41 @@ _ONLY_AT_START = ("server.", "log")
 _log = structlog.stdlib.get_logger("usherd.app")
 
 
+class Source(NamedTuple):
+    """Where the configuration comes from."""
+
+    load: Callable[[], Settings]
+    """Reads it anew. Raises ConfigError."""
+    files: Mapping[Path, Stamp | None]
+    """What the one in force was read from, as `read_files.recorded` gives it."""
+
+
 class Reloads:
     """Reloads, one at a time, while the block lasts."""
 
-    def __init__(self, moving: Moving, load: Callable[[], Settings] | None, begin: Callable[[], None]) -> None:
-        """`load` and `begin` as `Moving.move` takes them; without `load` nothing is ever read again."""
+    def __init__(self, moving: Moving, source: Source | None, begin: Callable[[], None]) -> None:
+        """`begin` as `Moving.move` takes it. Without a source nothing is ever read again."""
         self._moving = moving
-        self._load = load
+        self._source = source
         self._begin = begin
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
-        self._seen = self._now = _fingerprints(moving.settings.files)
+        self._read = dict(source.files) if source is not None else {}
+        self._now = self._read
+        self._refused: tuple[Problem, ...] = ()
+        self._looks = 0
 
     def __enter__(self) -> Self:
-        if self._load is not None:
+        if self._source is not None:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._want)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._load is not None:
+        if self._source is not None:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGHUP)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if self._task is not None:
             self._task.cancel()
 
@@ -51,45 +69,46 @@ class Reloads:
 
     def look(self) -> None:
         """Begins a reload if one is due. A file that is being written is read once two looks have found it the same."""
-        if self._load is None or (self._task is not None and not self._task.done()):
+        if self._source is None or (self._task is not None and not self._task.done()):
             return
-        before, self._now = self._now, _fingerprints(self._moving.settings.files)
-        settled = self._now == before and self._now != self._seen
-        if self._wanted or settled:
-            self._wanted, self._seen = False, self._now
-            self._task = asyncio.create_task(self._reload(self._load), name="reload")
+        before, self._now = self._now, {file: stamp(file) for file in self._read}
+        settled = self._now == before and self._now != self._read
+        self._looks += 1
+        if self._wanted or settled or (self._refused and self._looks % AGAIN_AFTER == 0):
+            self._wanted = False
+            self._task = asyncio.create_task(self._reload(self._source.load, self._now), name="reload")
 
-    async def _reload(self, load: Callable[[], Settings]) -> None:
+    async def _reload(self, load: Callable[[], Settings], now: Mapping[Path, Stamp | None]) -> None:
         before = self._moving.settings
+        problems: tuple[Problem, ...] = ()
+        # What was not read this time is watched as it is now, so that it does not look changed for ever.
+        files: dict[Path, Stamp | None] = {}
         try:
-            await self._moving.move(load, self._begin)
+            with recorded(regular_only=True) as files:
+                await self._moving.move(load, self._begin)
+            self._read = files
         except Refused as refused:
-            for each in refused.problems:
-                # The folder is left out: a long one looks like a token to those who keep tokens out of the log.
-                _log.error("reload_refused", file=Path(each.file).name, line=each.line, key=each.key, problem=each.text)
-            return
+            problems = refused.problems
+            self._read = {**now, **files}
         except Exception as bug:
             # Whatever it was, the configuration in force stays; the text of an exception may hold anything.
-            _log.error("reload_failed", error=type(bug).__name__)
+            self._read = {**now, **files}
+            problems = (Problem("", 0, "", f"cannot be loaded ({type(bug).__name__})"),)
+        self._now = self._read
+        known, self._refused = self._refused, problems
+        if problems:
+            if problems != known:
+                _tell(problems)
             return
-        now = self._moving.settings
-        self._seen = self._now = _fingerprints(now.files)
-        keys = [change.key for change in await asyncio.to_thread(changes, before, now)]
+        after = self._moving.settings
+        keys = [change.key for change in await asyncio.to_thread(changes, before, after)]
         late = [key for key in keys if key.startswith(_ONLY_AT_START)]
         if late:
             _log.warning("reload_needs_restart", keys=", ".join(late))
-        _log.info("reloaded", policy=now.policy.digest[:16], changed=len(keys) - len(late))
+        _log.info("reloaded", policy=after.policy.digest[:16], changed=len(keys) - len(late))
 
 
-def _fingerprints(files: Sequence[Path]) -> tuple[tuple[int, int, int] | None, ...]:
-    """What tells one content of each file from another, as far as that is seen without reading; None: not there."""
-    return tuple(map(_fingerprint, files))
-
-
-def _fingerprint(file: Path) -> tuple[int, int, int] | None:
-    try:
-        # Through links: a mounted configuration is changed by turning one to another folder.
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+def _tell(problems: tuple[Problem, ...]) -> None:
+    for each in problems:
+        # The folder is left out: a long one looks like a token to those who keep tokens out of the log.
+        _log.error("reload_refused", file=Path(each.file).name, line=each.line, key=each.key, problem=each.text)

@@ -15,6 +15,7 @@ from config_files import settings
 from keyring import key_pair, key_set
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
+from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
 from usherd.moving import Moving, Refused
@@ -87,6 +88,40 @@ async def test_the_next_house_begins_with_its_rows_and_its_own_authorizer(tmp_pa
 
         assert seen == [(moving.house, True)]
         assert moving.house is not old
+
+
+async def test_questions_in_the_old_house_do_not_meet_the_rows_of_the_new_one(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        old, before = moving.house.directory, moving.house.directory.at_hand()
+
+        await moving.move(lambda: made(tmp_path, directory=TEAM.replace("o1", "o3")), nothing)
+        new = moving.house.directory
+
+        assert old.at_hand() is before
+        assert await old.facts([]) is before
+        assert new.at_hand() is not before
+        await new.write([Write(WriteKind.CREATE_USER, UserRow(id="new"))])
+        with pytest.raises(DirectoryUnavailable):
+            await old.write([Write(WriteKind.CREATE_USER, UserRow(id="late"))])
+        await old.reach(before.store, before.revision)
+        with pytest.raises(RevisionNotReached):
+            await old.reach(before.store, new.at_hand().revision)
+        assert new.at_hand().user_by_id("late") is None
+
+
+async def test_an_issuer_does_not_lose_its_keys_under_another_name(tmp_path: Path) -> None:
+    def renamed() -> Settings:
+        made(tmp_path)
+        text = CONFIG.replace("name: idp", "name: other").replace(
+            "jwks_file: keys.json", "jwks_url: https://127.0.0.1:1/k"
+        )
+        return settings(tmp_path, text, directory=TEAM)
+
+    async with moved_into(made(tmp_path)) as moving:
+        with pytest.raises(Refused) as raised:
+            await moving.move(renamed, lambda: pytest.fail("nothing may begin"))
+
+    assert "issuer other: its keys cannot be loaded now" in str(raised.value)
 
 
 async def test_a_refused_configuration_leaves_everything_as_it_was(tmp_path: Path) -> None:

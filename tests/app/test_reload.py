@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from subprocess import Popen
+from subprocess import DEVNULL, Popen, TimeoutExpired
 from typing import Any
 
 import pytest
@@ -174,6 +177,67 @@ def test_a_file_of_keys_that_changes_is_read_again(tmp_path: Path) -> None:
 
         assert daemon.reason(daemon.token(other)) == "ALLOWED"
         assert daemon.reason(daemon.token()) == "UNKNOWN_KEY"
+
+
+def test_a_change_during_a_reload_is_seen_too(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon, socket.create_server(("127.0.0.1", 0)) as silent:
+        token = daemon.token()
+        slow = {"name": "slow", "issuer": "https://slow.example", "audiences": ["gateway"]}
+        keys = {"jwks_url": f"http://127.0.0.1:{silent.getsockname()[1]}/keys"}
+        daemon.issuer["name"] = "idp"
+        one = daemon.issuer
+        daemon.write("directory.yaml", {"teams": [{"id": "red", "issuer": "idp", "models": ["gpt-4o"]}]})
+        daemon.configure(issuers=[one, slow | {"keys": keys}], insecure={"loopback_http": True})
+        # Its keys are waited for, for seconds; the files have been read.
+        waiting, _ = silent.accept()
+        with waiting:
+            daemon.write("directory.yaml", {"teams": [{"id": "red", "issuer": "idp", "models": ["o1"]}]})
+            time.sleep(1)
+        daemon.wait_for("reloaded", 2)
+
+        assert daemon.reason(token) == "MODEL_NOT_GRANTED"
+
+
+def test_what_is_missing_is_waited_for(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        daemon.configure(directory={"seed": "later.yaml"})
+        daemon.wait_for("reload_refused")
+        assert daemon.reason(token) == "ALLOWED"
+        daemon.write("later.yaml", {"teams": [{"id": "red", "models": ["o1"]}]})
+        daemon.wait_for("reloaded")
+
+        assert daemon.reason(token) == "MODEL_NOT_GRANTED"
+
+
+def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        token = daemon.token()
+        (tmp_path / "directory.yaml").unlink()
+        os.mkfifo(tmp_path / "directory.yaml")
+        assert daemon.wait_for("reload_refused")["problem"] == "is no regular file"
+        assert daemon.reason(token) == "ALLOWED"
+        daemon.process.terminate()
+        assert daemon.process.wait(PATIENCE) == 0
+
+
+def test_a_signal_never_ends_a_server(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        daemon.issuer["keys"] = {"jwks_url": f"http://127.0.0.1:{silent.getsockname()[1]}/keys"}
+        daemon.configure(insecure={"loopback_http": True})
+        process = Popen(
+            [sys.executable, "-m", "usherd", "serve", "--config", str(tmp_path / "usherd.yaml")], stderr=DEVNULL
+        )
+        try:
+            # It waits for its keys.
+            waiting, _ = silent.accept()
+            process.send_signal(signal.SIGHUP)
+            with waiting, pytest.raises(TimeoutExpired):
+                process.wait(1.0)
+        finally:
+            process.kill()
+            process.wait()
 
 
 def test_what_takes_effect_at_start_only_is_told(tmp_path: Path) -> None:

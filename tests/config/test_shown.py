@@ -92,6 +92,11 @@ def test_a_secret_is_hidden_and_another_one_is_a_change(tmp_path: Path) -> None:
         ),
         ("teams: {default: a}\n", "", [("policy.teams.default", ("a",), (None,))]),
         ("cache: {tokens: 5}\n", "cache: {tokens: 6}\n", [("cached_tokens", (5,), (6,))]),
+        (
+            "role_permissions: [{role: team, models: [o1]}, {role: internal_user, models: [o1]}]\n",
+            "role_permissions: [{role: internal_user, models: [o1]}, {role: team, models: [o1]}]\n",
+            [("policy.internal_roles.permissions (order)", ("team", "internal_user"), ("internal_user", "team"))],
+        ),
     ],
 )
 def test_a_change_is_told_by_its_key_and_what_comes_and_goes(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -80,10 +79,7 @@ def loaded(
 
 def _settings(found: Imported, file: Path, directory: Path | None) -> Settings:
     people = None if directory is None else read_document(directory)
-    settings = files.settings_of(found, file, os.environ, people=people)
-    # What is watched is LiteLLM's file, and not what was made of it in memory.
-    named = (file,) if directory is None else (file, directory)
-    return replace(settings, files=(*named, *settings.files[1:]))
+    return files.settings_of(found, file, os.environ, people=people)
 
 
 def chosen_settings(

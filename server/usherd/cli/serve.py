@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -13,6 +14,7 @@ import typer
 
 from usherd.cli.console import fail, say
 from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings, loaded
+from usherd.config.read_files import recorded
 from usherd.config.settings import Settings
 
 EXAMPLES = """\b
@@ -37,11 +39,16 @@ def serve(
     _take_whole_time_slices()
     # gRPC's core would write lines of its own, which are no JSON, for each failed handshake.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    settings = chosen_settings(config, litellm_config, directory, litellm_version, ignore)
+    if hasattr(signal, "SIGHUP"):
+        # Whoever means a reload must not end a server that only begins, or already ends.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with recorded() as files:
+        settings = chosen_settings(config, litellm_config, directory, litellm_version, ignore)
     # Only now: gRPC starts threads when it is imported, and they keep the way in which they were scheduled.
     from dataclasses import replace
 
     from usherd import app
+    from usherd.reloads import Source
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
@@ -57,7 +64,8 @@ def serve(
 
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            runner.run(app.serve(at(settings), load=again, on_ready=lambda where: say(f"usherd serves on {where}")))
+            source = Source(again, files)
+            runner.run(app.serve(at(settings), source, on_ready=lambda where: say(f"usherd serves on {where}")))
     except (AddressUnusable, TlsUnusable, GivenKeysUnusable) as error:
         fail(f"{config or litellm_config}: {error}")
 

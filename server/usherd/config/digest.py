@@ -10,6 +10,8 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 
+from usherd.config.read_files import about_to_read
+
 _MAX_FILE = 8 * 1024 * 1024
 """Bytes: more than any file of keys may have where it is used."""
 
@@ -40,6 +42,7 @@ def _canonical(value: object) -> object:
         # A plain hash would be one that somebody may have seen elsewhere.
         return {"is": "secret", "of": hmac.new(value, b"usherd digest", hashlib.sha256).hexdigest()}
     if isinstance(value, Path):
+        about_to_read(value)
         with value.open("rb") as file:
             return {"is": "file", "of": hashlib.sha256(file.read(_MAX_FILE)).hexdigest()}
     if value is None or isinstance(value, bool | int | float | str):

@@ -17,6 +17,7 @@ from typing import Any
 import yaml
 
 from usherd.config.problems import ConfigError, KeyPath, Problem, key_text, quoted, shown_key
+from usherd.config.read_files import about_to_read
 
 MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 500_000
@@ -80,6 +81,7 @@ class _Node:
 def read_document(path: Path, name: str | None = None, *, merge_keys: bool = False) -> Document:
     """The document in a file. Raises ConfigError when it cannot be read or is no plain YAML."""
     name = name or str(path)
+    about_to_read(path)
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)

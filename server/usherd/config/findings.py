@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from usherd.config.problems import KeyPath, Unusable, did_you_mean, one_of, quoted
+from usherd.config.read_files import about_to_read
 from usherd.config.schema import File
 from usherd.config.schema_issuers import Issuer
 
@@ -46,6 +47,7 @@ def issuer_of(path: KeyPath, name: str | None, issuers: Collection[str]) -> Foun
 
 def readable(path: KeyPath, file: Path) -> Found:
     """A file that cannot be read, or is empty."""
+    about_to_read(file)
     try:
         with file.open("rb") as opened:
             empty = not opened.read(1)

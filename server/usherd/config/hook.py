@@ -37,7 +37,7 @@ def resolve(hooks: Hooks) -> HookSettings | None:
 def _imported(module: str) -> Any:
     try:
         return importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         # Not the error's text: it is somebody else's, and may hold anything.
         raise Unusable(
             f"the module {module} cannot be imported ({type(error).__name__}); expected one that is installed, or"

@@ -82,15 +82,7 @@ def _settings(
         budget_period=file.budgets.together.period,
         hook=check,
         shadow=shadow,
-        files=_files(file, document, keys),
     )
-
-
-def _files(file: File, document: Document, keys: Sequence[KeySettings]) -> tuple[Path, ...]:
-    named = [file.directory.seed, file.access.shadow if file.access.shadow not in PRESETS else None]
-    found = [Path(document.name), *(document.folder / name for name in named if name is not None)]
-    found += [each for issuer in keys for each in (issuer.jwks_file, issuer.pem_file) if each is not None]
-    return tuple(dict.fromkeys(found))
 
 
 def _shadow(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from usherd.config.problems import Unusable, quoted
+from usherd.config.read_files import about_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -128,6 +129,7 @@ def read_secret(reference: str, folder: Path, environment: Mapping[str, str]) ->
         if not found:
             raise Unusable(f"the environment variable {name} is not set; expected it to hold the secret")
         return found.encode()
+    about_to_read(folder / name)
     try:
         with (folder / name).open("rb") as file:
             content = file.read(_MAX_SECRET + 1)

@@ -107,8 +107,6 @@ class Settings:
     """The operator's own check; None: there is none."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
-    files: tuple[Path, ...] = ()
-    """The files that it was read from, those with secrets apart."""
 
     @property
     def only_issuer(self) -> str | None:

@@ -27,8 +27,8 @@ _NAMES = ("name", "id", "role", "scope", "issuer")
 """Fields that tell the members of a list apart, the first that all of them have."""
 _NOT_SHOWN = frozenset({"digest", "warnings", "revision"})
 """What is made of the rest."""
-_NOT_SHOWN_OF = frozenset({(HookSettings, "call"), (KeySettings, "options"), (Settings, "files")})
-"""What is there once more, or is no part of the meaning."""
+_NOT_SHOWN_OF = frozenset({(HookSettings, "call"), (KeySettings, "options")})
+"""What is there once more."""
 _BY_CLAIM = frozenset({"when", "required_claims", "service_when", "answer_claims"})
 """Tuples of a claim and what is wanted of it."""
 
@@ -76,6 +76,16 @@ def changes(old: Settings, new: Settings) -> list[Change]:
         one, other = before.get(way, _ABSENT), after.get(way, _ABSENT)
         if one != other:
             found.append(Change(".".join(way), *_parted(one, other)))
+    return found + _turned(shown(old)["policy"], shown(new)["policy"], ("policy",))
+
+
+def _turned(old: Plain, new: Plain, way: tuple[str, ...]) -> list[Change]:
+    """What has the same names in another order: of some rules the first counts."""
+    if not isinstance(old, dict) or not isinstance(new, dict):
+        return []
+    found = [each for name in old if name in new for each in _turned(old[name], new[name], (*way, name))]
+    if old.keys() == new.keys() and list(old) != list(new):
+        found.append(Change(f"{'.'.join(way)} (order)", tuple(old), tuple(new)))
     return found
 
 
