@@ -268,3 +268,24 @@ def test_a_loaded_set_is_a_ring_of_real_keys() -> None:
     ring = KeyRing(rules=RULES).loaded(keys, 0)
 
     assert ring.find("a", 1) is keys[0]
+
+
+def test_under_other_rules_the_same_keys_count_but_for_those_that_they_deny() -> None:
+    ring = KeyRing(rules=RULES).loaded([A, B], 0).loaded([A], HOUR, withdrawn=frozenset({"w"}))
+    shorter = dataclasses.replace(RULES, removed_grace=10 * HOUR)
+
+    kept = ring.under(shorter)
+    denying = ring.under(dataclasses.replace(RULES, denied=frozenset({"a"})))
+    by_thumbprint = ring.under(dataclasses.replace(RULES, denied=frozenset({B.thumbprint})))
+
+    assert (kept.find("a", 2 * HOUR), kept.find("b", 2 * HOUR), kept.find("b", 10 * HOUR)) == (A, B, None)
+    assert kept.rules is shorter
+    assert kept.fetched_at == HOUR
+    assert kept.withdraws("w", 2 * HOUR)
+    assert kept.find(None, 2 * HOUR) is A
+    assert (denying.find("a", 2 * HOUR), denying.find(None, 2 * HOUR), denying.find("b", 2 * HOUR)) == (None, None, B)
+    assert (by_thumbprint.find("a", 2 * HOUR), by_thumbprint.find("b", 2 * HOUR)) == (A, None)
+    # What they denied is gone: rules that deny nothing do not bring it back.
+    assert denying.under(RULES).find("a", 2 * HOUR) is None
+    assert denying.under(RULES).find(None, 2 * HOUR) is None
+    assert KeyRing(rules=RULES).under(shorter).fetched_at is None
