@@ -131,7 +131,7 @@ def whole_and_nanos(seconds: float) -> tuple[int, int]:
     """Seconds since the epoch as a Timestamp has them, cut to whole microseconds.
 
     Towards the past, and the whole seconds first, whose product would be rounded up: an answer is never kept longer
-    than it holds.
+    than it holds. Exact from 2001 on: what a float has beyond the second is coarse enough then.
     """
     whole = int(seconds)
     return whole, int((seconds - whole) * 1_000_000) * 1000
