@@ -23,17 +23,15 @@ class Decisions:
         now = self._clock()
         keep = 0.0
         if holder is not None:
-            left = holder.expires_at - now
-            keep = left if left < self._keep_for else self._keep_for
-            if holder.key is not None and (left := self._keys.usable_for(holder.key)) < keep:
-                keep = left
+            keep = min(self._keep_for, holder.expires_at - now)
+            if holder.key is not None:
+                keep = min(keep, self._keys.usable_for(holder.key))
         elif verdict.reason is Reason.PUBLIC_ROUTE:
             keep = self._keep_for
         revision = "" if facts is None else revision_of(facts)
-        if keep <= 0:
-            return Decision(verdict, self._new_id(), revision, now, False)
-        small = len(verdict.depends_on) <= MAX_DEPENDENCIES
-        return Decision(verdict, self._new_id(), revision, now + keep, small)
+        keep = max(0.0, keep)
+        cacheable = keep > 0 and len(verdict.depends_on) <= MAX_DEPENDENCIES
+        return Decision(verdict, self._new_id(), revision, now + keep, cacheable)
 
 
 def revision_of(facts: Facts) -> str:

@@ -102,8 +102,8 @@ async def opened(
 
         async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
             # In a thread: to compile a policy takes some ten milliseconds, and others may be waiting for answers.
-            make = partial(_authorizer, settings, keys, directory, writes=writes)
-            return await asyncio.to_thread(make, policy, verifier, hook)
+            compile_policy = partial(_authorizer, settings, keys, directory, policy, verifier, hook, writes=writes)
+            return await asyncio.to_thread(compile_policy)
 
         if settings.shadow is None:
             live = await make(settings.policy, verifier, hook, writes=True)

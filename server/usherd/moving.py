@@ -64,8 +64,9 @@ class Moving:
             rows = await asyncio.to_thread(self._rows, settings)
             # From here on nothing waits: no question meets one part of the change without the other.
             if rows is not None:
-                self.house.directory.pin()
+                before = self._directory.at_hand()
                 self._directory.adopt(rows)
+                self.house.directory.pin(before)
         except BaseException:
             await life.aclose()
             raise

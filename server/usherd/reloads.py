@@ -81,20 +81,16 @@ class Reloads:
     async def _reload(self, load: Callable[[], Settings], now: Mapping[Path, Stamp | None]) -> None:
         before = self._moving.settings
         problems: tuple[Problem, ...] = ()
-        # What was not read this time is watched as it is now, so that it does not look changed for ever.
-        files: dict[Path, Stamp | None] = {}
-        try:
-            with recorded(regular_only=True) as files:
+        with recorded(regular_only=True) as files:
+            try:
                 await self._moving.move(load, self._begin)
-            self._read = files
-        except Refused as refused:
-            problems = refused.problems
-            self._read = {**now, **files}
-        except Exception as bug:
-            # Whatever it was, the configuration in force stays; the text of an exception may hold anything.
-            self._read = {**now, **files}
-            problems = (Problem("", 0, "", f"cannot be loaded ({type(bug).__name__})"),)
-        self._now = self._read
+            except Refused as refused:
+                problems = refused.problems
+            except Exception as bug:
+                # Whatever it was, the configuration in force stays; the text of an exception may hold anything.
+                problems = (Problem("", 0, "", f"cannot be loaded ({type(bug).__name__})"),)
+        # What a refusal left unread is watched as it is now, so that it does not look changed for ever.
+        self._now = self._read = {**now, **files} if problems else files
         known, self._refused = self._refused, problems
         if problems:
             if problems != known:

@@ -9,9 +9,9 @@ import hmac
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from usherd.authenticate.cached_token import CachedToken
 from usherd.authenticate.claims import Validity, numeric_date
 from usherd.authenticate.compact import Compact
-from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.token_id import TokenIds
 from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal

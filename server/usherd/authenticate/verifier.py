@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from usherd.authenticate import signature
+from usherd.authenticate.cached_token import CachedToken
 from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.session_token import SessionVerifier, says_session
-from usherd.authenticate.token_cache import CachedToken
 from usherd.authenticate.token_id import TokenIds
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal

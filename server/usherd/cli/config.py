@@ -85,13 +85,13 @@ def _refuse(problems: Sequence[Problem], *, as_json: bool) -> NoReturn:
 def _unusable(settings: Settings) -> str | None:
     """What is wrong beyond the file itself: keys that it gives, the address, TLS."""
     # Only now: the house takes longer to import than a file that does not load takes to refuse.
-    from usherd import app as house
+    from usherd.app import check as check_house
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
 
     try:
-        house.check(settings)
+        check_house(settings)
     except (GivenKeysUnusable, AddressUnusable, TlsUnusable) as error:
         return str(error)
     return None

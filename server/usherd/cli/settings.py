@@ -23,13 +23,13 @@ async def opened_here(settings: Settings) -> AsyncIterator[House]:
     Keys that cannot be used end the command.
     """
     # Only now: the house brings gRPC with it, which takes longer to import than most commands to run.
-    from usherd import house as rooms
+    from usherd.house import opened
     from usherd.stores.key_sets import GivenKeysUnusable
     from usherd.telemetry import log
 
     log.configure(level="warning")
     try:
-        async with rooms.opened(settings) as house:
+        async with opened(settings) as house:
             yield house
     except GivenKeysUnusable as error:
         fail(str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -60,4 +59,4 @@ def stamp(file: Path) -> Stamp | None:
         found = file.stat()
     except (OSError, ValueError):
         return None
-    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino if stat.S_ISREG(found.st_mode) else 0)
+    return Stamp(found.st_mtime_ns, found.st_size, found.st_ino)

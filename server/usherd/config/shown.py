@@ -70,13 +70,14 @@ def changes(old: Settings, new: Settings) -> list[Change]:
         # Another secret must be another value; nobody can compute it back, and it is cut off again below.
         return HIDDEN + hashlib.blake2b(repr(secret).encode(), key=key).hexdigest()
 
-    before, after = dict(_flat((), shown(old, hide))), dict(_flat((), shown(new, hide)))
+    old_shown, new_shown = shown(old, hide), shown(new, hide)
+    before, after = dict(_flat((), old_shown)), dict(_flat((), new_shown))
     found = []
     for way in dict.fromkeys((*before, *after)):
         one, other = before.get(way, _ABSENT), after.get(way, _ABSENT)
         if one != other:
             found.append(Change(".".join(way), *_parted(one, other)))
-    return found + _turned(shown(old)["policy"], shown(new)["policy"], ("policy",))
+    return found + _turned(old_shown["policy"], new_shown["policy"], ("policy",))
 
 
 def _turned(old: Plain, new: Plain, way: tuple[str, ...]) -> list[Change]:

@@ -18,9 +18,9 @@ class PinnedDirectory:
         self._directory = directory
         self._pinned: MemoryFacts | None = None
 
-    def pin(self) -> None:
-        """Stops at the state of this moment. There is no way back."""
-        self._pinned = self._directory.at_hand()
+    def pin(self, facts: MemoryFacts) -> None:
+        """Stops at that state. There is no way back."""
+        self._pinned = facts
 
     async def facts(self, wanted: Sequence[Wanted]) -> MemoryFacts:
         """As `ports.Directory.facts`."""
