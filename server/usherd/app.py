@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from usherd.calls import Listener, Listeners
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import issuer_keys
 from usherd.moving import Moving
@@ -18,12 +19,13 @@ from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, Serving, check_listen, serving
+from usherd.rpc.server import Listen, Serving, all_alike, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, PemFile
+from usherd.telemetry.decision_lines import DecisionLines
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
@@ -60,7 +62,8 @@ async def serve(
                 listen=_listen(settings.server),
                 limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
                 readiness=readiness,
-                may_explain=_may_explain(settings.server),
+                begins=all_alike(may_explain=_may_explain(settings.server)),
+                listener=_listener(settings),
             )
         )
         reloads = stack.enter_context(Reloads(moving, source, partial(_begin, moving, server, readiness)))
@@ -139,6 +142,12 @@ def _listen(server: ServerSettings) -> Listen:
         reflection=server.reflection,
         grace=server.drain,
     )
+
+
+def _listener(settings: Settings) -> Listener | None:
+    """Who hears of every call; None where nobody does."""
+    listeners: list[Listener] = [DecisionLines()] if settings.log_level == "debug" else []
+    return Listeners(listeners) if listeners else None
 
 
 def _may_explain(server: ServerSettings) -> bool:

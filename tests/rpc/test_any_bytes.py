@@ -19,6 +19,7 @@ from usherd.errors import FaultReason, InvalidRequest
 from usherd.rpc.guard import guarded
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.server import all_alike
 from usherd.rpc.service import AuthorizationService
 
 OPTIONS = api.Options(explain=True, at_least_as_fresh="store:7", request_id="r-1")
@@ -72,9 +73,12 @@ def _at_once(work: Coroutine[Any, Any, bytes]) -> bytes:
 
 def _handlers() -> dict[str, Any]:
     limits = Limits()
-    service = AuthorizationService(Answers(names=("a", "b")), limits=limits, gate=Gate(limits), may_explain=True)
+    service = AuthorizationService(Answers(names=("a", "b")), limits=limits, gate=Gate(limits))
     health = Health(ready(), (), watchers=1)
-    return {name: guarded(serve) for name, serve in (service.handlers() | health.unary()).items()}
+    return {
+        name: guarded(serve, all_alike(may_explain=True)(name))
+        for name, serve in (service.handlers() | health.unary()).items()
+    }
 
 
 HANDLERS = _handlers()

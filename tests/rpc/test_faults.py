@@ -9,7 +9,7 @@ from google.rpc.status_pb2 import Status
 
 from usherd.errors import Code, Fault, FaultReason, InternalFault, InvalidRequest, Unavailable
 from usherd.rpc import replies
-from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, ending
+from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, status_of
 
 
 def _kinds(kind: type[Fault] = Fault) -> list[type[Fault]]:
@@ -24,7 +24,7 @@ FAULTS: list[Fault] = [InvalidRequest(reason) for reason in INVALID] + [
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{type(fault).__name__}-{fault.reason.name}")
 def test_a_fault_ends_a_call_with_its_code_reason_and_advice(fault: Fault) -> None:
-    code, details, trailers = ending(fault)
+    code, details, trailers = status_of(fault)
 
     status = Status.FromString(dict(trailers)[STATUS_DETAILS])
     info, retry = ErrorInfo(), RetryInfo()
@@ -48,7 +48,7 @@ def test_every_reason_belongs_to_some_fault() -> None:
     "fault", [each for each in FAULTS if type(each) not in (Fault, Unavailable)], ids=lambda fault: fault.reason.name
 )
 def test_a_client_reads_back_the_fault_that_the_server_raised(fault: Fault) -> None:
-    code, _, trailers = ending(fault)
+    code, _, trailers = status_of(fault)
 
     read = replies.fault(code, trailers)
 

@@ -10,6 +10,9 @@ import pytest
 
 from usherd.errors import Fault, InternalFault, KeysUnavailable
 from usherd.rpc.guard import guarded
+from usherd.rpc.server import all_alike
+
+BEGIN = all_alike(may_explain=False)("/usher.v1.AuthorizationService/Check")
 
 
 class Aborted(Exception):
@@ -29,12 +32,12 @@ class Call:
 
 
 async def _run(error: BaseException) -> Call:
-    async def serve(received: object, context: object) -> None:
+    async def serve(received: object, context: object, call: object) -> None:
         raise error
 
     call = Call()
     with pytest.raises(Aborted) as raised:
-        await guarded(serve)(b"", call)  # type: ignore[arg-type]
+        await guarded(serve, BEGIN)(b"", call)  # type: ignore[arg-type]
     assert raised.value.__context__ is None
     return call
 
@@ -67,11 +70,11 @@ async def test_a_fault_is_its_own_status() -> None:
 
 @pytest.mark.parametrize("error", [asyncio.CancelledError(), grpc.aio.AbortError(), KeyboardInterrupt()])
 async def test_a_cancellation_and_an_abort_go_on(error: BaseException) -> None:
-    async def serve(received: object, context: object) -> None:
+    async def serve(received: object, context: object, call: object) -> None:
         raise error
 
     with pytest.raises(type(error)) as raised:
-        await guarded(serve)(b"", Call())  # type: ignore[arg-type]
+        await guarded(serve, BEGIN)(b"", Call())  # type: ignore[arg-type]
 
     assert raised.value is error
 

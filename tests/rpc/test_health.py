@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from tools.rpc_world import calling, ended, ready, running
+from usherd.calls import Call
 from usherd.errors import ShuttingDown
 from usherd.rpc.guard import Context
 from usherd.rpc.health import Health, Readiness
@@ -165,7 +166,7 @@ async def test_a_change_during_a_write_is_told_after_it() -> None:
 
     watch = Health(readiness, (), watchers=1).streaming()["/grpc.health.v1.Health/Watch"]
     with pytest.raises(ShuttingDown):
-        await watch(b"", cast(Context, Slow()))
+        await watch(b"", cast(Context, Slow()), Call(""))
 
     assert told == [SERVING, NOT_SERVING]
 

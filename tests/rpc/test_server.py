@@ -16,7 +16,7 @@ from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.options import OPTIONS, channel_options
-from usherd.rpc.server import Listen, methods
+from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
 
 OK = grpc.StatusCode.OK
@@ -34,11 +34,11 @@ METHODS = {
 
 async def test_these_methods_are_served_and_no_others() -> None:
     limits = Limits()
-    service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits), may_explain=True)
-    health = Health(ready(), (), watchers=1)
+    service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
+    health, begins = Health(ready(), (), watchers=1), all_alike(may_explain=True)
 
-    assert methods(service, health, with_reflection=False).names == METHODS
-    assert methods(service, health, with_reflection=True).names == METHODS | {REFLECTION}
+    assert methods(service, health, with_reflection=False, begins=begins).names == METHODS
+    assert methods(service, health, with_reflection=True, begins=begins).names == METHODS | {REFLECTION}
 
 
 def test_grpc_knows_every_option_by_its_name() -> None:

@@ -12,13 +12,14 @@ from google.rpc.status_pb2 import Status
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
+from usherd.calls import Listener
 from usherd.domain import Decision, Dependency, DependencyKind, Effect, Principal, PrincipalKind, Question, Verdict
 from usherd.errors import Fault
 from usherd.listing import ModelsPage
 from usherd.reasons import Reason
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, Serving, serving
+from usherd.rpc.server import Listen, Serving, all_alike, serving
 
 CANARY = "eyJhbGciOiJSUzI1NiJ9.canary-claims-5f3a.canary-signature-77b1"
 SERVICE = "/usher.v1.AuthorizationService"
@@ -123,6 +124,7 @@ async def running(
     readiness: Readiness | None = None,
     listen: Listen | None = None,
     may_explain: bool = True,
+    listener: Listener | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     async with serving(
@@ -130,7 +132,8 @@ async def running(
         listen=listen or Listen(address="127.0.0.1:0", grace=1.0),
         limits=limits or Limits(),
         readiness=readiness or ready(),
-        may_explain=may_explain,
+        begins=all_alike(may_explain=may_explain),
+        listener=listener,
         **options,
     ) as server:
         yield server

@@ -8,8 +8,8 @@ import grpc
 from google.protobuf.any_pb2 import Any
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.rpc import status_pb2
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
-from google.rpc.status_pb2 import Status
 
 from usherd.errors import Code, Fault, FaultReason
 
@@ -29,21 +29,21 @@ STATUS: dict[Code, grpc.StatusCode] = {
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
 }
 
-Ending = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
+Status = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 """Code, details and trailers: what `context.abort` takes."""
 
 
-def ending(fault: Fault) -> Ending:
+def status_of(fault: Fault) -> Status:
     """How a call ends that this fault came of. All of it is constant text."""
-    return _ending(fault.code, fault.reason, fault.message, fault.retry_after)
+    return _status(fault.code, fault.reason, fault.message, fault.retry_after)
 
 
 @functools.lru_cache(maxsize=64)
-def _ending(code: Code, reason: FaultReason, message: str, retry_after: float | None) -> Ending:
+def _status(code: Code, reason: FaultReason, message: str, retry_after: float | None) -> Status:
     details: list[Message] = [ErrorInfo(reason=reason.name, domain=DOMAIN)]
     if retry_after is not None:
         details.append(RetryInfo(retry_delay=duration(retry_after)))
-    status = Status(code=int(code), message=message)
+    status = status_pb2.Status(code=int(code), message=message)
     for detail in details:
         packed = Any()
         packed.Pack(detail)

@@ -1,16 +1,19 @@
-"""Stands around every handler: whatever goes wrong in there leaves as one of our faults, in constant words."""
+"""Stands around every handler: whatever goes wrong in there leaves as one of our faults, in constant words, and
+whoever listens hears how each call ended."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
-from usherd.errors import Fault, InternalFault
-from usherd.rpc.faults import ending
+from usherd.calls import Call, Ended, Ending, Listener
+from usherd.errors import Fault, FaultReason, InternalFault
+from usherd.rpc.faults import status_of
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
@@ -18,36 +21,61 @@ if TYPE_CHECKING:
 else:
     Context = grpc.aio.ServicerContext
 
-Serve = Callable[[Any, Context], Awaitable[Any]]
-"""A handler of any shape: what was received (a message or an iterator of them) and the context; an answer or None."""
+Serve = Callable[[Any, Context, Call], Awaitable[Any]]
+"""A handler of any shape: what was received (a message or an iterator of them), gRPC's context, and what is known of
+the call; an answer or None."""
+
+AtHand = Callable[[Any, Call], bytes | None]
+"""The answer that can be given without waiting, if there is one."""
+
+Begin = Callable[[Context], Call]
+"""What is known of a call before it is served. Raises Fault when it is not to be served."""
+
+_UNKNOWN = Call("")
+"""What is known of a call that did not begin."""
 
 _log = logging.getLogger("usherd.rpc")
 
 
-def guarded(serve: Serve, at_hand: Callable[[Any], bytes | None] | None = None) -> Serve:
+Handler = Callable[[Any, Context], Awaitable[Any]]
+"""What gRPC calls."""
+
+
+def guarded(serve: Serve, begin: Begin, at_hand: AtHand | None = None, listener: Listener | None = None) -> Handler:
     """`serve`, with every exception turned into a fault's status.
 
-    `at_hand` is asked first: what it returns at once is the answer, and None leaves it to `serve`.
+    `begin` comes first; then `at_hand` is asked: what it returns at once is the answer, and None leaves it to `serve`.
+    `listener` hears how each call ends.
 
     grpc.aio would send the text of an exception to the caller. Each handler is wrapped once, when the server is
     built: an interceptor would do the same at the price of two more coroutines for each call.
     """
 
     async def handler(received: Any, context: Context) -> Any:
+        started = 0.0 if listener is None else time.monotonic()
+        call = _UNKNOWN
+        ending: Ending = Ended.ANSWERED
         try:
-            if at_hand is not None and (answer := at_hand(received)) is not None:
+            call = begin(context)
+            if at_hand is not None and (answer := at_hand(received, call)) is not None:
                 return answer
-            return await serve(received, context)
-        except (asyncio.CancelledError, grpc.aio.AbortError):
+            return await serve(received, context, call)
+        except asyncio.CancelledError:
+            ending = Ended.CANCELLED
+            raise
+        except grpc.aio.AbortError:
             raise
         except Fault as fault:
             report_bug_in(fault)
-            end = ending(fault)
+            ending, status = fault.reason, status_of(fault)
         except Exception as error:
             report_bug(error)
-            end = ending(InternalFault())
+            ending, status = FaultReason.INTERNAL, status_of(InternalFault())
+        finally:
+            if listener is not None:
+                listener.ended(call, ending, time.monotonic() - started)
         # Not inside of `except`: what is raised here must not carry the exception along as its context.
-        await context.abort(*end)
+        await context.abort(*status)
 
     return handler
 

@@ -8,6 +8,7 @@ from collections.abc import Collection
 import grpc
 from grpc_health.v1 import health_pb2
 
+from usherd.calls import Call
 from usherd.errors import Overloaded, ShuttingDown
 from usherd.rpc.guard import Context, Serve
 from usherd.rpc.lenient import parse
@@ -101,18 +102,18 @@ class Health:
         """The methods that stream, by full name."""
         return {f"/{NAME}/Watch": self._watch}
 
-    async def _check(self, data: bytes, context: Context) -> bytes:
+    async def _check(self, data: bytes, context: Context, call: Call) -> bytes:
         status = self._status(parse(health_pb2.HealthCheckRequest, data).service)
         if status.status == _Status.SERVICE_UNKNOWN:
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
         return bytes(status.SerializeToString())
 
-    async def _list(self, data: bytes, context: Context) -> bytes:
+    async def _list(self, data: bytes, context: Context, call: Call) -> bytes:
         parse(health_pb2.HealthListRequest, data)
         statuses = {service: self._status(service) for service in self._services}
         return bytes(health_pb2.HealthListResponse(statuses=statuses).SerializeToString(deterministic=True))
 
-    async def _watch(self, data: bytes, context: Context) -> None:
+    async def _watch(self, data: bytes, context: Context, call: Call) -> None:
         service = parse(health_pb2.HealthCheckRequest, data).service
         if self._room <= 0:
             raise Overloaded

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from grpc_reflection.v1alpha import reflection_pb2
 from grpc_reflection.v1alpha.reflection import aio
 
+from usherd.calls import Call
 from usherd.rpc.guard import Context, Serve
 from usherd.rpc.lenient import parse
 
@@ -23,7 +24,7 @@ class Reflection:
         """Its one method, by full name."""
         return {f"/{NAME}/ServerReflectionInfo": self._info}
 
-    async def _info(self, received: AsyncIterator[bytes], context: Context) -> None:
+    async def _info(self, received: AsyncIterator[bytes], context: Context, call: Call) -> None:
         async for answer in self._servicer.ServerReflectionInfo(_parsed(received), context):
             await context.write(answer.SerializeToString())
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import grpc
 
+from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
-from usherd.rpc.guard import guarded
+from usherd.rpc.guard import AtHand, Begin, Serve, guarded
+from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
@@ -60,21 +62,46 @@ class Methods(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
-def methods(served: service.AuthorizationService, health: Health, *, with_reflection: bool) -> Methods:
+def methods(
+    served: service.AuthorizationService,
+    health: Health,
+    *,
+    with_reflection: bool,
+    begins: Begins,
+    listener: Listener | None = None,
+) -> Methods:
     """Every method of the server, each under the guard.
 
     No handler has a deserialiser: what does not parse would otherwise be answered before the guard sees it.
     """
+
+    def guard(name: str, serve: Serve, at_hand: AtHand | None = None) -> GuardedHandler:
+        return guarded(serve, begins(name), at_hand, listener)
+
     handlers: dict[str, Handler] = {}
     at_hand = served.at_hand()
     for name, serve in (served.handlers() | health.unary()).items():
-        handlers[name] = grpc.unary_unary_rpc_method_handler(guarded(serve, at_hand.get(name)))
+        handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name)))
     for name, serve in health.streaming().items():
-        handlers[name] = grpc.unary_stream_rpc_method_handler(guarded(serve))
+        handlers[name] = grpc.unary_stream_rpc_method_handler(guard(name, serve))
     if with_reflection:
         for name, serve in reflection.Reflection((service.NAME,)).streaming().items():
-            handlers[name] = grpc.stream_stream_rpc_method_handler(guarded(serve))
+            handlers[name] = grpc.stream_stream_rpc_method_handler(guard(name, serve))
     return Methods(handlers)
+
+
+Begins = Callable[[str], Begin]
+"""For each method, by full name, what is found out about a call before it is served."""
+
+
+def all_alike(*, may_explain: bool) -> Begins:
+    """Calls of callers that are not told apart."""
+
+    def begins(method: str) -> Begin:
+        call = Call(method, may_explain=may_explain)
+        return lambda context: call
+
+    return begins
 
 
 class Serving:
@@ -139,24 +166,25 @@ async def serving(
     listen: Listen,
     limits: Limits,
     readiness: Readiness,
-    may_explain: bool,
+    begins: Begins,
+    listener: Listener | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `may_explain`: whether callers may ask for explanations. `options` has other values for gRPC options, named
-    without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
+    `listener` hears of every call. `options` has other values for gRPC options, named without the prefix `grpc.`.
+    Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
     gate = Gate(limits)
-    served = service.AuthorizationService(authorizer, limits=limits, gate=gate, may_explain=may_explain)
+    served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
     health = Health(readiness, (service.NAME,), watchers=limits.watchers)
     server = grpc.aio.server(
         options=channel_options(**options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
-    server.add_generic_rpc_handlers((methods(served, health, with_reflection=shown),))
+    server.add_generic_rpc_handlers((methods(served, health, with_reflection=shown, begins=begins, listener=listener),))
     running = Serving(server, served, gate, readiness, _bind(server, listen))
     await server.start()
     try:

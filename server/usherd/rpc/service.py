@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
+from usherd.calls import Asked, Call, Listener
 from usherd.domain import Decision, Question
 from usherd.errors import CallerNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
-from usherd.rpc.guard import Context, Serve, report_bug_in
+from usherd.rpc.guard import AtHand, Context, Serve, report_bug_in
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits, within
 from usherd.rpc.pages import Pages
@@ -24,21 +24,19 @@ NAME = "usher.v1.AuthorizationService"
 _PATIENCE = 0.9
 """The share of a call's time that may be spent on waiting for facts or keys; the rest is for saying that in vain."""
 
-_log = logging.getLogger("usherd.decisions")
 
-
-Answer = Callable[[bytes, float], Coroutine[None, None, bytes]]
-"""From a request's bytes and the seconds there are to the answer's bytes. Raises Fault."""
+Answer = Callable[[bytes, Call, float], Coroutine[None, None, bytes]]
+"""From a request's bytes, its call and the seconds there are to the answer's bytes. Raises Fault."""
 
 
 class AuthorizationService:
     """The four methods, each from bytes to bytes. No method catches what the authorizer raises."""
 
-    def __init__(self, authorizer: Answering, *, limits: Limits, gate: Gate, may_explain: bool) -> None:
+    def __init__(self, authorizer: Answering, *, limits: Limits, gate: Gate, listener: Listener | None = None) -> None:
         self._authorizer = authorizer
         self._limits = limits
         self._gate = gate
-        self._may_explain = may_explain
+        self._listener = listener
         self._pages = Pages()
 
     def answer_with(self, authorizer: Answering) -> None:
@@ -59,7 +57,7 @@ class AuthorizationService:
         }
         return {f"/{NAME}/{name}": _bounded(answer, self._limits.deadline) for name, answer in methods.items()}
 
-    def at_hand(self) -> dict[str, Callable[[bytes], bytes | None]]:
+    def at_hand(self) -> dict[str, AtHand]:
         """For methods that ask one question, by full name: the answer without waiting, or None for the handler's.
 
         Most questions are asked again and again. Their answers need no deadline and no place in the queue, which
@@ -67,43 +65,43 @@ class AuthorizationService:
         """
         return {f"/{NAME}/Authorize": self._authorize_at_hand, f"/{NAME}/Check": self._check_at_hand}
 
-    def _authorize_at_hand(self, data: bytes) -> bytes | None:
+    def _authorize_at_hand(self, data: bytes, call: Call) -> bytes | None:
         request = parse_asked(api.AuthorizeRequest, data)
         translate.check_mode(request)
-        decision = self._decision_at_hand(request)
+        decision = self._decision_at_hand(request, call)
         return None if decision is None else answers.authorize_response(decision, keep=True)
 
-    def _check_at_hand(self, data: bytes) -> bytes | None:
-        decision = self._decision_at_hand(parse_asked(api.CheckRequest, data))
+    def _check_at_hand(self, data: bytes, call: Call) -> bytes | None:
+        decision = self._decision_at_hand(parse_asked(api.CheckRequest, data), call)
         return None if decision is None else answers.check_response(decision, keep=True)
 
-    def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest) -> Decision | None:
+    def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest, call: Call) -> Decision | None:
         encoded, wishes = translate.encoded(request), translate.wishes(request)
         if wishes.explain or wishes.at_least is not None or self._gate.closed:
             return None
         decision = self._authorizer.at_hand(encoded, lambda: translate.question(request))
-        if decision is not None:
-            _note(decision, wishes)
+        if decision is not None and self._listener is not None:
+            self._listener.decided(call, wishes.request_id, lambda: translate.asked(request.question), decision)
         return decision
 
-    async def authorize(self, data: bytes, seconds: float) -> bytes:
+    async def authorize(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The only message of the stream: the decision, and that it is the only one."""
         request = parse_asked(api.AuthorizeRequest, data)
-        question, wishes = translate.question(request), self._allowed(translate.wishes(request))
+        question, wishes = translate.question(request), _allowed(translate.wishes(request), call)
         translate.check_mode(request)
-        return answers.authorize_response(await self._decide(question, wishes, seconds))
+        return answers.authorize_response(await self._decide(question, wishes, call, seconds))
 
-    async def check(self, data: bytes, seconds: float) -> bytes:
+    async def check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The decision."""
         request = parse_asked(api.CheckRequest, data)
-        question, wishes = translate.question(request), self._allowed(translate.wishes(request))
-        return answers.check_response(await self._decide(question, wishes, seconds))
+        question, wishes = translate.question(request), _allowed(translate.wishes(request), call)
+        return answers.check_response(await self._decide(question, wishes, call, seconds))
 
-    async def batch_check(self, data: bytes, seconds: float) -> bytes:
+    async def batch_check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """A decision or a fault for each item."""
         request = parse_asked(api.BatchCheckRequest, data)
         ids, questions = translate.items(request)
-        wishes = self._allowed(translate.wishes(request))
+        wishes = _allowed(translate.wishes(request), call)
         weight = self._gate.weigh(len(questions))
         results = await self._inside(
             weight,
@@ -111,14 +109,14 @@ class AuthorizationService:
                 questions, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
             ),
         )
-        for result in results:
+        for question, result in zip(questions, results, strict=True):
             if isinstance(result, Decision):
-                _note(result, wishes)
+                self._tell(call, wishes, question, result)
             else:
                 report_bug_in(result)
         return answers.batch_response(ids, results)
 
-    async def list_models(self, data: bytes, seconds: float) -> bytes:
+    async def list_models(self, data: bytes, call: Call, seconds: float) -> bytes:
         """A page of models, or the denial whatever the model."""
         request = parse_asked(api.ListModelsRequest, data)
         question, wishes = translate.question(request), translate.wishes(request)
@@ -131,21 +129,26 @@ class AuthorizationService:
             ),
         )
         if page.denial is not None:
-            _note(page.denial, wishes)
+            self._tell(call, wishes, question, page.denial)
         if revision and page.revision != revision:
             raise InvalidRequest(FaultReason.PAGE_INVALID)
         following = self._pages.token(question, page.revision, page.last)
         return answers.models_response(page.models, following, page.denial, page.revision)
 
-    async def _decide(self, question: Question, wishes: Wishes, seconds: float) -> Decision:
+    async def _decide(self, question: Question, wishes: Wishes, call: Call, seconds: float) -> Decision:
         decision = await self._inside(
             1,
             lambda: self._authorizer.authorize(
                 question, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
             ),
         )
-        _note(decision, wishes)
+        self._tell(call, wishes, question, decision)
         return decision
+
+    def _tell(self, call: Call, wishes: Wishes, question: Question, decision: Decision) -> None:
+        if self._listener is not None:
+            asked = Asked(question.route, question.method, question.model)
+            self._listener.decided(call, wishes.request_id, lambda: asked, decision)
 
     async def _inside(self, weight: int, work: Callable[[], Awaitable[Result]]) -> Result:
         await self._gate.enter(weight)
@@ -154,30 +157,17 @@ class AuthorizationService:
         finally:
             self._gate.leave(weight)
 
-    def _allowed(self, wishes: Wishes) -> Wishes:
-        if wishes.explain and not self._may_explain:
-            raise CallerNotAllowed
-        return wishes
+
+def _allowed(wishes: Wishes, call: Call) -> Wishes:
+    if wishes.explain and not call.may_explain:
+        raise CallerNotAllowed
+    return wishes
 
 
 def _bounded(answer: Answer, longest: float) -> Serve:
-    async def serve(data: bytes, context: Context) -> bytes:
+    async def serve(data: bytes, context: Context, call: Call) -> bytes:
         remaining = context.time_remaining()
         seconds = longest if remaining is None else min(remaining, longest)
-        return await within(seconds, answer(data, seconds))
+        return await within(seconds, answer(data, call, seconds))
 
     return serve
-
-
-def _note(decision: Decision, wishes: Wishes) -> None:
-    if _log.isEnabledFor(logging.DEBUG):
-        verdict = decision.verdict
-        _log.debug(
-            "decision",
-            extra={
-                "decision_id": decision.decision_id,
-                "effect": verdict.effect.name,
-                "reason": verdict.reason.name,
-                "request_id": wishes.request_id,
-            },
-        )

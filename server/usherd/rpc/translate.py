@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
+from usherd.calls import Asked
 from usherd.domain import Question
 from usherd.errors import FaultReason, InvalidRequest
 
@@ -68,6 +69,11 @@ def _question(asked: question_pb2.Question, token: str) -> Question:
         asked.organization_id,
         asked.modifies_guardrails,
     )
+
+
+def asked(question: question_pb2.Question) -> Asked:
+    """What the question asks for."""
+    return Asked(question.route, question.method, question.model if question.HasField("model") else None)
 
 
 def wishes(
