@@ -40,10 +40,14 @@ check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say wh
 	$(BIN)/python tests/threats_check.py
 	$(BIN)/python tools/reasons_page.py --check
 	$(BIN)/python tools/defects_page.py --check
+	$(BIN)/python tools/config_page.py --check
 	$(BIN)/python tools/check_links.py
 
-generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (with ARGS=--peers those for Go and TypeScript too).
+generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for Go and TypeScript too), and the pages of tools/.
 	$(BIN)/python tools/generate.py $(ARGS)
+	$(BIN)/python tools/reasons_page.py
+	$(BIN)/python tools/defects_page.py
+	$(BIN)/python tools/config_page.py
 
 mutants: $(VENV)/.mutants ## Counts the changes of the code that no test notices (ARGS=permit for one room of it).
 	$(BIN)/python tools/mutants.py $(ARGS)

@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from usherd.cli import config_show
+from usherd.cli import config_reference, config_show
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
 from usherd.cli.litellm import Ignore, LitellmVersion, Version, checked, imported
 from usherd.config.json_schema import json_schema, stories_schema
@@ -99,6 +99,7 @@ def _unusable(settings: Settings) -> str | None:
 
 app.command("show", epilog=config_show.SHOW_EXAMPLES)(config_show.show)
 app.command("diff", epilog=config_show.DIFF_EXAMPLES)(config_show.diff)
+app.command("reference", epilog=config_reference.EXAMPLES)(config_reference.reference)
 
 
 @app.command("schema", epilog=_SCHEMA_EXAMPLES)
