@@ -12,7 +12,7 @@ from usherd.config.settings import Settings
 from usherd.facts import Rows
 from usherd.house import House, budget_of_all, new_directory, opened
 from usherd.stores.budgets import Budget
-from usherd.stores.key_sets import GivenKeysUnusable
+from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.memory_directory import MemoryDirectory, Prepared
 from usherd.stores.pinned_directory import PinnedDirectory
 
@@ -70,11 +70,13 @@ class Moving:
         except BaseException:
             await life.aclose()
             raise
+        # What the house that answers has learnt since, above all which keys were withdrawn, the next one may not know.
+        house.keys.learn(self.house.keys)
         self.house.tell_shadow(last=True)
-        old, self._life = self._life, life
+        ending = asyncio.create_task(self._end(self._life, self.house.keys))
+        self._life = life
         self.settings, self.house = settings, house
         begin()
-        ending = asyncio.create_task(self._end(old))
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
 
@@ -85,12 +87,13 @@ class Moving:
             await asyncio.wait(self._ending)
         await self._life.aclose()
 
-    async def _end(self, life: AsyncExitStack) -> None:
+    async def _end(self, life: AsyncExitStack, keys: KeySets) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(2 * self._longest):
                 # Then there is nobody left whom the old house could answer.
                 await self._closing.wait()
         await life.aclose()
+        self.house.keys.learn(keys)
 
     def _rows(self, settings: Settings) -> Prepared | None:
         """What the directory becomes; None: it stays as it is, with what provisioning has written."""

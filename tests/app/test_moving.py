@@ -13,12 +13,14 @@ import pytest
 
 from config_files import settings
 from keyring import key_pair, key_set
+from tools.key_server import Fault, KeyServer
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
 from usherd.moving import Moving, Refused
+from usherd.stores.memory_directory import Prepared
 
 CONFIG = """\
 issuers:
@@ -159,3 +161,53 @@ async def test_closing_ends_every_house(tmp_path: Path) -> None:
         assert len(moving._ending) == 3
 
     assert asyncio.all_tasks() == tasks
+
+
+async def test_a_key_that_is_withdrawn_during_a_move_stays_withdrawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, withdrawn = key_pair("Ed25519", "k1"), key_pair("Ed25519", "k2")
+    async with KeyServer() as server:
+        server.publish(kept.jwk(), withdrawn.jwk())
+        text = CONFIG.replace("jwks_file: keys.json", f"jwks_url: {server.keys_url}")
+        found = settings(tmp_path, text + "insecure: {loopback_http: true}\n", directory=TEAM)
+        async with moved_into(found) as moving:
+            loop, old, rows = asyncio.get_running_loop(), moving.house.keys, moving._rows
+
+            async def only_the_old_house_learns() -> None:
+                await server.fail(None)
+                server.publish(kept.jwk(), withdrawn.jwk(use="enc"))
+                await old.find_fresh("idp", "unknown", 10)
+                await server.fail(Fault.STATUS_500)
+
+            def after_the_first_loads(settings: Settings) -> Prepared | None:
+                asyncio.run_coroutine_threadsafe(only_the_old_house_learns(), loop).result(10)
+                return rows(settings)
+
+            monkeypatch.setattr(moving, "_rows", after_the_first_loads)
+            await server.fail(Fault.STATUS_500)
+            await moving.move(lambda: found, nothing)
+            new = moving.house.keys
+
+            assert old.find("idp", "k2") is None
+            assert new is not old
+            assert new.find("idp", "k1") is not None
+            assert new.find("idp", "k2") is None
+
+
+async def test_what_an_old_house_learns_until_its_end_is_not_lost(tmp_path: Path) -> None:
+    kept, withdrawn = key_pair("Ed25519", "k1"), key_pair("Ed25519", "k2")
+    async with KeyServer() as server:
+        server.publish(kept.jwk(), withdrawn.jwk())
+        text = CONFIG.replace("jwks_file: keys.json", f"jwks_url: {server.keys_url}")
+        found = settings(tmp_path, text + "insecure: {loopback_http: true}\n", directory=TEAM)
+        async with moved_into(replace(found, server=replace(found.server, deadline=0.2))) as moving:
+            old = moving.house.keys
+            await moving.move(lambda: found, nothing)
+            server.publish(kept.jwk(), withdrawn.jwk(use="enc"))
+            await old.find_fresh("idp", "unknown", 10)
+            assert moving.house.keys.find("idp", "k2") is not None
+
+            await asyncio.wait(set(moving._ending))
+
+            assert moving.house.keys.find("idp", "k2") is None

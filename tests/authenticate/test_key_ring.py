@@ -289,3 +289,70 @@ def test_under_other_rules_the_same_keys_count_but_for_those_that_they_deny() ->
     assert denying.under(RULES).find("a", 2 * HOUR) is None
     assert denying.under(RULES).find(None, 2 * HOUR) is None
     assert KeyRing(rules=RULES).under(shorter).fetched_at is None
+
+
+def test_of_two_rings_of_one_key_set_the_newer_set_counts() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B], 0)
+    one, other = start.loaded([A, C], 10), start.loaded([A], 20)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert ring.fetched_at == 20
+        assert (ring.find("a", 21), ring.find("b", 21), ring.find("c", 21)) == (A, B, C)
+        # A key is removed from when either has seen it last.
+        assert ring.find("b", 72 * HOUR - 1) is B
+        assert ring.find("b", 72 * HOUR) is None
+        assert ring.find("c", 10 + 72 * HOUR - 1) is C
+        assert ring.find("c", 10 + 72 * HOUR) is None
+        assert ring.find(None, 21) is A
+
+
+def test_a_ring_learns_its_first_set_from_another() -> None:
+    loaded = KeyRing(rules=RULES).loaded([A], 10)
+
+    assert KeyRing(rules=RULES).with_news_of(loaded).find("a", 11) is A
+    assert loaded.with_news_of(KeyRing(rules=RULES)).find("a", 11) is A
+
+
+def test_what_another_ring_withdrew_later_is_gone() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B, C], 0)
+    one, other = start.loaded([], 10, frozenset({"a"})), start.loaded([], 20, frozenset({"b"}))
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert (ring.find("a", 21), ring.find("b", 21), ring.find("c", 21)) == (None, None, C)
+        assert (ring.withdraws("a", 21), ring.withdraws("b", 21)) == (True, True)
+
+
+def test_what_a_newer_set_withdraws_does_not_come_back_from_an_older_one() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B], 0)
+    one, other = start.loaded([A], 20, frozenset({"b"})), start.loaded([A, B], 10)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert (ring.find("a", 21), ring.find("b", 21)) == (A, None)
+
+
+def test_what_a_newer_set_publishes_again_is_no_longer_withdrawn() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B], 0)
+    one, other = start.loaded([], 10, frozenset({"b"})), start.loaded([A, B], 20)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert (ring.find("a", 21), ring.find("b", 21)) == (A, B)
+
+
+def test_a_ring_learns_nothing_that_its_own_rules_deny() -> None:
+    strict = KeyRing(rules=dataclasses.replace(RULES, denied=frozenset({"b"})))
+
+    ring = strict.with_news_of(KeyRing(rules=RULES).loaded([A, B], 0))
+
+    assert (ring.find("a", 1), ring.find("b", 1)) == (A, None)
+
+
+def test_what_rings_remember_together_is_bounded_and_the_oldest_goes_first() -> None:
+    def after(keys: list[VerificationKey], now: float) -> KeyRing:
+        return KeyRing(rules=RULES).loaded(keys, now).loaded([A], 50 + now)
+
+    one = after([key(f"one-{number}") for number in range(MAX_RETAINED)], 0)
+    other = after([key(f"other-{number}") for number in range(MAX_RETAINED)], 1)
+
+    kids = {each.kid for each in one.with_news_of(other).keys(60)}
+
+    assert kids == {"a"} | {f"other-{number}" for number in range(MAX_RETAINED)}

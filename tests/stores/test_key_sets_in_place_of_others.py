@@ -9,7 +9,7 @@ import pytest
 
 from keyring import key_pair
 from stores.support import Hands, RunKeySets, issuer_keys
-from tools.key_server import KeyServer
+from tools.key_server import Fault, KeyServer
 from usherd.errors import KeysUnavailable
 from usherd.stores.key_sources import KeySetUrls
 
@@ -89,3 +89,23 @@ async def test_several_key_sets_of_an_issuer_are_each_taken_over(server: KeyServ
         async with run(issuer, before=old) as keys:
             assert keys.find("idp", "a") is not None
             assert len(keys.status()) == 2
+
+
+async def test_what_the_old_ones_learn_while_the_new_ones_fail_is_not_lost(
+    server: KeyServer, run: RunKeySets, stopwatch: Hands
+) -> None:
+    issuer = issuer_keys(server.keys_url)
+    server.publish(A.jwk(), B.jwk())
+    async with run(issuer) as old:
+        await server.fail(Fault.STATUS_500)
+        async with run(issuer, before=old) as keys:
+            stopwatch.move(1)
+            await server.fail(None)
+            server.publish(A.jwk(), B.jwk(use="enc"), C.jwk())
+            await old.find_fresh("idp", "unknown", 30)
+            assert keys.find("idp", "b") is not None
+            keys.learn(old)
+
+            assert keys.find("idp", "a") is not None
+            assert keys.find("idp", "b") is None
+            assert keys.find("idp", "c") is not None

@@ -58,6 +58,8 @@ class KeyRing:
     _only: VerificationKey | None = field(default=None, repr=False)
     _withdrawn: Mapping[str, float] = field(default_factory=dict, repr=False)
     """Until when each id is withdrawn; infinite for those that the newest set withdraws."""
+    _withdrawn_at: float = -math.inf
+    """When the newest set without any usable key was fetched that withdrew ids."""
 
     def loaded(
         self,
@@ -118,6 +120,22 @@ class KeyRing:
             _held={kid: held for kid, held in self._held.items() if not ring._denies(held.key)},
             _only=None if only is None or ring._denies(only) else only,
         )
+
+    def with_news_of(self, other: KeyRing) -> KeyRing:
+        """What both know of one key set that each has fetched on its own, under the rules of this one.
+
+        The newer of their sets is the one that counts; keys that only the other has seen are removed ones. What either
+        has withdrawn after that set is gone.
+        """
+        other = other.under(self.rules)
+        newer, older = (other, self) if _fetched(self) < _fetched(other) else (self, other)
+        fetched = _fetched(newer)
+        known = newer._remembering(older, fetched)
+        for each in sorted((newer, older), key=lambda ring: ring._withdrawn_at):
+            if each._withdrawn_at > fetched:
+                late = frozenset(kid for kid, until in each._withdrawn.items() if until == math.inf)
+                known = known.loaded((), each._withdrawn_at, late)
+        return known
 
     def find(self, kid: str | None, now: float) -> VerificationKey | None:
         """The trusted key of that id; `kid` None: the only key that the newest set has, if it is alone in it.
@@ -191,7 +209,21 @@ class KeyRing:
             _held={kid: held for kid, held in self._held.items() if kid not in withdrawn},
             _only=None if only is None or only.kid in withdrawn else only,
             _withdrawn=self._withdrawals(withdrawn, frozenset(), now),
+            _withdrawn_at=now,
         )
+
+    def _remembering(self, older: KeyRing, now: float) -> KeyRing:
+        """The ring with the removed keys of an older one, too, each from when either has seen it last."""
+        removed = {kid: held for kid, held in self._held.items() if not held.published}
+        for kid, old in older._held.items():
+            known = removed.get(kid)
+            if kid is None or self.withdraws(kid, now) or (known is None and kid in self._held):
+                continue
+            if known is None or known.last_seen < old.last_seen:
+                removed[kid] = _Held(old.key, old.last_seen, False)
+        published = {kid: held for kid, held in self._held.items() if held.published}
+        latest = sorted(removed.items(), key=lambda each: -each[1].last_seen)
+        return replace(self, _held=published | dict(latest[:MAX_RETAINED]))
 
     def _withdrawals(self, withdrawn: Set[str], published: Set[str | None], now: float) -> Mapping[str, float]:
         """Those of the newest set, and older ones that it is silent about: the latest come first."""
@@ -209,6 +241,10 @@ class KeyRing:
 
     def _denies(self, key: VerificationKey) -> bool:
         return key.kid in self.rules.denied or key.thumbprint in self.rules.denied
+
+
+def _fetched(ring: KeyRing) -> float:
+    return -math.inf if ring.fetched_at is None else ring.fetched_at
 
 
 def same_key(one: VerificationKey, other: VerificationKey) -> bool:

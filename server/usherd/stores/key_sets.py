@@ -121,6 +121,14 @@ class KeySets:
             return ()
         return [keys.ring for keys in self._parts[issuer.name]]
 
+    def learn(self, others: KeySets) -> None:
+        """Takes over what the others have learnt meanwhile, where an issuer's keys come from the same place."""
+        for name, parts in self._parts.items():
+            rings = others.rings_of(self._issuers[name])
+            for keys, ring in zip(parts, rings, strict=False):
+                if isinstance(keys, RefreshedKeys):
+                    keys.learn(ring)
+
     @asynccontextmanager
     async def running(self, first_loads_patience: float = FIRST_LOADS_PATIENCE) -> AsyncIterator[Self]:
         """Keeps the key sets fresh as long as the block lasts.

@@ -118,6 +118,10 @@ class RefreshedKeys:
             next_refresh=None if self._next_at is None else max(0.0, self._next_at - now),
         )
 
+    def learn(self, ring: KeyRing) -> None:
+        """Takes over what another ring of the same key set knows better, by the same stopwatch."""
+        self.ring = self.ring.with_news_of(ring)
+
     def start(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Lives in that group from now on; returns the first load, which never fails."""
         self._tasks = tasks
