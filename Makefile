@@ -49,6 +49,12 @@ generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for G
 	$(BIN)/python tools/defects_page.py
 	$(BIN)/python tools/config_page.py
 
+soak: $(VENV)/.dev ## Watches usherd at half load for 30 minutes, among rotations, reloads and faults (ARGS="--minutes 3").
+	PYTHONPATH=tests $(BIN)/python -m oracle.soak $(ARGS)
+
+fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as it is told to (ARGS=--help).
+	PYTHONPATH=tests $(BIN)/python -m tools.fault_proxy $(ARGS)
+
 mutants: $(VENV)/.mutants ## Counts the changes of the code that no test notices (ARGS=permit for one room of it).
 	$(BIN)/python tools/mutants.py $(ARGS)
 
@@ -79,4 +85,4 @@ $(VENV)/.mutants: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group mutants
 	@touch $@
 
-.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants bench clean
+.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants soak fault-proxy bench clean
