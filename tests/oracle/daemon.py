@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from oracle.judge import PolicyInForce
-from oracle.provider import Provider
+from oracle.provider import Issuer
 from oracle.timeline import Reload
 
 ROUTE = "/v1/chat/completions"
@@ -38,7 +38,7 @@ async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
 class Daemon:
     """An usherd that answers."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path, providers: Sequence[Provider]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, folder: Path, providers: Sequence[Issuer]) -> None:
         self.process = process
         self.address = ""
         self.providers = providers
@@ -80,7 +80,7 @@ class Daemon:
         return pages * os.sysconf("SC_PAGE_SIZE")
 
 
-def configure(folder: Path, providers: Sequence[Provider], models: list[str]) -> Path:
+def configure(folder: Path, providers: Sequence[Issuer], models: list[str]) -> Path:
     """Writes the configuration with which tokens of every provider are granted those models."""
     file = folder / "usherd.yaml"
     written = folder / "usherd.yaml.new"
@@ -88,7 +88,7 @@ def configure(folder: Path, providers: Sequence[Provider], models: list[str]) ->
         json.dumps(
             {
                 "issuers": [each.configuration() for each in providers],
-                "roles": [each.role(models) for each in providers],
+                "roles": [role for each in providers for role in each.roles(models)],
                 "models": [{"name": name} for name in (ALWAYS, SOMETIMES, NEVER)],
                 "server": {"address": "127.0.0.1:0", "limits": {"deadline": f"{DEADLINE:g}s"}},
                 "insecure": {"loopback_http": True},
@@ -101,7 +101,7 @@ def configure(folder: Path, providers: Sequence[Provider], models: list[str]) ->
 
 @asynccontextmanager
 async def daemon(
-    folder: Path, providers: Sequence[Provider], *, program: Sequence[str] = USHERD
+    folder: Path, providers: Sequence[Issuer], *, program: Sequence[str] = USHERD
 ) -> AsyncIterator[Daemon]:
     """Starts it, and ends it. `program` are Python's arguments that run it."""
     config = configure(folder, providers, POLICIES[0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import deque
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
@@ -15,7 +16,7 @@ from oracle.timeline import KeyHistory, Rules
 from tools.faults import Fault
 from tools.key_server import DISCOVERY_PATH, KEYS_PATH, KeyServer
 
-AUDIENCE = "gateway"
+AUDIENCE = "https://gateway.example"
 LONG = 4 * 3600
 """Seconds that a token lives which is not to expire: longer than any run."""
 SOON = 3
@@ -24,15 +25,74 @@ KEPT = 6
 """Tokens under older keys that are still asked about: in their grace, beyond it, withdrawn."""
 
 
-class Provider:
-    """An issuer whose discovery document and keys a key server has."""
+class Issuer:
+    """An issuer of tokens beside usherd, whose discovery document and keys a key server has."""
+
+    def __init__(self, name: str, issuer: str, server: KeyServer, rules: Rules, *, deadline: float) -> None:
+        """`issuer` is its `iss`; `deadline` as `server.limits.deadline` of usherd, in seconds."""
+        self.name = name
+        self.issuer = issuer
+        self.server = server
+        self.watched = Watched(server, KeyHistory(rules, deadline), KEYS_PATH)
+
+    @property
+    def tokens(self) -> list[Token]:
+        """What there is to ask about."""
+        raise NotImplementedError
+
+    def renew(self) -> None:
+        """Replaces tokens that have expired a while ago, if it has such; it is called again and again."""
+
+    async def fail(self, fault: Fault | None, path: str = KEYS_PATH) -> None:
+        """Fails in that way from now on; None: works again."""
+        await self.server.fail(fault, path)
+        self.watched.fault = fault
+        self.watched.healthy_since = time.monotonic() if fault is None else float("inf")
+
+    def shows(self, kids: Iterable[str]) -> None:
+        """Remembers which keys it publishes from now on."""
+        now, before = time.monotonic(), self.watched.published
+        self.watched.published = {kid: before.get(kid, now) for kid in kids}
+
+    def configuration(self) -> dict[str, Any]:
+        """Its entry under `issuers`."""
+        rules = self.watched.history.rules
+        refresh = {
+            "every": f"{rules.every:g}s",
+            "stale_for": f"{rules.stale_for:g}s",
+            "removed_grace": f"{rules.removed_grace:g}s",
+            "unknown_kid_cooldown": f"{rules.cooldown:g}s",
+            "timeout": f"{rules.timeout:g}s",
+        }
+        return {
+            "name": self.name,
+            "issuer": self.issuer,
+            "audiences": [AUDIENCE],
+            "leeway": "0s",
+            "keys": {"discovery": self.server.origin + self.discovery_path, "refresh": refresh},
+        }
+
+    @property
+    def discovery_path(self) -> str:
+        """Where its discovery document is."""
+        return DISCOVERY_PATH
+
+    def roles(self, models: list[str]) -> list[dict[str, Any]]:
+        """What its tokens are granted."""
+        return [self.role({"roles": "Caller"}, ["service"], models)]
+
+    def role(self, when: dict[str, Any], who: list[str], models: list[str]) -> dict[str, Any]:
+        """One role, of those who meet the condition."""
+        grants = {"routes": ["openai_routes"], "models": models}
+        return {"name": f"{who[0]}-{self.name}", "issuer": self.name, "when": when, "for": who, "grants": grants}
+
+
+class Provider(Issuer):
+    """One whose keys are made here."""
 
     def __init__(self, name: str, rules: Rules, *, deadline: float) -> None:
         """`deadline` as `server.limits.deadline` of usherd, in seconds."""
-        self.name = name
-        self.issuer = f"https://{name}.example"
-        self.server = KeyServer()
-        self.watched = Watched(self.server, KeyHistory(rules, deadline), KEYS_PATH)
+        super().__init__(name, f"https://{name}.example", KeyServer(), rules, deadline=deadline)
         self._numbers = itertools.count(1)
         self._shown: list[tuple[KeyPair, bool]] = []
         self._older: deque[Token] = deque(maxlen=KEPT)
@@ -82,12 +142,6 @@ class Provider:
             self._shown[0] = (self._shown[0][0], False)
             self._publish()
 
-    async def fail(self, fault: Fault | None, path: str = KEYS_PATH) -> None:
-        """Fails in that way from now on; None: works again."""
-        await self.server.fail(fault, path)
-        self.watched.fault = fault
-        self.watched.healthy_since = time.monotonic() if fault is None else float("inf")
-
     def renew(self) -> None:
         """Signs anew what has expired a while ago."""
         now = time.monotonic()
@@ -133,40 +187,6 @@ class Provider:
             **wrong,
         )
 
-    def configuration(self) -> dict[str, Any]:
-        """Its entry under `issuers`."""
-        rules = self.watched.history.rules
-        return {
-            "name": self.name,
-            "issuer": self.issuer,
-            "audiences": [AUDIENCE],
-            "leeway": "0s",
-            "keys": {
-                "discovery": self.server.origin + DISCOVERY_PATH,
-                "refresh": {
-                    "every": f"{rules.every:g}s",
-                    "stale_for": f"{rules.stale_for:g}s",
-                    "removed_grace": f"{rules.removed_grace:g}s",
-                    "unknown_kid_cooldown": f"{rules.cooldown:g}s",
-                    "timeout": f"{rules.timeout:g}s",
-                },
-            },
-        }
-
-    def role(self, models: list[str]) -> dict[str, Any]:
-        """What its tokens are granted."""
-        grants = {"routes": ["openai_routes"], "models": models}
-        when = {"roles": "Caller"}
-        return {
-            "name": f"caller-{self.name}",
-            "issuer": self.name,
-            "when": when,
-            "for": ["service"],
-            "grants": grants,
-        }
-
     def _publish(self) -> None:
         self.server.publish(*(pair.jwk(use="sig" if good else "enc") for pair, good in self._shown))
-        now, before = time.monotonic(), self.watched.published
-        kids = [pair.kid or "" for pair, good in self._shown if good]
-        self.watched.published = {kid: before.get(kid, now) for kid in kids}
+        self.shows(pair.kid or "" for pair, good in self._shown if good)

@@ -13,7 +13,7 @@ from pathlib import Path
 from oracle.callers import Callers
 from oracle.daemon import ALWAYS, NEVER, SOMETIMES, USHERD, Daemon, daemon
 from oracle.judge import Oracle, Token
-from oracle.provider import Provider
+from oracle.provider import Issuer
 from oracle.tally import Tally
 
 MODELS = (ALWAYS, ALWAYS, SOMETIMES, NEVER)
@@ -53,7 +53,7 @@ class Watch:
 
 @asynccontextmanager
 async def watching(
-    folder: Path, providers: Sequence[Provider], *, callers: int = 8, program: Sequence[str] = USHERD
+    folder: Path, providers: Sequence[Issuer], *, callers: int = 8, program: Sequence[str] = USHERD
 ) -> AsyncIterator[Watch]:
     """Starts usherd for these providers, which run already; `program` as of `daemon`."""
     chance = random.Random(1)

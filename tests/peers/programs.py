@@ -21,16 +21,16 @@ RUN_SECONDS = 60
 def go_program(folder: Path) -> list[str]:
     """The command that runs the Go program, built anew."""
     program = folder / "smoke"
-    _build([_tool("go"), "build", "-o", str(program), "./smoke"], CLIENTS / "go")
+    build([tool("go"), "build", "-o", str(program), "./smoke"], CLIENTS / "go")
     return [str(program)]
 
 
 def typescript_program(folder: Path) -> list[str]:
     """The command that runs the TypeScript program, type-checked and built anew."""
     home = CLIENTS / "typescript"
-    _build([_tool("npm"), "ci", "--no-progress"], home)
-    _build([_tool("npm"), "run", "build"], home)
-    return [_tool("node"), str(home / "dist" / "smoke.js")]
+    build([tool("npm"), "ci", "--no-progress"], home)
+    build([tool("npm"), "run", "build"], home)
+    return [tool("node"), str(home / "dist" / "smoke.js")]
 
 
 async def run(command: Sequence[str], target: str, route: str, model: str, tokens: Sequence[str]) -> list[Any]:
@@ -56,14 +56,16 @@ async def run(command: Sequence[str], target: str, route: str, model: str, token
     return [json.loads(line) for line in out.splitlines()]
 
 
-def _tool(name: str) -> str:
+def tool(name: str) -> str:
+    """Where that program is."""
     found = shutil.which(name)
     if found is None:
         pytest.fail(f"the peers need {name}")
     return found
 
 
-def _build(command: Sequence[str], folder: Path) -> None:
+def build(command: Sequence[str], folder: Path) -> None:
+    """Runs a command that makes something, and fails with what it said."""
     # Output of the tools goes into the failure, not past pytest.
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=BUILD_SECONDS, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
