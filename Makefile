@@ -63,7 +63,8 @@ bench: $(VENV)/.dev ## Measures usherd on this machine.
 
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
-		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist
+		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist \
+		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

@@ -100,11 +100,15 @@ class Callers:
 
     async def once(self, questions: Iterable[tuple[Token, str]]) -> list[Call]:
         """Asks each of these once, all at the same time."""
-        turns = zip(itertools.cycle(self._callers), questions, strict=False)
-        calls = await asyncio.gather(*(caller.ask(*question) for caller, question in turns))
+        calls = await self.unjudged(questions)
         for call in calls:
             self._judge(call)
         return calls
+
+    async def unjudged(self, questions: Iterable[tuple[Token, str]]) -> list[Call]:
+        """As `once`, about tokens that the oracle knows nothing of."""
+        turns = zip(itertools.cycle(self._callers), questions, strict=False)
+        return await asyncio.gather(*(caller.ask(*question) for caller, question in turns))
 
     async def saturate(self, seconds: float) -> float:
         """Asks as fast as it goes; returns the answers a second."""

@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import hashlib
 import json
 import os
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -36,6 +38,7 @@ MAX_STEPS = 12
 """Redirects and pages on the way to a code."""
 
 
+@functools.cache
 def installed() -> list[str]:
     """The command that runs the provider, with what it needs."""
     build([tool("npm"), "ci", "--no-progress", "--no-audit", "--no-fund"], HOME)
@@ -65,14 +68,21 @@ class OpenIdProvider:
 
     @classmethod
     @asynccontextmanager
-    async def started(cls, folder: Path, port: int) -> AsyncIterator[Self]:
+    async def started(cls, folder: Path) -> AsyncIterator[Self]:
         """A provider with one key, that ends with the block."""
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
         provider = cls(await asyncio.to_thread(installed), folder, port)
         try:
             await provider.rotate()
             yield provider
         finally:
             await provider.stop()
+
+    @property
+    def kids(self) -> list[str]:
+        """The ids of its keys."""
+        return [pair.kid or "" for pair in self.pairs]
 
     async def rotate(self, keep: int = 1) -> None:
         """Starts it anew with a new key, and the newest `keep` of the older ones."""
@@ -110,10 +120,17 @@ class OpenIdProvider:
         """An access token by client credentials (RFC 6749, section 4.4); one of BRIEF lives for three seconds."""
         async with _client() as client:
             form = {"grant_type": "client_credentials", "scope": "chat", "resource": RESOURCE}
-            return _access_token(await client.post(f"{self.origin}/token", data=form, auth=(client_id, SECRET)))
+            return _of(await client.post(f"{self.origin}/token", data=form, auth=(client_id, SECRET)), "access_token")
 
     async def person_token(self, name: str) -> str:
         """An access token by authorization code with PKCE (RFC 7636), after that person has logged in and consented."""
+        return _of(await self._person_tokens(name), "access_token")
+
+    async def identity_token(self, name: str) -> str:
+        """The ID token that comes with such an access token."""
+        return _of(await self._person_tokens(name), "id_token")
+
+    async def _person_tokens(self, name: str) -> httpx.Response:
         verifier = secrets.token_urlsafe(48)
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         asked = {
@@ -136,7 +153,7 @@ class OpenIdProvider:
                 "code_verifier": verifier,
                 "resource": RESOURCE,
             }
-            return _access_token(await client.post(f"{self.origin}/token", data=form))
+            return await client.post(f"{self.origin}/token", data=form)
 
     async def _code(self, client: httpx.AsyncClient, answer: httpx.Response, name: str) -> str:
         for _ in range(MAX_STEPS):
@@ -159,7 +176,7 @@ def _client() -> httpx.AsyncClient:
     return httpx.AsyncClient(trust_env=False, timeout=PATIENCE)
 
 
-def _access_token(answer: httpx.Response) -> str:
+def _of(answer: httpx.Response, name: str) -> str:
     assert answer.status_code == httpx.codes.OK, answer.text
-    token: str = answer.json()["access_token"]
+    token: str = answer.json()[name]
     return token
