@@ -20,6 +20,7 @@ from usherd.reasons import Reason
 PAIR = keyring.key_pair("P-256")
 GOOD = PAIR.token()
 MANY: dict[str, Any] = {str(number): 1 for number in range(MAX_CLAIMS)}
+SLASH = "`iss` differs from an issuer of the configuration by the slash at its end"
 REQUIRED = (("realm.azp", parse("realm.azp"), frozenset({"app"})),)
 
 
@@ -94,6 +95,11 @@ async def test_what_is_wrong_with_the_form_is_said(token: str, note: str) -> Non
         (with_claims(sub=7), Reason.CLAIM_INVALID, "`sub` is not a string of 1 to 256 characters"),
         (with_claims(jti=7), Reason.CLAIM_INVALID, "`jti` is not a string of 1 to 256 characters"),
         (with_claims(scope=7), Reason.CLAIM_INVALID, "`scope` is neither a string nor a list"),
+        (with_claims(aud="other"), Reason.AUDIENCE_MISMATCH, "`aud` has none of the issuer's `audiences`"),
+        (with_claims(iss=...), Reason.ISSUER_UNKNOWN, "`iss` is missing or not a string"),
+        (with_claims(iss=7), Reason.ISSUER_UNKNOWN, "`iss` is missing or not a string"),
+        (with_claims(iss="x"), Reason.ISSUER_UNKNOWN, "`iss` is that of no issuer of the configuration"),
+        (with_claims(iss=keyring.ISSUER + "/"), Reason.ISSUER_UNKNOWN, SLASH),
     ],
     ids=named,
 )
@@ -107,6 +113,12 @@ async def test_which_required_claim_is_missing_is_said() -> None:
     refusal = await refusal_of(GOOD, required_claims=REQUIRED)
 
     assert refusal.note == "the required claim `realm.azp` is missing or has another value"
+
+
+async def test_a_slash_that_is_missing_is_named_as_well() -> None:
+    refusal = await refusal_of(GOOD, issuer=keyring.ISSUER + "/")
+
+    assert (refusal.reason, refusal.note) == (Reason.ISSUER_UNKNOWN, SLASH)
 
 
 async def test_an_issuer_that_cannot_be_one_is_named_as_the_claim_that_is_wrong() -> None:

@@ -49,6 +49,7 @@ def test_no_decision_is_exit_code_2_and_no_denial() -> None:
     assert done.returncode == 2
     assert json.loads(done.stdout)["code"] == "UNAVAILABLE"
     assert "effect" not in json.loads(done.stdout)
+    assert "nobody answers at 127.0.0.1:1; expected a server there" in done.stderr
 
 
 def test_a_server_and_a_configuration_give_the_same_answer(running: tuple[Signer, str, Path]) -> None:
@@ -162,7 +163,7 @@ def test_a_server_beyond_this_machine_without_tls_does_not_start(tmp_path: Path)
         done = usherd("serve", "--config", config)
 
     assert done.returncode == 2
-    assert "server.address: only a loopback address may be served without TLS" in done.stderr
+    assert "server.address: only a loopback address may be served without TLS; expected server.tls" in done.stderr
 
 
 def test_a_failed_handshake_writes_nothing_but_json(tmp_path: Path) -> None:

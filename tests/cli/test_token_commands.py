@@ -37,6 +37,17 @@ def test_a_token_is_verified_under_a_configuration_that_knows_it(tmp_path: Path)
     assert unknown.stdout.startswith("NOT VERIFIED  KEYS_UNAVAILABLE")
 
 
+def test_what_the_configuration_has_instead_is_shown(tmp_path: Path) -> None:
+    with company(tmp_path) as (signer, config):
+        other = usherd("token", "inspect", "-", "--config", config, typed=token_of(PEOPLE["olivia"], signer))
+        stranger = usherd("token", "inspect", "-", "--config", config, typed=key_pair("RSA").token(claims(iss="x")))
+        forged = usherd("token", "inspect", "-", "--config", config, typed=token_of(PEOPLE["eve"], signer))
+
+    assert other.stdout.endswith('the configuration has\n  aud  "api://ai-gateway"\n')
+    assert stranger.stdout.endswith(f'the configuration has\n  iss  "{signer.issuer}"\n')
+    assert "the configuration has" not in forged.stdout
+
+
 def test_what_has_not_the_form_of_a_token_is_exit_code_1() -> None:
     done = usherd("token", "inspect", "-", typed="no.token")
 

@@ -86,7 +86,7 @@ def _check_audience(audience: object, accepted: frozenset[str]) -> None:
     audiences = audience if isinstance(audience, list) else [audience]
     # An empty text names nobody, even where a configuration has an empty one to compare it with.
     if not all(isinstance(each, str) for each in audiences) or accepted.isdisjoint(filter(None, audiences)):
-        raise Refusal(Reason.AUDIENCE_MISMATCH)
+        raise Refusal(Reason.AUDIENCE_MISMATCH, "`aud` has none of the issuer's `audiences`")
 
 
 def _check_dates(claims: Mapping[str, object], rules: TokenRules, now: float) -> Validity:

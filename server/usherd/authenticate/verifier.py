@@ -121,8 +121,16 @@ class Verifier:
         if issuer is None:
             issuer = self._any_issuer
         if issuer is None:
-            raise Refusal(Reason.ISSUER_UNKNOWN)
+            raise Refusal(Reason.ISSUER_UNKNOWN, self._unknown(iss))
         return issuer
+
+    def _unknown(self, iss: object) -> str:
+        """Why no issuer is found, for an operator: the commonest mistake has a name."""
+        if not isinstance(iss, str):
+            return "`iss` is missing or not a string"
+        if (iss[:-1] if iss.endswith("/") else f"{iss}/") in self._issuers:
+            return "`iss` differs from an issuer of the configuration by the slash at its end"
+        return "`iss` is that of no issuer of the configuration"
 
     async def _key(self, issuer: str, kid: str | None, patience: float) -> VerificationKey:
         key = self._keys.find(issuer, kid)

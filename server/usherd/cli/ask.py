@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli.console import Exit, fail, say_json, token_from
+from usherd.cli.console import Exit, fail, say_json, token_from, warn
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
 from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
 from usherd.cli.settings import opened_here
@@ -123,6 +123,7 @@ def _here(settings: Settings, question: Question, *, explain: bool, timeout: flo
 def _there(server: str, ca: Path | None, question: Question, *, explain: bool, timeout: float) -> Decision:
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.dial import dial
+    from usherd.rpc.replies import Unreachable
 
     try:
         root_certificates = None if ca is None else ca.read_bytes()
@@ -135,5 +136,8 @@ def _there(server: str, ca: Path | None, question: Question, *, explain: bool, t
 
     try:
         return asyncio.run(asked())
+    except Unreachable:
+        warn(f"nobody answers at {server}; expected a server there, another one by --server, or --config to ask here")
+        raise
     except AddressUnusable as error:
         fail(f"--server: {str(error).removeprefix('server.address: ')}")

@@ -6,7 +6,8 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -19,6 +20,7 @@ from usherd.cli.dev_people import DIRECTORY_TEXT, PEOPLE, config_text, token_of
 _EXAMPLES = """\b
 Examples:
   usherd dev                    an issuer on this machine, until Ctrl-C; shows a configuration to paste
+  usherd dev --into .           the same, and writes the configuration
   usherd dev token alice        a token of that issuer, good for an hour
   usherd dev demo               an issuer and a server, and questions with their answers"""
 
@@ -31,19 +33,28 @@ app = typer.Typer(
 def dev(
     context: typer.Context,
     port: Annotated[int, typer.Option(min=0, max=65535, help="The issuer's port; 0: any free one.")] = 8088,
+    into: Annotated[
+        Path | None, typer.Option(help="A folder in which usherd.yaml and directory.yaml are written.")
+    ] = None,
 ) -> None:
     """Runs a signing issuer on loopback until Ctrl-C."""
     if context.invoked_subcommand is not None:
         return
     try:
         with published(port) as signer, remembered(signer):
-            say(f"An issuer runs at {signer.issuer}. Save this as usherd.yaml:")
-            say()
-            _say_lines(config_text(signer.issuer))
-            say("and this as directory.yaml beside it:")
-            say()
-            _say_lines(DIRECTORY_TEXT)
-            say(f"Then: usherd serve --config usherd.yaml; tokens: usherd dev token {' | '.join(PEOPLE)}")
+            texts = {"usherd.yaml": config_text(signer.issuer), "directory.yaml": DIRECTORY_TEXT}
+            if into is not None:
+                _write(into, texts)
+                say(f"An issuer runs at {signer.issuer}. {' and '.join(texts)} are written in {into}.")
+            else:
+                say(f"An issuer runs at {signer.issuer}. Save this as usherd.yaml (--into FOLDER does it):")
+                say()
+                _say_lines(texts["usherd.yaml"])
+                say("and this as directory.yaml beside it:")
+                say()
+                _say_lines(texts["directory.yaml"])
+            where = Path("usherd.yaml") if into is None else into / "usherd.yaml"
+            say(f"Then: usherd serve --config {where}; tokens: usherd dev token {' | '.join(PEOPLE)}")
             _wait_for_the_end()
     except StateUnusable as error:
         fail(str(error))
@@ -113,6 +124,17 @@ def _remembered_if_possible(signer: Signer) -> Iterator[None]:
         except (StateUnusable, OSError):
             warn("usherd dev token will not work: the folder for the issuer's key cannot be used")
         yield
+
+
+def _write(folder: Path, texts: Mapping[str, str]) -> None:
+    """New files, or none: whoever has a usherd.yaml wants to keep it."""
+    if there := [name for name in texts if (folder / name).exists()]:
+        fail(f"{folder / there[0]}: is there already; expected a folder without")
+    try:
+        for name, text in texts.items():
+            (folder / name).write_text(text, "utf-8")
+    except OSError as error:
+        fail(f"{folder}: cannot be written: {error.strerror or 'unknown error'}")
 
 
 def _say_lines(text: str) -> None:

@@ -16,6 +16,8 @@ from usherd.cli.console import HELP, Exit, console, escaped, say, say_json, styl
 from usherd.cli.decision_view import instant
 from usherd.cli.settings import opened_here, settings_of
 from usherd.errors import Fault, Refusal
+from usherd.policy import Policy
+from usherd.reasons import Reason
 
 app = typer.Typer(help="Looks at tokens.", no_args_is_help=True, **HELP)
 
@@ -60,6 +62,8 @@ def inspect(
         issuer = asyncio.run(verify())
     except Refusal as refusal:
         _show(compact, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
+        if not as_json:
+            _say_expected(refusal, settings.policy)
         raise typer.Exit(Exit.NO) from None
     except Fault as fault:
         _show(compact, verified=False, why=fault.reason.name, note=fault.message, as_json=as_json)
@@ -80,6 +84,20 @@ def _show(compact: Compact | None, *, verified: bool, why: str, note: str, as_js
             say(name, "dim")
             for key, value in members.items():
                 say(f"  {key}  {json.dumps(value, ensure_ascii=False)}{_when(key, value)}")
+
+
+def _say_expected(refusal: Refusal, policy: Policy) -> None:
+    """What the configuration has, where a token most often has something else: it is compared letter by letter."""
+    if refusal.reason is Reason.ISSUER_UNKNOWN:
+        expected = ("iss", [issuer.token.issuer for issuer in policy.issuers])
+    elif refusal.reason is Reason.AUDIENCE_MISMATCH:
+        rules = (issuer.token for issuer in policy.issuers if issuer.name == refusal.issuer)
+        expected = ("aud", sorted(audience for each in rules for audience in each.audiences or ()))
+    else:
+        return
+    claim, values = expected
+    say("the configuration has", "dim")
+    say(f"  {claim}  {' or '.join(json.dumps(value, ensure_ascii=False) for value in values)}")
 
 
 def _header(compact: Compact) -> dict[str, Any]:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 from usherd import claim_paths
 from usherd.config import patterns
 from usherd.config.problems import Unusable, quoted
 from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
 from usherd.policy import ANY_ISSUER
+
+_EVERY_TENANT = re.compile(
+    r"https://login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)/(common|organizations|consumers)(/|\Z)"
+)
+"""Where Entra signs anyone in. Its tokens name the tenant instead."""
 
 
 def check_printable(value: str) -> None:
@@ -55,6 +62,10 @@ def check_iss(value: str) -> None:
     if "{" in value or "}" in value:
         raise Unusable(
             f"{quoted(value)} is a template, which would trust every tenant; expected the exact `iss` of one issuer"
+        )
+    if _EVERY_TENANT.match(value):
+        raise Unusable(
+            f"{quoted(value)} is an address for all tenants, and the `iss` of none; expected the tenant's id in it"
         )
     if " " in value or "*" in value:
         raise Unusable(f"{quoted(value)} is no issuer; expected the exact `iss`, without spaces or wildcards")

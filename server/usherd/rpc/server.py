@@ -154,7 +154,10 @@ def check_listen(listen: Listen) -> None:
     Raises TlsUnusable for files of `listen.tls` that cannot be used.
     """
     if listen.tls is None and not is_local(listen.address) and not listen.plaintext_allowed:
-        raise AddressUnusable("only a loopback address may be served without TLS")
+        raise AddressUnusable(
+            "only a loopback address may be served without TLS; expected server.tls, or insecure: {plaintext: true}"
+            " where something else encrypts"
+        )
     if listen.tls is not None:
         check_tls(listen.tls)
 
