@@ -35,22 +35,23 @@ def test_the_demonstration_shows_allowances_denials_and_everybody() -> None:
 
 def test_an_issuer_writes_its_configuration_where_it_is_told_to_and_over_nothing(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
+    folder = tmp_path / "new"
     env = environment({"XDG_RUNTIME_DIR": str(tmp_path)})
-    command = [sys.executable, "-m", "usherd", "dev", "--port", "0", "--into", str(tmp_path)]
+    command = [sys.executable, "-m", "usherd", "dev", "--port", "0", "--into", str(folder)]
     with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, text=True) as issuer:
         assert issuer.stdout is not None
         lines = [issuer.stdout.readline(), issuer.stdout.readline()]
-        checked = usherd("config", "check", tmp_path / "usherd.yaml")
+        checked = usherd("config", "check", folder / "usherd.yaml")
         issuer.terminate()
         issuer.wait(PATIENCE)
-    before = (tmp_path / "usherd.yaml").read_text()
+    before = (folder / "usherd.yaml").read_text()
     again = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE)
 
-    assert lines[0].endswith(f"usherd.yaml and directory.yaml are written in {tmp_path}.\n")
-    assert f"usherd serve --config {tmp_path / 'usherd.yaml'}" in lines[1]
+    assert lines[0].endswith(f"usherd.yaml and directory.yaml are written in {folder}.\n")
+    assert f"usherd serve --config {folder / 'usherd.yaml'}" in lines[1]
     assert checked.returncode == 0
-    assert (again.returncode, (tmp_path / "usherd.yaml").read_text()) == (2, before)
-    assert again.stderr == f"usherd: {tmp_path / 'usherd.yaml'}: is there already; expected a folder without\n"
+    assert (again.returncode, (folder / "usherd.yaml").read_text()) == (2, before)
+    assert again.stderr == f"usherd: {folder / 'usherd.yaml'}: is there already; expected a folder without\n"
 
 
 def test_an_issuer_runs_until_it_is_told_to_end_and_its_tokens_are_asked_for_by_name(tmp_path: Path) -> None:

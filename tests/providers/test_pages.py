@@ -83,7 +83,7 @@ def test_the_commands_of_the_index_do_what_it_says(tmp_path: Path) -> None:
     (tmp_path / "token.txt").write_text(key_pair("RSA", "k1").token(claims()), "utf-8")
 
     assert usherd("config", "check", tmp_path / "usherd.yaml").returncode == 0
-    assert usherd("test", tmp_path / "entra.yaml").stdout == "11 passed, 0 failed\n"
+    assert usherd("test", tmp_path / "entra.yaml").stdout == "12 passed, 0 failed\n"
     assert "NOT VERIFIED" in usherd("token", "inspect", f"@{tmp_path / 'token.txt'}").stdout
 
 

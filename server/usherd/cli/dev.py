@@ -20,7 +20,7 @@ from usherd.cli.dev_people import DIRECTORY_TEXT, PEOPLE, config_text, token_of
 _EXAMPLES = """\b
 Examples:
   usherd dev                    an issuer on this machine, until Ctrl-C; shows a configuration to paste
-  usherd dev --into .           the same, and writes the configuration
+  usherd dev --into try         the same, and writes the configuration
   usherd dev token alice        a token of that issuer, good for an hour
   usherd dev demo               an issuer and a server, and questions with their answers"""
 
@@ -131,6 +131,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     if there := [name for name in texts if (folder / name).exists()]:
         fail(f"{folder / there[0]}: is there already; expected a folder without")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for name, text in texts.items():
             (folder / name).write_text(text, "utf-8")
     except OSError as error:
