@@ -75,9 +75,16 @@ DENIALS = [
     Denial(
         "entitlement",
         "NOT_ENTITLED",
-        "The token holds no role, names no existing team, and its holder is no known user.",
+        "The token, a user's, holds no role, names no existing team, and its holder is no known user.",
         403,
         claims={},
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        "The token, a service's, holds no role, names no existing team, and its holder is no known user.",
+        403,
+        claims={"idtyp": "app"},
     ),
     Denial(
         "team",

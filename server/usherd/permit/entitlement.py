@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from usherd.domain import PrincipalKind
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.reasons import Reason
+
+_WHOSE = {PrincipalKind.USER: "The token, a user's,", PrincipalKind.SERVICE: "The token, a service's,"}
 
 
 def entitlement(case: Case) -> Outcome:
@@ -15,6 +18,8 @@ def entitlement(case: Case) -> Outcome:
         return None
     if rules.options.sub_is_entitlement and (identity.profile.names_user or identity.profile.names_team):
         return None
+    # Roles are for users, services or both: who is taken for the other is denied here, and looks for the reason.
+    whose = _WHOSE.get(identity.profile.kind, "The token")
     return Denied(
-        Reason.NOT_ENTITLED, "The token holds no role, names no existing team, and its holder is no known user."
+        Reason.NOT_ENTITLED, f"{whose} holds no role, names no existing team, and its holder is no known user."
     )
