@@ -12,6 +12,7 @@ import yaml
 from pydantic import Field
 
 from config_files import ISSUER, settings
+from usherd import reloads
 from usherd.config.fields import CachedTokens, Drain, Money, Section, Text, TokenSize
 from usherd.config.forms import default_text, form_of
 from usherd.config.json_schema import json_schema
@@ -20,7 +21,6 @@ from usherd.config.reference import ONLY_AT_START, Key, parts, takes_a_start
 from usherd.config.schema_options import value_text
 from usherd.config.shown import changes
 from usherd.options import OPTIONS
-from usherd.reloads import _ONLY_AT_START
 
 PAGES = Path(__file__).parents[2] / "docs" / "reference"
 CONFIGURATION, DIRECTORY = ((PAGES / name).read_text("utf-8") for name in ("configuration.md", "directory.md"))
@@ -154,6 +154,12 @@ def other(key: Key) -> object:
     return {"text": "127.0.0.1:1"}.get(form) if key.path == "server.address" else None
 
 
+def late(key: str) -> bool:
+    """Whether a reload says of a key, as settings name it, that it needs a restart."""
+    at_once = getattr(reloads, "_AT_ONCE", ())
+    return key.startswith(reloads._ONLY_AT_START) and key not in at_once
+
+
 SIMPLE = [key for part in parts() if "[]" not in part.path and "NAME" not in part.path for key in part.keys]
 CHANGES = [(key, other(key)) for key in SIMPLE if other(key) is not None]
 
@@ -180,7 +186,7 @@ def test_the_reference_says_when_a_key_takes_effect(key: Key, value: object, tmp
     except ConfigError:
         changed = []  # some values need others beside them
 
-    assert {each.key.startswith(_ONLY_AT_START) for each in changed} <= {key.at_start}
+    assert {late(each.key) for each in changed} <= {key.at_start}
     assert changed or not key.at_start
 
 

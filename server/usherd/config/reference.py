@@ -19,6 +19,8 @@ from usherd.options import BY_NAME
 
 ONLY_AT_START = ("server", "telemetry", "insecure.plaintext")
 """Keys, with all below them, that take effect when the server starts. All others do when the file is read again."""
+AT_ONCE: frozenset[str] = frozenset()
+"""Keys below those that take effect when the file is read again all the same. A test holds both to what reloads do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +89,8 @@ def _key(path: str, value: Mapping[str, Any], field: FieldInfo, meaning: str) ->
 
 def takes_a_start(path: str) -> bool:
     """Whether a key takes effect only when the server starts."""
-    return any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in ONLY_AT_START)
+    below = any(path == each or path.startswith((f"{each}.", f"{each}[")) for each in ONLY_AT_START)
+    return below and path not in AT_ONCE
 
 
 def _is_option(key: str, kind: type[Section]) -> bool:
