@@ -17,9 +17,10 @@ from usherd.house import issuer_keys
 from usherd.moving import Moving
 from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
+from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, Serving, all_alike, check_listen, serving
+from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
@@ -56,17 +57,18 @@ async def serve(
         stack.callback(lambda: moving.house.tell_shadow(last=True))
         readiness.directory(fresh=True)
         tell_policy(moving, readiness)
+        admission = Admission(_terms(settings, settings.server.address))
         server = await stack.enter_async_context(
             serving(
                 moving.house.authorizer,
                 listen=_listen(settings.server),
                 limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
                 readiness=readiness,
-                begins=all_alike(may_explain=_may_explain(settings.server)),
+                begins=admission.begins,
                 listener=_listener(settings),
             )
         )
-        reloads = stack.enter_context(Reloads(moving, source, partial(_begin, moving, server, readiness)))
+        reloads = stack.enter_context(Reloads(moving, source, partial(_begin, moving, server, admission, readiness)))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
@@ -78,9 +80,11 @@ async def serve(
     _log.info("stopped")
 
 
-def _begin(moving: Moving, server: Serving, readiness: Readiness) -> None:
-    """Another house answers from now on."""
+def _begin(moving: Moving, server: Serving, admission: Admission, readiness: Readiness) -> None:
+    """Another house answers from now on, and other callers may ask it."""
     server.answer_with(moving.house.authorizer)
+    admission.change(_terms(moving.settings, server.address))
+    server.judge_again()
     tell_policy(moving, readiness)
     _warn(moving.settings)
 
@@ -150,8 +154,14 @@ def _listener(settings: Settings) -> Listener | None:
     return Listeners(listeners) if listeners else None
 
 
-def _may_explain(server: ServerSettings) -> bool:
-    return server.explanations == "on" or (server.explanations == "auto" and is_local(server.address))
+def _terms(settings: Settings, address: str) -> Terms:
+    """Who is let in by a server that listens there."""
+    explanations = settings.server.explanations
+    return Terms(
+        callers=settings.callers,
+        may_explain=explanations == "on" or (explanations == "auto" and is_local(address)),
+        health_for_all=settings.server.health == "open",
+    )
 
 
 def check(settings: Settings) -> None:

@@ -4,7 +4,9 @@
     Fault              no decision could be made                    an error status; the gateway fails closed
     ├── InvalidRequest     the gateway sent what it must not        INVALID_ARGUMENT
     ├── Precondition       it does not fit this server's state      FAILED_PRECONDITION
+    ├── CallerUnknown      the caller has not shown who it is       UNAUTHENTICATED
     ├── CallerNotAllowed   the caller itself may not ask this       PERMISSION_DENIED
+    │   └── ExplanationNotAllowed
     ├── Unavailable        keys or facts are out of reach           UNAVAILABLE
     │   ├── KeysUnavailable
     │   ├── DirectoryUnavailable
@@ -53,6 +55,8 @@ class FaultReason(IntEnum):
     REQUEST_ID = 9
     REVISION_OF_OTHER_STORE = 20
     EXPLANATION_NOT_ALLOWED = 21
+    CALLER_UNKNOWN = 22
+    CALLER_NOT_ALLOWED = 23
     KEYS_UNAVAILABLE = 40
     DIRECTORY_UNAVAILABLE = 41
     REVISION_NOT_REACHED = 42
@@ -124,10 +128,25 @@ class Precondition(Fault):
     message = "options.at_least_as_fresh: a revision of another store"
 
 
+class CallerUnknown(Fault):
+    """The caller has shown nothing, or nothing that is known, that says who it is."""
+
+    code = Code.UNAUTHENTICATED
+    reason = FaultReason.CALLER_UNKNOWN
+    message = "the caller has not shown who it is"
+
+
 class CallerNotAllowed(Fault):
-    """This caller may not see explanations."""
+    """The caller is known, and may not make this call."""
 
     code = Code.PERMISSION_DENIED
+    reason = FaultReason.CALLER_NOT_ALLOWED
+    message = "this caller may not make this call"
+
+
+class ExplanationNotAllowed(CallerNotAllowed):
+    """This caller may not see explanations."""
+
     reason = FaultReason.EXPLANATION_NOT_ALLOWED
     message = "options.explain: this caller may not see explanations"
 

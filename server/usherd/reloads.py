@@ -21,7 +21,8 @@ AGAIN_AFTER = 15
 """Looks after which a refused configuration is tried again: a provider may be back, or what it names may be there."""
 
 _ONLY_AT_START = ("server.", "log")
-"""Keys that take effect when the server starts."""
+"""Keys that take effect when the server starts, but for those below."""
+_AT_ONCE = ("server.explanations", "server.health")
 
 _log = structlog.stdlib.get_logger("usherd.app")
 
@@ -98,7 +99,7 @@ class Reloads:
             return
         after = self._moving.settings
         keys = [change.key for change in await asyncio.to_thread(changes, before, after)]
-        late = [key for key in keys if key.startswith(_ONLY_AT_START)]
+        late = [key for key in keys if key.startswith(_ONLY_AT_START) and key not in _AT_ONCE]
         if late:
             _log.warning("reload_needs_restart", keys=", ".join(late))
         _log.info("reloaded", policy=after.policy.digest[:16], changed=len(keys) - len(late))

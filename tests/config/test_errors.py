@@ -22,7 +22,9 @@ def stories(section: str, text: str) -> pytest.MarkDecorator:
 
 @stories("file", "text")
 def test_a_mistake_is_told_with_its_line_and_what_was_expected(tmp_path: Path, text: str, expected: str) -> None:
-    found = problems(tmp_path, ISSUER + text, environment={"SHORT": "sk-1234"})
+    found = problems(
+        tmp_path, ISSUER + text, environment={"SHORT": "sk-1234", "LONG": "f1e2d3c4b5a6978812345678abcdef90"}
+    )
 
     assert expected in found
 

@@ -12,9 +12,11 @@ from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
+from usherd.callers import RPCS
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import OPTIONS, channel_options
 from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
@@ -37,8 +39,13 @@ async def test_these_methods_are_served_and_no_others() -> None:
     service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
     health, begins = Health(ready(), (), watchers=1), all_alike(may_explain=True)
 
-    assert methods(service, health, with_reflection=False, begins=begins).names == METHODS
-    assert methods(service, health, with_reflection=True, begins=begins).names == METHODS | {REFLECTION}
+    def names(*, with_reflection: bool) -> frozenset[str]:
+        return methods(service, health, with_reflection=with_reflection, begins=begins, streams=OpenStreams()).names
+
+    assert names(with_reflection=False) == METHODS
+    assert names(with_reflection=True) == METHODS | {REFLECTION}
+    # What has a name that a caller's rights could have is served, and the other way round.
+    assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
 
 
 def test_grpc_knows_every_option_by_its_name() -> None:

@@ -17,9 +17,10 @@ from usherd.domain import Decision, Dependency, DependencyKind, Effect, Principa
 from usherd.errors import Fault
 from usherd.listing import ModelsPage
 from usherd.reasons import Reason
+from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Listen, Serving, all_alike, serving
+from usherd.rpc.server import Begins, Listen, Serving, serving
 
 CANARY = "eyJhbGciOiJSUzI1NiJ9.canary-claims-5f3a.canary-signature-77b1"
 SERVICE = "/usher.v1.AuthorizationService"
@@ -124,6 +125,7 @@ async def running(
     readiness: Readiness | None = None,
     listen: Listen | None = None,
     may_explain: bool = True,
+    begins: Begins | None = None,
     listener: Listener | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
@@ -132,7 +134,7 @@ async def running(
         listen=listen or Listen(address="127.0.0.1:0", grace=1.0),
         limits=limits or Limits(),
         readiness=readiness or ready(),
-        begins=all_alike(may_explain=may_explain),
+        begins=begins or Admission(Terms(may_explain=may_explain)).begins,
         listener=listener,
         **options,
     ) as server:

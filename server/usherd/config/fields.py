@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, Wit
 from pydantic_core import PydanticCustomError
 
 from usherd import claim_paths
-from usherd.config import patterns, scalars, texts
+from usherd.config import evidence, patterns, scalars, texts
 from usherd.config.latitude import STRICT, Latitude
 from usherd.config.problems import Unusable
 
@@ -165,6 +165,13 @@ def _count(least: int, most: int) -> Any:
 _TEXT_OR_TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 _ALL_OR_TEXTS: JsonSchema = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}
 
+
+def _texts_that(check: Callable[[str], object]) -> Any:
+    return Annotated[
+        list[Annotated[str, text_that(check)]], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)
+    ]
+
+
 Text = Annotated[str, text_that(texts.check_printable)]
 Name = Annotated[str, text_that(patterns.check_name)]
 IssuerName = Annotated[str, text_that(texts.check_issuer_name)]
@@ -193,6 +200,13 @@ SecretReference = Annotated[
     _validator(scalars.check_secret_reference),
     WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}),
 ]
+SecretReferences = Annotated[list[SecretReference], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
+SpiffePatterns = _texts_that(evidence.check_spiffe)
+HostPatterns = _texts_that(evidence.check_host)
+EmailPatterns = _texts_that(evidence.check_email)
+Networks = _texts_that(evidence.check_network)
+Fingerprints = _texts_that(evidence.check_fingerprint)
+Rpcs = _texts_that(evidence.check_rpc)
 Money = Annotated[
     int,
     _validator(scalars.micro_usd),

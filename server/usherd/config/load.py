@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usherd.config import build, directory, hook, rules
+from usherd.callers import CallerRule
+from usherd.config import build, build_callers, directory, hook, rules
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
@@ -56,7 +57,8 @@ def _settings(
     check, hook_problems = _hook(file, document)
     people, directory_problems = _directory(file, document, given)
     problems += [document.problem(place, text) for place, text in found]
-    problems += secret_problems + hook_problems + directory_problems
+    callers, caller_problems = _callers(file, document, environment)
+    problems += secret_problems + hook_problems + directory_problems + caller_problems
     if is_shadow and file.access.shadow is not None:
         problems.append(document.problem(_SHADOW, "a shadow has no shadow of its own; expected no such key"))
     if problems:
@@ -81,6 +83,7 @@ def _settings(
         loopback_http=file.insecure.loopback_http,
         budget_period=file.budgets.together.period,
         hook=check,
+        callers=callers,
         shadow=shadow,
     )
 
@@ -126,6 +129,7 @@ def _server(file: File, folder: Path) -> ServerSettings:
         address=file.server.address,
         reflection=file.server.reflection,
         explanations=file.server.explanations,
+        health=file.server.health,
         deadline=file.server.limits.deadline,
         concurrency=file.server.limits.concurrency,
         tls=None
@@ -154,6 +158,14 @@ def _master_key(file: File, document: Document, environment: Mapping[str, str]) 
     except Unusable as error:
         return None, [document.problem(("insecure", "session_master_key"), str(error))]
     return key, []
+
+
+def _callers(
+    file: File, document: Document, environment: Mapping[str, str]
+) -> tuple[tuple[CallerRule, ...], list[Problem]]:
+    credentials, found = build_callers.credentials(file.callers, document.folder, environment)
+    problems = [document.problem(place, text) for place, text in found]
+    return build_callers.rules(file.callers, credentials), problems
 
 
 def _directory(file: File, document: Document, found: Document | None) -> tuple[DirectoryFile | None, list[Problem]]:

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from usherd import claim_paths
-from usherd.config import rules_issuers, rules_lists, rules_models, rules_options, rules_people
+from usherd.config import rules_callers, rules_issuers, rules_lists, rules_models, rules_options, rules_people
 from usherd.config.chosen import options_of
 from usherd.config.findings import Found, filled, issuer_of, owners, readable, tried, twice
 from usherd.config.problems import KeyPath, quoted
@@ -29,6 +29,7 @@ def check(file: File, folder: Path) -> Found:
     yield from rules_lists.check(file, RouteGroups(file.routes.version, file.routes.groups, literal=literal))
     yield from rules_models.check(file)
     yield from _server(file, folder)
+    yield from rules_callers.check(file)
 
 
 def _roles(file: File, issuers: Collection[str]) -> Found:

@@ -25,6 +25,7 @@ from usherd.config.fields import (
     Text,
     TokenSize,
 )
+from usherd.config.schema_callers import Caller
 from usherd.config.schema_issuers import Issuer
 from usherd.config.schema_options import Access, Insecure
 from usherd.config.schema_people import Teams, Users
@@ -140,7 +141,12 @@ class Server(Section):
     )
     reflection: OnOff = Field(default="auto", description="gRPC reflection; auto: on loopback only.")
     explanations: OnOff = Field(
-        default="auto", description="Whether callers may see explanations; auto: on loopback only."
+        default="auto",
+        description="Whether callers may see explanations; auto: on loopback only, and with callers those that say so.",
+    )
+    health: Literal["open", "callers"] = Field(
+        default="open",
+        description="Whom grpc.health.v1.Health/Check answers: everybody, as probes need it, or callers that may.",
     )
     limits: ServerLimits = Field(default=ServerLimits(), description="What it takes on.")
     tls: Tls | None = Field(default=None, description="Serves over TLS. Beyond this machine it is required.")
@@ -193,6 +199,9 @@ class File(Section):
     )
     directory: Directory = Field(default=Directory(), description="The directory.")
     cache: Cache = Field(default=Cache(), description="What is kept.")
+    callers: list[Caller] = Field(
+        default_factory=list, description="Who may call: anybody who gets here, or, once there is one, nobody else."
+    )
     server: Server = Field(default=Server(), description="Where and how usherd serves.")
     telemetry: Telemetry = Field(default=Telemetry(), description="What usherd tells about itself.")
     insecure: Insecure = Field(default=Insecure(), description="What is laxer than it should be.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from usherd.callers import CallerRule
 from usherd.facts import Rows
 from usherd.options import STRICT, Options
 from usherd.policy import Policy
@@ -66,6 +67,8 @@ class ServerSettings:
     address: str
     reflection: OnOff
     explanations: OnOff
+    health: Literal["open", "callers"]
+    """Who may ask for health: everybody, or callers that may."""
     tls: TlsSettings | None
     deadline: float
     concurrency: int
@@ -105,6 +108,8 @@ class Settings:
     """Seconds after which the global budget begins anew."""
     hook: HookSettings | None = None
     """The operator's own check; None: there is none."""
+    callers: tuple[CallerRule, ...] = ()
+    """Who may call, in the order in which they are tried; empty: anybody who gets here."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

@@ -65,6 +65,8 @@ def _insecure(file: File) -> Iterator[str]:
         yield "insecure.session_master_key: sessions are verified with a key that also makes them, and none is revoked"
     if insecure.plaintext:
         yield "insecure.plaintext: tokens may cross the network unencrypted"
+        if any(caller.credential for caller in file.callers):
+            yield "insecure.plaintext: callers' credentials may cross the network unencrypted"
     if insecure.loopback_http:
         yield "insecure.loopback_http: keys may be fetched from this machine without TLS"
 

@@ -18,6 +18,7 @@ from usherd.rpc.guard import AtHand, Begin, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.tls import Tls, check_tls, server_credentials
 from usherd.shadow import Answering
@@ -68,6 +69,7 @@ def methods(
     *,
     with_reflection: bool,
     begins: Begins,
+    streams: OpenStreams,
     listener: Listener | None = None,
 ) -> Methods:
     """Every method of the server, each under the guard.
@@ -78,15 +80,18 @@ def methods(
     def guard(name: str, serve: Serve, at_hand: AtHand | None = None) -> GuardedHandler:
         return guarded(serve, begins(name), at_hand, listener)
 
+    def guard_stream(name: str, serve: Serve) -> GuardedHandler:
+        return guard(name, streams.kept(serve, begins(name)))
+
     handlers: dict[str, Handler] = {}
     at_hand = served.at_hand()
     for name, serve in (served.handlers() | health.unary()).items():
         handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name)))
     for name, serve in health.streaming().items():
-        handlers[name] = grpc.unary_stream_rpc_method_handler(guard(name, serve))
+        handlers[name] = grpc.unary_stream_rpc_method_handler(guard_stream(name, serve))
     if with_reflection:
         for name, serve in reflection.Reflection((service.NAME,)).streaming().items():
-            handlers[name] = grpc.stream_stream_rpc_method_handler(guard(name, serve))
+            handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
 
 
@@ -113,9 +118,11 @@ class Serving:
         served: service.AuthorizationService,
         gate: Gate,
         readiness: Readiness,
+        streams: OpenStreams,
         address: str,
     ) -> None:
         self._server = server
+        self._streams = streams
         self._served = served
         self._gate = gate
         self._readiness = readiness
@@ -125,6 +132,10 @@ class Serving:
     def answer_with(self, authorizer: Answering) -> None:
         """From now on questions are for this authorizer; those that are with another one stay there."""
         self._served.answer_with(authorizer)
+
+    def judge_again(self) -> None:
+        """`begins` goes by other rules now: streams that could not begin by them end, as they would have begun."""
+        self._streams.judge_again()
 
     async def drain(self, grace: float) -> None:
         """Turns new calls away (UNAVAILABLE, SHUTTING_DOWN), lets the others finish for `grace` seconds, and ends.
@@ -175,8 +186,9 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `listener` hears of every call. `options` has other values for gRPC options, named without the prefix `grpc.`.
-    Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
+    `begins` may go by other rules from one moment to the next. `listener` hears of every call. `options` has other
+    values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of
+    `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
@@ -187,8 +199,10 @@ async def serving(
         options=channel_options(**options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
-    server.add_generic_rpc_handlers((methods(served, health, with_reflection=shown, begins=begins, listener=listener),))
-    running = Serving(server, served, gate, readiness, _bind(server, listen))
+    streams = OpenStreams()
+    served_methods = methods(served, health, with_reflection=shown, begins=begins, streams=streams, listener=listener)
+    server.add_generic_rpc_handlers((served_methods,))
+    running = Serving(server, served, gate, readiness, streams, _bind(server, listen))
     await server.start()
     try:
         yield running

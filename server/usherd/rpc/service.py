@@ -8,7 +8,7 @@ from typing import TypeVar
 from usher.v1 import authorization_service_pb2 as api
 from usherd.calls import Asked, Call, Listener
 from usherd.domain import Decision, Question
-from usherd.errors import CallerNotAllowed, FaultReason, InvalidRequest
+from usherd.errors import ExplanationNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
 from usherd.rpc.guard import AtHand, Context, Serve, report_bug_in
 from usherd.rpc.lenient import parse_asked
@@ -160,7 +160,7 @@ class AuthorizationService:
 
 def _allowed(wishes: Wishes, call: Call) -> Wishes:
     if wishes.explain and not call.may_explain:
-        raise CallerNotAllowed
+        raise ExplanationNotAllowed
     return wishes
 
 

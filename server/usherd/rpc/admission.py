@@ -1,0 +1,144 @@
+"""Lets callers in: finds out whose a call is before it is served, and turns away whoever may not make it.
+
+The rules may change while calls are served: each call is judged by those of the moment in which it begins, and streams
+that are open are judged again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from usherd.authenticate.client_certificate import client_certificate
+from usherd.bounded import Memo
+from usherd.callers import HEALTH_CHECK, CallerRule, Callers
+from usherd.calls import Call
+from usherd.errors import CallerNotAllowed, CallerUnknown
+from usherd.identities import Certificate
+from usherd.rpc.guard import Begin, Context
+from usherd.rpc.server import all_alike
+
+CREDENTIAL = "authorization"
+"""The metadata with a caller's credential."""
+
+_REMEMBERED = 1024
+"""Certificates of which it is known whose they are."""
+_TOLD_EVERY = 60.0
+"""Seconds between two lines of the log about the same kind of refusal."""
+
+_log = logging.getLogger("usherd.rpc")
+
+
+class Terms(NamedTuple):
+    """On what terms calls are let in."""
+
+    callers: Sequence[CallerRule] = ()
+    """None: callers are not told apart, and all are let in."""
+    may_explain: bool = False
+    """Whether callers that are not told apart may see explanations."""
+    health_for_all: bool = True
+    """Whether `HEALTH_CHECK` is answered to everybody, known or not."""
+
+
+class Admission:
+    """The terms in force, and each call's way through them."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._rules: _Rules | None = None
+        self._may_explain = False
+        self._told: dict[tuple[str, str], float] = {}
+        self.change(terms)
+
+    def change(self, terms: Terms) -> None:
+        """From now on calls begin on these terms."""
+        self._may_explain = terms.may_explain
+        self._rules = _Rules(terms) if terms.callers else None
+
+    def begins(self, method: str) -> Begin:
+        """What is found out about calls of that method, by full name."""
+        plain, explaining = all_alike(may_explain=False)(method), all_alike(may_explain=True)(method)
+
+        def begin(context: Context) -> Call:
+            rules = self._rules
+            if rules is None:
+                return explaining(context) if self._may_explain else plain(context)
+            try:
+                return rules.call(method, context)
+            except CallerUnknown:
+                self._tell("caller_unknown", method, "")
+                raise
+            except _Refused as refused:
+                self._tell("caller_not_allowed", method, refused.caller)
+            raise CallerNotAllowed
+
+        return begin
+
+    def _tell(self, event: str, method: str, caller: str) -> None:
+        # Methods and names are few; what a stranger sends is not in the line.
+        now, kind = time.monotonic(), (method, caller)
+        if now - self._told.get(kind, -_TOLD_EVERY) >= _TOLD_EVERY:
+            self._told[kind] = now
+            _log.warning(event, extra={"method": method, "caller": caller})
+
+
+class _Refused(Exception):
+    def __init__(self, caller: str) -> None:
+        super().__init__()
+        self.caller = caller
+
+
+class _Rules:
+    """The terms, where callers are told apart."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._callers = Callers(terms.callers)
+        self._open = frozenset({HEALTH_CHECK} if terms.health_for_all else ())
+        self._certificates: Memo[bytes, Certificate] = Memo(_REMEMBERED)
+        # One object for each caller and method that it may use.
+        self._calls = {
+            (rule.name, rpc): Call(rpc, may_explain=rule.explain, caller=rule.name)
+            for rule in terms.callers
+            for rpc in rule.rpcs
+        }
+
+    def call(self, method: str, context: Context) -> Call:
+        if method in self._open:
+            return Call(method)
+        name = self._caller(context).name
+        call = self._calls.get((name, method))
+        if call is None:
+            raise _Refused(name)
+        return call
+
+    def _caller(self, context: Context) -> CallerRule:
+        shown = self._certificate(context) if self._callers.ask_certificate else None
+        if self._callers.ask_credential:
+            headers = [value for key, value in context.invocation_metadata() or () if key == CREDENTIAL]
+            if headers:
+                # Of several, each reader on the way may take another one.
+                if len(headers) > 1 or not isinstance(headers[0], str):
+                    raise CallerUnknown
+                return self._callers.by_credential(headers[0], shown)
+        return self._callers.by_certificate(shown)
+
+    def _certificate(self, context: Context) -> Certificate | None:
+        """The verified certificate of the connection that the call came on; None: it came without one.
+
+        The connection is asked for each call: no name of a connection that gRPC gives is one connection's alone for
+        ever. What a certificate says is remembered by the whole of it.
+        """
+        found = context.auth_context()
+        if b"ssl" not in found.get("transport_security_type", ()):
+            return None
+        for pem in found.get("x509_pem_cert", ()):
+            certificate = self._certificates.get(pem)
+            if certificate is None:
+                certificate = client_certificate(pem)
+                if certificate is None:
+                    return None
+                self._certificates.put(pem, certificate)
+            # It was good when the connection was made, which may have been a while ago.
+            return certificate if time.time() < certificate.valid_until else None
+        return None

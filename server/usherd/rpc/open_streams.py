@@ -1,0 +1,75 @@
+"""Ends the streams of callers that have lost the right to them: a stream may live longer than the rules it began by."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from usherd.calls import Call
+from usherd.errors import Fault
+from usherd.rpc.guard import Begin, Context, Serve
+
+
+class _Stream:
+    """A stream that is open."""
+
+    def __init__(self, context: Context, begin: Begin, call: Call) -> None:
+        self._context = context
+        self._begin = begin
+        self._task = asyncio.current_task()
+        self._cancelling = 0 if self._task is None else self._task.cancelling()
+        self.call = call
+        self.fault: Fault | None = None
+        """Why it has to end; None: it goes on."""
+
+    def judge(self) -> None:
+        """Begins it again, as far as the caller goes, and ends it if that fails."""
+        try:
+            self.call = self._begin(self._context)
+        except Fault as fault:
+            if self.fault is None and self._task is not None:
+                self.fault = fault
+                self._task.cancel()
+
+    def ended_by(self) -> Fault | None:
+        """Why the cancellation came that has just come; None: it was, or was also, somebody else's."""
+        if self.fault is None or self._task is None or self._task.uncancel() > self._cancelling:
+            return None
+        return self.fault
+
+
+class OpenStreams:
+    """All of them, each from its first moment to its last."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Stream] = {}
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def kept(self, serve: Serve, begin: Begin) -> Serve:
+        """`serve`, which `judge_again` can end with the fault that `begin` then raises."""
+
+        async def keep(received: Any, context: Context, call: Call) -> Any:
+            stream = _Stream(context, begin, call)
+            self._open[id(context)] = stream
+            try:
+                return await serve(received, context, call)
+            except asyncio.CancelledError:
+                fault = stream.ended_by()
+                if fault is None:
+                    raise
+            finally:
+                del self._open[id(context)]
+            raise fault
+
+        return keep
+
+    def call_now(self, context: Context) -> Call:
+        """What is known of an open stream's call by the rules of now: who serves for long asks again."""
+        return self._open[id(context)].call
+
+    def judge_again(self) -> None:
+        """The rules have changed: whoever could not begin by them ends."""
+        for stream in tuple(self._open.values()):
+            stream.judge()
