@@ -13,6 +13,7 @@ import grpc.aio
 
 from usher.v1 import authorization_service_pb2 as api
 from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
+from usher_client.bearer import Bearer, shown
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, Closed, UsherFault
@@ -32,13 +33,20 @@ class AsyncClient:
 
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
-    is True. Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
+    is True. `bearer` is the credential that the server knows this gateway by, or a function that gives the one of now.
+    Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
     answer, and ValueError or TypeError for arguments that only a gateway controls.
     """
 
     def __init__(
-        self, target: str, *, credentials: grpc.ChannelCredentials | None = None, plaintext: bool = False
+        self,
+        target: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        plaintext: bool = False,
+        bearer: Bearer | None = None,
     ) -> None:
+        self._shown = shown(bearer)
         self._channel = open_aio_channel(target, credentials, plaintext)
         # Bytes on both sides: grpc would log what it cannot parse, and hand on None in its place.
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
@@ -109,7 +117,9 @@ class AsyncClient:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         timeout = checked_deadline(deadline)
         ids, request = batch_message(questions, token, options)
-        return batch_results(await _outcome(partial(self._batch_check, request, timeout=timeout)), ids)
+        return batch_results(
+            await _outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids
+        )
 
     async def list_models(
         self,
@@ -144,13 +154,15 @@ class AsyncClient:
         timeout = checked_deadline(deadline)
         pages = Pages(question_message(question), options)
         while (request := pages.next_request()) is not None:
-            models, next_token = models_page(await _outcome(partial(self._list_models, request, timeout=timeout)))
+            models, next_token = models_page(
+                await _outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
+            )
             pages.turned(next_token)
             for model in models:
                 yield model
 
     async def _only_message(self, request: bytes, timeout: float) -> object:
-        call = _begun(partial(self._authorize, request, timeout=timeout))
+        call = _begun(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
         try:
             first = await _outcome(call.read)
             # An ALLOW counts only when the stream then ends, and ends with OK.

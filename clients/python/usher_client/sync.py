@@ -11,6 +11,7 @@ import grpc
 
 from usher.v1 import authorization_service_pb2 as api
 from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
+from usher_client.bearer import Bearer, shown
 from usher_client.channels import SERVICE, open_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, Closed, UsherFault
@@ -30,13 +31,20 @@ class Client:
 
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
-    is True. Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
+    is True. `bearer` is the credential that the server knows this gateway by, or a function that gives the one of now.
+    Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
     answer, and ValueError or TypeError for arguments that only a gateway controls.
     """
 
     def __init__(
-        self, target: str, *, credentials: grpc.ChannelCredentials | None = None, plaintext: bool = False
+        self,
+        target: str,
+        *,
+        credentials: grpc.ChannelCredentials | None = None,
+        plaintext: bool = False,
+        bearer: Bearer | None = None,
     ) -> None:
+        self._shown = shown(bearer)
         self._channel = open_channel(target, credentials, plaintext)
         # Bytes on both sides: grpc would log what it cannot parse, and hand on None in its place.
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
@@ -107,7 +115,9 @@ class Client:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         timeout = checked_deadline(deadline)
         ids, request = batch_message(questions, token, options)
-        return batch_results(_outcome(partial(self._batch_check, request, timeout=timeout)), ids)
+        return batch_results(
+            _outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids
+        )
 
     def list_models(
         self,
@@ -142,12 +152,14 @@ class Client:
         timeout = checked_deadline(deadline)
         pages = Pages(question_message(question), options)
         while (request := pages.next_request()) is not None:
-            models, next_token = models_page(_outcome(partial(self._list_models, request, timeout=timeout)))
+            models, next_token = models_page(
+                _outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
+            )
             pages.turned(next_token)
             yield from models
 
     def _only_message(self, request: bytes, timeout: float) -> object:
-        call = _outcome(partial(self._authorize, request, timeout=timeout))
+        call = _outcome(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
         try:
             first = _outcome(partial(next, call, None))
             # An ALLOW counts only when the stream then ends, and ends with OK.

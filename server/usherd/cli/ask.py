@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from usherd.cli.caller import CallerLink, caller_link
 from usherd.cli.console import Exit, fail, say_json, token_from, warn
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
 from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
@@ -21,6 +22,8 @@ from usherd.errors import Fault
 EXAMPLES = """\b
 TOKEN is the token itself, - for standard input, or @FILE. Without it, USHERD_TOKEN is taken:
 the first argument is the route then, which begins with a slash.
+A server that tells callers apart is shown --cert and --key, or the credential in USHERD_CREDENTIAL
+or --credential-file.
 
 \b
 Examples:
@@ -48,6 +51,11 @@ def ask(
     litellm_version: Version = LitellmVersion.LATEST,
     ignore: Ignore = None,
     ca: Annotated[Path | None, typer.Option(help="PEM file of the authority behind the server's certificate.")] = None,
+    cert: Annotated[Path | None, typer.Option(help="PEM file of the certificate to show as the caller.")] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM file of its key.")] = None,
+    credential_file: Annotated[
+        Path | None, typer.Option(help="File with the credential to show as the caller; else USHERD_CREDENTIAL.")
+    ] = None,
     method: Annotated[str, typer.Option(help="The HTTP method.")] = "",
     fallback: Annotated[list[str] | None, typer.Option(help="A model to fall back to; may be given again.")] = None,
     team: Annotated[str | None, typer.Option(help="The team wished for, by id.")] = None,
@@ -63,8 +71,11 @@ def ask(
 ) -> None:
     """Asks: may the holder of TOKEN call ROUTE with MODEL?"""
     here = config is not None or litellm_config is not None
-    if here and (ca is not None or typer_gave(server)):
-        fail("a configuration answers in this process; expected it without --server and --ca")
+    shown = (ca, cert, key, credential_file)
+    if here and (any(each is not None for each in shown) or typer_gave(server)):
+        fail(
+            "a configuration answers in this process; expected it without --server, --ca, --cert and --credential-file"
+        )
     if not here and (directory is not None or ignore):
         fail("--directory and --ignore are for --litellm-config; expected that, too")
     if team is not None and team_alias is not None:
@@ -87,7 +98,8 @@ def ask(
             settings = chosen_settings(config, litellm_config, directory, litellm_version, ignore)
             decision = _here(settings, question, explain=explain, timeout=timeout)
         else:
-            decision = _there(server or DEFAULT_SERVER, ca, question, explain=explain, timeout=timeout)
+            link = caller_link(ca, cert, key, credential_file)
+            decision = _there(server or DEFAULT_SERVER, link, question, explain=explain, timeout=timeout)
     except Fault as fault:
         say_json(fault_json(fault)) if as_json else show_fault(fault)
         raise typer.Exit(Exit.NO_ANSWER) from None
@@ -120,18 +132,13 @@ def _here(settings: Settings, question: Question, *, explain: bool, timeout: flo
     return asyncio.run(asked())
 
 
-def _there(server: str, ca: Path | None, question: Question, *, explain: bool, timeout: float) -> Decision:
+def _there(server: str, link: CallerLink, question: Question, *, explain: bool, timeout: float) -> Decision:
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.dial import dial
     from usherd.rpc.replies import Unreachable
 
-    try:
-        root_certificates = None if ca is None else ca.read_bytes()
-    except OSError as error:
-        fail(f"{ca}: cannot be read: {error.strerror or 'unknown error'}")
-
     async def asked() -> Decision:
-        async with dial(server, root_certificates=root_certificates) as client:
+        async with dial(server, **link) as client:
             return await client.check(question, explain=explain, timeout=timeout)
 
     try:

@@ -13,6 +13,7 @@ from usherd import errors
 from usherd.domain import Decision, Question
 from usherd.rpc import replies, service
 from usherd.rpc.address import is_local
+from usherd.rpc.admission import CREDENTIAL
 from usherd.rpc.answers import MAX_ANSWER
 from usherd.rpc.lenient import REFUSED
 from usherd.rpc.options import MAX_REQUEST
@@ -21,7 +22,8 @@ from usherd.rpc.options import MAX_REQUEST
 class Client:
     """A connection to one server."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, credential: str | None = None) -> None:
+        self._metadata = None if credential is None else ((CREDENTIAL, f"Bearer {credential}"),)
         self._check = channel.unary_unary(
             f"/{service.NAME}/Check",
             request_serializer=api.CheckRequest.SerializeToString,
@@ -45,7 +47,7 @@ class Client:
         options = api.Options(explain=explain, at_least_as_fresh=at_least_as_fresh, request_id=request_id)
         request = api.CheckRequest(question=_question(question), options=options)
         try:
-            response = await self._check(request, timeout=timeout)
+            response = await self._check(request, timeout=timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             ended = replies.fault(error.code(), tuple(error.trailing_metadata() or ()))
         else:
@@ -56,14 +58,21 @@ class Client:
 
 @asynccontextmanager
 async def dial(
-    address: str, *, root_certificates: bytes | None = None, plaintext_allowed: bool = False
+    address: str,
+    *,
+    root_certificates: bytes | None = None,
+    identity: tuple[bytes, bytes] | None = None,
+    credential: str | None = None,
+    plaintext_allowed: bool = False,
 ) -> AsyncIterator[Client]:
     """A client of the server at `address` (as in the server's own configuration).
 
     Plaintext on this machine, TLS elsewhere: a token is not sent over a network in clear unless `plaintext_allowed`.
-    `root_certificates` (PEM) asks for TLS everywhere. Raises AddressUnusable.
+    `root_certificates` (PEM) asks for TLS everywhere, and so does `identity`: a certificate and its key (PEM), for a
+    server that knows its callers by them. `credential` is what it knows this caller by. Raises AddressUnusable.
     """
-    plaintext = root_certificates is None and (is_local(address) or plaintext_allowed)
+    plaintext = root_certificates is None and identity is None and (is_local(address) or plaintext_allowed)
+    cert, key = identity or (None, None)
     options = [
         ("grpc.max_receive_message_length", MAX_ANSWER),
         ("grpc.max_send_message_length", MAX_REQUEST),
@@ -72,9 +81,10 @@ async def dial(
     if plaintext:
         channel = grpc.aio.insecure_channel(address, options=options)
     else:
-        channel = grpc.aio.secure_channel(address, grpc.ssl_channel_credentials(root_certificates), options=options)
+        credentials = grpc.ssl_channel_credentials(root_certificates, key, cert)
+        channel = grpc.aio.secure_channel(address, credentials, options=options)
     async with channel:
-        yield Client(channel)
+        yield Client(channel, credential)
 
 
 def _question(question: Question) -> question_pb2.Question:
