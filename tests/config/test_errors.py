@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from config_files import ISSUER, TWO_ISSUERS, problems
+from usherd.config.document import parse_document
 
 STORIES = yaml.safe_load((Path(__file__).parent / "errors.yaml").read_text("utf-8"))
 
@@ -85,6 +86,26 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
     ]
 
 
+MAY_GRANT_ADMIN = ISSUER + "    may_grant: {admin: true}\n"
+
+
+def test_mistakes_in_the_one_rule_for_administrators_are_told_where_it_stands(tmp_path: Path) -> None:
+    unknown = problems(tmp_path, MAY_GRANT_ADMIN + "admin:\n  scopes: [x]\n  roots: [/x]\n")
+    wrong = problems(tmp_path, ISSUER + "admin: {scopes: x, routes: [nowhere]}\n")
+
+    assert unknown == ["usherd.yaml:9: admin.roots: unknown key; did you mean routes?"]
+    assert wrong == ["usherd.yaml:6: admin.scopes: is a text; expected a list"]
+
+
+def test_unknown_keys_hide_no_other_mistake(tmp_path: Path) -> None:
+    found = problems(tmp_path, MAY_GRANT_ADMIN + "admin: {scopes: [x], roots: [], routes: [nowhere]}\n")
+
+    assert [line.partition(";")[0] for line in found] == [
+        "usherd.yaml:7: admin.roots: unknown key",
+        "usherd.yaml:7: admin.routes[0]: 'nowhere' is no route and no known route group",
+    ]
+
+
 SECRETS = ("sk-a-secret-in-the-wrong-place", "s" * 31)
 
 
@@ -106,7 +127,36 @@ def test_an_alias_bomb_is_refused(tmp_path: Path) -> None:
     found = problems(tmp_path, ISSUER + "l0: &l0 [x]\n" + "\n".join(levels))
 
     assert len(found) == 1
-    assert found[0].endswith("has too many values; expected at most 500000, aliases counted")
+    assert "aliases repeat too many values" in found[0]
+
+
+def test_aliases_cannot_make_much_of_a_short_text(tmp_path: Path) -> None:
+    # A hundred thousand values in 300 bytes: read on by a server that serves, they would hold it up.
+    levels = [f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 10)}]" for n in range(1, 6)]
+
+    found = problems(tmp_path, "l0: &l0 [x]\n" + "\n".join(levels))
+
+    assert found == [
+        "usherd.yaml:5: aliases repeat too many values; expected at most 10000, and 10 for each value that is written"
+        " out"
+    ]
+
+
+def test_each_of_many_models_may_repeat_what_they_share() -> None:
+    shared = "a: &shared {b: 1, c: 2, d: [3, 4, 5], e: {f: 6}}\n"
+    models = "".join(f"  - {{name: model-{number}, params: *shared}}\n" for number in range(5000))
+
+    value = parse_document(f"{shared}models:\n{models}".encode(), "usherd.yaml", Path()).value
+
+    assert isinstance(value, dict)
+    assert len(value["models"]) == 5000
+    assert value["models"][-1] == {"name": "model-4999", "params": value["a"]}
+
+
+def test_a_file_of_too_many_values_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, "a: [" + "x," * 500_000 + "]")
+
+    assert found == ["usherd.yaml:1: has too many values; expected at most 500000, aliases counted"]
 
 
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from usherd.config.read_files import about_to_read
 MAX_BYTES = 8 * 1024 * 1024
 MAX_VALUES = 500_000
 """Values of one document, each alias counted as often as it is used."""
+FREE_REPEATS, REPEATS_EACH = 10_000, 10
+"""Values that aliases may repeat: so many, and so many more for each value that is written out."""
 MAX_DEPTH = 32
 
 _Parser: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -58,10 +60,24 @@ class Document:
 
     def problem(self, path: KeyPath, text: str) -> Problem:
         """A problem at a place, with the line of the place or of the nearest thing around it."""
-        around = path
+        around = path = self.place(path)
         while around and around not in self.lines:
             around = around[:-1]
         return Problem(self.name, self.lines.get(around, 1), key_text(path), text)
+
+    def place(self, path: KeyPath) -> KeyPath:
+        """The way to a value as the file has it: where one mapping stands for a list of one, there is no index."""
+        found: list[str | int] = []
+        value = self.value
+        for step in path:
+            if isinstance(value, dict) and isinstance(step, int):
+                continue
+            found.append(step)
+            if isinstance(value, dict):
+                value = value.get(step)
+            else:
+                value = value[step] if isinstance(value, list) and isinstance(step, int) and step < len(value) else None
+        return tuple(found)
 
 
 class _Refused(Exception):
@@ -75,6 +91,8 @@ class _Node:
     line: int
     value: object
     """A scalar, a list of nodes, or a dict of (line of the key, node) by key."""
+    size: int = 1
+    """The node and all within it, what aliases repeat counted each time."""
     anchored: bool = False
 
 
@@ -122,6 +140,8 @@ class _Reader:
         self._events = events
         self._merge_keys = merge_keys
         self._anchors: dict[str, _Node] = {}
+        self._written = 0
+        self._repeated = 0
 
     def document(self) -> _Node:
         next(self._events)  # start of the stream
@@ -141,20 +161,34 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise _Refused(line, f"the alias {quoted(str(event.anchor))} has no anchor before it")
-            return self._anchors[event.anchor]
+            return self._repeat(self._anchors[event.anchor], line)
         if event.tag not in (None, "!", _TEXT_TAG):
             raise _Refused(line, "tags are not allowed")
         node = _Node(line, None)
+        self._written += 1
         if isinstance(event, yaml.ScalarEvent):
             node.value = _scalar(event.value) if not event.style and event.tag is None else event.value
         elif isinstance(event, yaml.SequenceStartEvent):
-            node.value = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
+            node.value = items = [self._node(item, depth + 1) for item in self._until(yaml.SequenceEndEvent)]
+            node.size += sum(item.size for item in items)
         else:
-            node.value = self._mapping(depth)
+            node.value = members = self._mapping(depth)
+            node.size += sum(value.size for _, value in members.values())
         # Known only when complete, so that nothing can contain itself.
         if event.anchor is not None:
             node.anchored = True
             self._anchors[event.anchor] = node
+        return node
+
+    def _repeat(self, node: _Node, line: int) -> _Node:
+        # Counted here, where it costs nothing: a short text must not take long to find out about.
+        self._repeated += node.size
+        if self._repeated > FREE_REPEATS + REPEATS_EACH * self._written:
+            raise _Refused(
+                line,
+                f"aliases repeat too many values; expected at most {FREE_REPEATS}, and {REPEATS_EACH} for each value that"
+                " is written out",
+            )
         return node
 
     def _mapping(self, depth: int) -> dict[str, tuple[int, _Node]]:

@@ -42,9 +42,10 @@ def validated(document: Document, kind: type[Model], latitude: Latitude = STRICT
     unknown: list[KeyPath] = []
     for mistake in mistakes:
         path = _path(mistake["loc"])
+        place = document.place(path)
         if mistake["type"] == "extra_forbidden":
-            unknown.append(path)
-        problems.append(document.problem(path, _words(mistake, path, kind, document.value)))
+            unknown.append(place)
+        problems.append(document.problem(place, _words(mistake, path, kind, _at(document.value, place))))
     if len(unknown) < len(mistakes):
         return None, problems
     return kind.model_validate(_without(value, unknown), context=latitude), problems
@@ -56,6 +57,7 @@ def _path(loc: Sequence[int | str]) -> KeyPath:
 
 
 def _words(mistake: Mapping[str, Any], path: KeyPath, kind: type[BaseModel], value: object) -> str:
+    """What is wrong with a value; `path` is the way to it in the models."""
     name = mistake["type"]
     if name == PLAIN:
         return str(mistake["ctx"]["text"])
@@ -64,9 +66,9 @@ def _words(mistake: Mapping[str, Any], path: KeyPath, kind: type[BaseModel], val
     if name == "missing":
         return "is missing"
     if name == "literal_error":
-        return f"{_shown(_at(value, path))} is not possible here; expected {_literals(kind, path)}"
+        return f"{_shown(value)} is not possible here; expected {_literals(kind, path)}"
     expected = _WRONG_TYPES.get(name, "another value")
-    return f"is {kind_of_value(_at(value, path))}; expected {expected}"
+    return f"is {kind_of_value(value)}; expected {expected}"
 
 
 def _shown(value: object) -> str:
