@@ -58,11 +58,14 @@ fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as 
 mutants: $(VENV)/.mutants ## Counts the changes of the code that no test notices (ARGS=permit for one room of it).
 	$(BIN)/python tools/mutants.py $(ARGS)
 
+fuzz: $(VENV)/.fuzz ## Feeds usherd's readers with a million strange inputs each (ARGS="token_gate --runs 5000").
+	PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
 bench: $(VENV)/.dev ## Measures usherd on this machine.
 	$(BIN)/python -m bench $(ARGS)
 
 clean: ## Removes what the other commands made.
-	rm -rf .venv .venv-stubs .venv-floor .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
+	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist \
 		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -86,4 +89,8 @@ $(VENV)/.mutants: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group mutants
 	@touch $@
 
-.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants soak fault-proxy bench clean
+$(VENV)/.fuzz: $(VENV)/.dev
+	$(PIP) install $(CONSTRAINTS) --group fuzz
+	@touch $@
+
+.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench clean

@@ -186,8 +186,8 @@ class _Reader:
         if self._repeated > FREE_REPEATS + REPEATS_EACH * self._written:
             raise _Refused(
                 line,
-                f"aliases repeat too many values; expected at most {FREE_REPEATS}, and {REPEATS_EACH} for each value that"
-                " is written out",
+                f"aliases repeat too many values; expected at most {FREE_REPEATS}, and {REPEATS_EACH} for each value"
+                " that is written out",
             )
         return node
 
