@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import in_process, wire
+from bench import in_process, listening, wire
 from bench.company import company
 from bench.report import Figure, machine, text
 
@@ -28,6 +28,7 @@ def main() -> int:
         if wanted.only != "wire":
             print("measuring in process ...", file=sys.stderr)
             figures += in_process.measure(made, wanted.rounds)
+            figures += listening.measure(made, folder, wanted.rounds)
         if wanted.only != "in-process":
             print("measuring over the wire ...", file=sys.stderr)
             figures += wire.measure(made, port, folder, wanted.rounds)

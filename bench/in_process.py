@@ -40,7 +40,7 @@ def measure(company: Company, rounds: int) -> list[Figure]:
     spare_the_collector()
     raws, colds, warms, judged = [], [], [], []
     ratios, again, grown = [], [], []
-    few, many = _authorizer(company.config), _authorizer(company.config, MANY_TEAMS)
+    few, many = authorizer_of(company.config), authorizer_of(company.config, MANY_TEAMS)
     for each in (few, many):
         _pass(each, company.check)
     for number in range(rounds):
@@ -51,7 +51,7 @@ def measure(company: Company, rounds: int) -> list[Figure]:
         grown.append(costs[id(many)])
         ratios.append(grown[-1] / again[-1])
     for _ in range(rounds):
-        authorizer = _authorizer(company.config)
+        authorizer = authorizer_of(company.config)
         raw = _raw_verification(company)
         cold = _pass(authorizer, company.check[:TOKENS])
         judged.append(_pass(authorizer, company.check[TOKENS:]))
@@ -75,7 +75,7 @@ def measure(company: Company, rounds: int) -> list[Figure]:
     ]
 
 
-def _authorizer(config: Path, teams: int = 0) -> Authorizer:
+def authorizer_of(config: Path, teams: int = 0) -> Authorizer:
     """The company's authorizer, with as many teams as that if there are fewer."""
     settings = load(config)
     rows = settings.directory

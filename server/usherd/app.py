@@ -11,9 +11,9 @@ from functools import partial
 
 import structlog
 
-from usherd.calls import Listener, Listeners
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import issuer_keys
+from usherd.listening import check_listening, listening
 from usherd.moving import Moving
 from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
@@ -22,11 +22,11 @@ from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
+from usherd.rpc.trace_context import with_trace
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, PemFile
-from usherd.telemetry.decision_lines import DecisionLines
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
@@ -43,7 +43,8 @@ async def serve(
     """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
 
     `source` is where the configuration comes from, to be read again; None: it stays as it is. `on_ready` hears the
-    address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable.
+    address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable,
+    DecisionLogUnusable.
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
@@ -51,6 +52,7 @@ async def serve(
     stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:
+        heard = await stack.enter_async_context(listening(settings))
         moving = await Moving.into(settings)
         stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.
@@ -64,11 +66,12 @@ async def serve(
                 listen=_listen(settings.server),
                 limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
                 readiness=readiness,
-                begins=admission.begins,
-                listener=_listener(settings),
+                begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
+                listener=heard.listener,
             )
         )
-        reloads = stack.enter_context(Reloads(moving, source, partial(_begin, moving, server, admission, readiness)))
+        begin = partial(_begin, moving, server, admission, readiness)
+        reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
@@ -148,12 +151,6 @@ def _listen(server: ServerSettings) -> Listen:
     )
 
 
-def _listener(settings: Settings) -> Listener | None:
-    """Who hears of every call; None where nobody does."""
-    listeners: list[Listener] = [DecisionLines()] if settings.log_level == "debug" else []
-    return Listeners(listeners) if listeners else None
-
-
 def _terms(settings: Settings, address: str) -> Terms:
     """Who is let in by a server that listens there."""
     explanations = settings.server.explanations
@@ -165,12 +162,13 @@ def _terms(settings: Settings, address: str) -> Terms:
 
 
 def check(settings: Settings) -> None:
-    """What `serve` would refuse before it asks anybody: keys that are given in full, an address that needs TLS, and
-    the files of TLS.
+    """What `serve` would refuse before it asks anybody: keys that are given in full, an address that needs TLS, the
+    files of TLS, and a decision log that cannot be written.
 
-    Raises GivenKeysUnusable, AddressUnusable, TlsUnusable.
+    Raises GivenKeysUnusable, AddressUnusable, TlsUnusable, DecisionLogUnusable.
     """
     check_listen(_listen(settings.server))
+    check_listening(settings)
     for issuer in map(issuer_keys, settings.keys):
         if isinstance(issuer.source, GivenKeySet | PemFile):
             try:

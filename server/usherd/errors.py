@@ -11,6 +11,7 @@
     │   ├── KeysUnavailable
     │   ├── DirectoryUnavailable
     │   ├── RevocationsUnavailable
+    │   ├── DecisionLogUnavailable
     │   ├── RevisionNotReached
     │   └── ShuttingDown
     ├── Overloaded         as much work as the server takes on      RESOURCE_EXHAUSTED
@@ -22,6 +23,7 @@ Texts are constants: no token, key, claim value or exception text ever stands in
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
 from typing import ClassVar
 
@@ -62,6 +64,7 @@ class FaultReason(IntEnum):
     REVISION_NOT_REACHED = 42
     SHUTTING_DOWN = 43
     REVOCATIONS_UNAVAILABLE = 44
+    DECISION_LOG_UNAVAILABLE = 46
     OVERLOADED = 60
     DEADLINE_EXCEEDED = 61
     INTERNAL = 62
@@ -179,6 +182,13 @@ class RevocationsUnavailable(Unavailable):
     message = "the list of revoked tokens is not available"
 
 
+class DecisionLogUnavailable(Unavailable):
+    """The decision cannot be written down, and the configuration wants none to leave without that."""
+
+    reason = FaultReason.DECISION_LOG_UNAVAILABLE
+    message = "the decision log is not available"
+
+
 class RevisionNotReached(Unavailable):
     """The directory did not reach the wanted revision in time."""
 
@@ -212,3 +222,17 @@ class OutOfTime(Fault):
 
 class InternalFault(Fault):
     """A bug in usherd. The text says nothing; the log says all."""
+
+
+def _kinds(kind: type[Fault]) -> Iterator[type[Fault]]:
+    yield kind
+    for each in kind.__subclasses__():
+        yield from _kinds(each)
+
+
+CODES: Mapping[FaultReason, Code] = {
+    **{kind.reason: kind.code for kind in _kinds(Fault)},
+    **dict.fromkeys(_INVALID_REQUESTS, InvalidRequest.code),
+    FaultReason.INTERNAL: InternalFault.code,
+}
+"""The status that goes with each reason."""

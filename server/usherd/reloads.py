@@ -20,7 +20,7 @@ from usherd.moving import Moving, Refused
 AGAIN_AFTER = 15
 """Looks after which a refused configuration is tried again: a provider may be back, or what it names may be there."""
 
-_ONLY_AT_START = ("server.", "log")
+_ONLY_AT_START = ("server.", "log", "decision_log", "traces")
 """Keys that take effect when the server starts, but for those below."""
 _AT_ONCE = ("server.explanations", "server.health")
 
@@ -39,11 +39,22 @@ class Source(NamedTuple):
 class Reloads:
     """Reloads, one at a time, while the block lasts."""
 
-    def __init__(self, moving: Moving, source: Source | None, begin: Callable[[], None]) -> None:
-        """`begin` as `Moving.move` takes it. Without a source nothing is ever read again."""
+    def __init__(
+        self,
+        moving: Moving,
+        source: Source | None,
+        begin: Callable[[], None],
+        *,
+        signalled: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`begin` as `Moving.move` takes it; `signalled` is called at each SIGHUP, whatever comes of the reload.
+
+        Without a source nothing is ever read again.
+        """
         self._moving = moving
         self._source = source
         self._begin = begin
+        self._signalled = signalled
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
         self._read = dict(source.files) if source is not None else {}
@@ -67,6 +78,7 @@ class Reloads:
 
     def _want(self) -> None:
         self._wanted = True
+        self._signalled()
 
     def look(self) -> None:
         """Begins a reload if one is due. A file that is being written is read once two looks have found it the same."""

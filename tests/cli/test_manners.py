@@ -16,6 +16,7 @@ COMMANDS = (
     ("serve",),
     ("ask",),
     ("completion",),
+    ("decisions",),
     ("config",),
     ("config", "check"),
     ("config", "show"),
@@ -46,7 +47,9 @@ def test_every_command_says_what_it_does_and_every_option_what_it_means(path: tu
     assert without == []
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if len(path) != 1 or path[0] in ("serve", "ask", "dev")])
+@pytest.mark.parametrize(
+    "path", [path for path in COMMANDS if len(path) != 1 or path[0] in ("serve", "ask", "decisions", "dev")]
+)
 def test_every_command_has_examples_or_exit_codes(path: tuple[str, ...]) -> None:
     command = _command(path)
 

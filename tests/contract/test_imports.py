@@ -36,6 +36,7 @@ SABOTAGES = [
     ("cli-door", "server/usherd/rpc/options.py", "import rich"),
     ("cli-door", "server/usherd/decide.py", "import typer"),
     ("log-door", "server/usherd/decide.py", "import structlog"),
+    ("otel-door", "server/usherd/app.py", "import opentelemetry.trace"),
     ("clock", "server/usherd/decide.py", "import time"),
     ("clock", "server/usherd/authenticate/compact.py", "import socket"),
 ]

@@ -7,7 +7,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from usherd.errors import Code, Fault, FaultReason, InternalFault, InvalidRequest, Unavailable
+from usherd.errors import CODES, Code, Fault, FaultReason, InternalFault, InvalidRequest, Unavailable
 from usherd.rpc import replies
 from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, status_of
 
@@ -38,6 +38,10 @@ def test_a_fault_ends_a_call_with_its_code_reason_and_advice(fault: Fault) -> No
 
 def test_every_code_of_a_fault_is_the_grpc_code_of_that_number() -> None:
     assert {code: status.value[0] for code, status in STATUS.items()} == {code: code.value for code in Code}
+
+
+def test_every_reason_has_the_code_of_its_fault() -> None:
+    assert {fault.reason: fault.code for fault in FAULTS} == CODES
 
 
 def test_every_reason_belongs_to_some_fault() -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli import ask, completion, config, dev, parity, serve, shadow, test, token
+from usherd.cli import ask, completion, config, decisions, dev, parity, serve, shadow, test, token
 from usherd.cli.console import HELP, say
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
+app.command("decisions", epilog=decisions.EXAMPLES)(decisions.decisions)
 app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 completion.answer_shells()

@@ -48,6 +48,7 @@ def serve(
     from dataclasses import replace
 
     from usherd import app
+    from usherd.listening import DecisionLogUnusable
     from usherd.reloads import Source
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
@@ -62,11 +63,16 @@ def serve(
     def again() -> Settings:
         return at(loaded(config, litellm_config, directory, litellm_version, ignore))
 
+    def announce(address: str) -> None:
+        # Where decisions are written there, nothing else is: the log tells the address, too.
+        if settings.decision_log is None or settings.decision_log.file is not None:
+            say(f"usherd serves on {address}")
+
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             source = Source(again, files)
-            runner.run(app.serve(at(settings), source, on_ready=lambda where: say(f"usherd serves on {where}")))
-    except (AddressUnusable, TlsUnusable, GivenKeysUnusable) as error:
+            runner.run(app.serve(at(settings), source, on_ready=announce))
+    except (AddressUnusable, TlsUnusable, GivenKeysUnusable, DecisionLogUnusable) as error:
         fail(f"{config or litellm_config}: {error}")
 
 

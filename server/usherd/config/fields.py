@@ -229,6 +229,7 @@ BudgetPeriod = _duration("1s", "3660d")
 TokenSize = _size("512B", "64KiB")
 CachedTokens = _count(1, 10_000_000)
 Concurrency = _count(1, 100_000)
+Queue = _count(1000, 1_000_000)
 PerMinute = _count(1, 1_000_000)
 Rate = _count(0, 2**53)
 

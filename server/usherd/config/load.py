@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from usherd.callers import CallerRule
-from usherd.config import build, build_callers, directory, hook, rules
+from usherd.config import build, build_callers, directory, hook, rules, telemetry
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
@@ -55,8 +55,9 @@ def _settings(
     found = rules.check(file, document.folder)
     master_key, secret_problems = _master_key(file, document, environment)
     check, hook_problems = _hook(file, document)
+    traces, traces_found = telemetry.traces(file, document.folder, environment)
     people, directory_problems = _directory(file, document, given)
-    problems += [document.problem(place, text) for place, text in found]
+    problems += [document.problem(place, text) for place, text in (*found, *traces_found)]
     callers, caller_problems = _callers(file, document, environment)
     problems += secret_problems + hook_problems + directory_problems + caller_problems
     if is_shadow and file.access.shadow is not None:
@@ -84,6 +85,8 @@ def _settings(
         budget_period=file.budgets.together.period,
         hook=check,
         callers=callers,
+        decision_log=telemetry.decision_log(file, document.folder),
+        traces=traces,
         shadow=shadow,
     )
 

@@ -6,7 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 
 from usherd import claim_paths
-from usherd.config import rules_callers, rules_issuers, rules_lists, rules_models, rules_options, rules_people
+from usherd.config import (
+    rules_callers,
+    rules_issuers,
+    rules_lists,
+    rules_models,
+    rules_options,
+    rules_people,
+    telemetry,
+)
 from usherd.config.chosen import options_of
 from usherd.config.findings import Found, filled, issuer_of, owners, readable, tried, twice
 from usherd.config.problems import KeyPath, quoted
@@ -30,6 +38,7 @@ def check(file: File, folder: Path) -> Found:
     yield from rules_models.check(file)
     yield from _server(file, folder)
     yield from rules_callers.check(file)
+    yield from telemetry.check(file)
 
 
 def _roles(file: File, issuers: Collection[str]) -> Found:

@@ -100,14 +100,15 @@ def check_url(text: str, *, loopback_http: bool) -> None:
         raise Unusable("has a user or password in it; expected a URL without")
     if parts.fragment or "#" in text:
         raise Unusable("has a fragment (#); expected a URL without")
-    if parts.scheme == "http" and _is_loopback(host):
+    if parts.scheme == "http" and is_loopback(host):
         if not loopback_http:
             raise Unusable("is http; expected https, or insecure.loopback_http: true for http to this machine")
     elif parts.scheme != "https":
         raise Unusable("is not https; expected an https URL: keys that anyone on the way can change prove nothing")
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a URL's host is this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -30,6 +30,7 @@ from usherd.config.schema_issuers import Issuer
 from usherd.config.schema_options import Access, Insecure
 from usherd.config.schema_people import Teams, Users
 from usherd.config.schema_roles import Admin, Role, RoleMapping, RolePermission, Scopes
+from usherd.config.schema_telemetry import Telemetry
 
 
 class Token(Section):
@@ -151,17 +152,6 @@ class Server(Section):
     limits: ServerLimits = Field(default=ServerLimits(), description="What it takes on.")
     tls: Tls | None = Field(default=None, description="Serves over TLS. Beyond this machine it is required.")
     drain: Drain = Field(default=10.0, description="How long calls may finish after a stop signal.")
-
-
-class Telemetry(Section):
-    """What usherd tells about itself."""
-
-    log: Literal["auto", "json", "console"] = Field(
-        default="auto", description="The form of the log; auto: console on a terminal, json elsewhere."
-    )
-    level: Literal["info", "debug"] = Field(
-        default="info", description="debug adds a line for each decision: its id, effect, reason and request id."
-    )
 
 
 def _one_or_many(value: Any) -> object:

@@ -77,6 +77,35 @@ class ServerSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class DecisionLogSettings:
+    """Where and how decisions are written down."""
+
+    file: Path | None
+    """None: standard output."""
+    include: frozenset[str]
+    principal: tuple[str, ...]
+    claims: frozenset[str]
+    queue: int
+    """Lines that may wait."""
+    on_full: Literal["drop", "refuse"]
+    on_error: Literal["drop", "refuse"]
+    sample: float
+    """The share of ALLOW decisions that are written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TracesSettings:
+    """Where OpenTelemetry spans go, and which."""
+
+    endpoint: str
+    protocol: Literal["grpc", "http/protobuf"]
+    sample: float
+    """The share of calls without a trace that begin one."""
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    include: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookSettings:
     """The operator's own check on the claims of a genuine token."""
 
@@ -110,6 +139,10 @@ class Settings:
     """The operator's own check; None: there is none."""
     callers: tuple[CallerRule, ...] = ()
     """Who may call, in the order in which they are tried; empty: anybody who gets here."""
+    decision_log: DecisionLogSettings | None = None
+    """None: decisions are not written down."""
+    traces: TracesSettings | None = None
+    """None: there are no spans."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

@@ -4,15 +4,15 @@ whoever listens hears how each call ended."""
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
 
 from usherd.calls import Call, Ended, Ending, Listener
 from usherd.errors import Fault, FaultReason, InternalFault
+from usherd.rpc.bugs import bug_behind, report_bug
 from usherd.rpc.faults import status_of
 
 if TYPE_CHECKING:
@@ -31,21 +31,35 @@ AtHand = Callable[[Any, Call], bytes | None]
 Begin = Callable[[Context], Call]
 """What is known of a call before it is served. Raises Fault when it is not to be served."""
 
+Begins = Callable[[str], Begin]
+"""For each method, by full name, what is found out about a call before it is served."""
+
+Marks = Callable[[Any, Context, Call], Mapping[str, str]]
+"""What tells one call from others in the log: from what was received, the context and what is known of the call."""
+
 _UNKNOWN = Call("")
 """What is known of a call that did not begin."""
-
-_log = logging.getLogger("usherd.rpc")
-
 
 Handler = Callable[[Any, Context], Awaitable[Any]]
 """What gRPC calls."""
 
 
-def guarded(serve: Serve, begin: Begin, at_hand: AtHand | None = None, listener: Listener | None = None) -> Handler:
+def method_of(received: Any, context: Context, call: Call) -> Mapping[str, str]:
+    """The mark that every call has."""
+    return {"method": call.method}
+
+
+def guarded(
+    serve: Serve,
+    begin: Begin,
+    at_hand: AtHand | None = None,
+    listener: Listener | None = None,
+    marks: Marks = method_of,
+) -> Handler:
     """`serve`, with every exception turned into a fault's status.
 
     `begin` comes first; then `at_hand` is asked: what it returns at once is the answer, and None leaves it to `serve`.
-    `listener` hears how each call ends.
+    `listener` hears how each call ends. `marks` is asked only where there is a bug to report.
 
     grpc.aio would send the text of an exception to the caller. Each handler is wrapped once, when the server is
     built: an interceptor would do the same at the price of two more coroutines for each call.
@@ -66,10 +80,11 @@ def guarded(serve: Serve, begin: Begin, at_hand: AtHand | None = None, listener:
         except grpc.aio.AbortError:
             raise
         except Fault as fault:
-            report_bug_in(fault)
+            if (bug := bug_behind(fault)) is not None:
+                report_bug(bug, **_marked(marks, received, context, call))
             ending, status = fault.reason, status_of(fault)
         except Exception as error:
-            report_bug(error)
+            report_bug(error, **_marked(marks, received, context, call))
             ending, status = FaultReason.INTERNAL, status_of(InternalFault())
         finally:
             if listener is not None:
@@ -80,16 +95,9 @@ def guarded(serve: Serve, begin: Begin, at_hand: AtHand | None = None, listener:
     return handler
 
 
-def report_bug_in(fault: Fault) -> None:
-    """Logs the bug that an InternalFault stands for. Other faults are no bugs."""
-    if isinstance(fault, InternalFault):
-        report_bug(fault.__cause__ or fault)
-
-
-def report_bug(error: BaseException) -> None:
-    """Logs what kind of exception it was and where it came from, and never what it says."""
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = "" if frame is None else f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}"
-    _log.error("internal_fault", extra={"error": type(error).__name__, "where": where})
+def _marked(marks: Marks, received: Any, context: Context, call: Call) -> Mapping[str, str]:
+    try:
+        return marks(received, context, call)
+    except Exception:
+        # The bug that is to be reported may be the one that is met here, too.
+        return {"method": call.method}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -14,10 +14,11 @@ import grpc
 from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
-from usherd.rpc.guard import AtHand, Begin, Serve, guarded
+from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.tls import Tls, check_tls, server_credentials
@@ -78,7 +79,7 @@ def methods(
     """
 
     def guard(name: str, serve: Serve, at_hand: AtHand | None = None) -> GuardedHandler:
-        return guarded(serve, begins(name), at_hand, listener)
+        return guarded(serve, begins(name), at_hand, listener, marks_of(name))
 
     def guard_stream(name: str, serve: Serve) -> GuardedHandler:
         return guard(name, streams.kept(serve, begins(name)))
@@ -93,10 +94,6 @@ def methods(
         for name, serve in reflection.Reflection((service.NAME,)).streaming().items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
-
-
-Begins = Callable[[str], Begin]
-"""For each method, by full name, what is found out about a call before it is served."""
 
 
 def all_alike(*, may_explain: bool) -> Begins:

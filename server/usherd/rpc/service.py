@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
@@ -10,12 +11,14 @@ from usherd.calls import Asked, Call, Listener
 from usherd.domain import Decision, Question
 from usherd.errors import ExplanationNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
-from usherd.rpc.guard import AtHand, Context, Serve, report_bug_in
+from usherd.rpc.bugs import bug_behind, report_bug
+from usherd.rpc.guard import AtHand, Context, Serve
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits, within
 from usherd.rpc.pages import Pages
 from usherd.rpc.translate import Wishes
 from usherd.shadow import Answering
+from usherd.turns import Turn
 
 Result = TypeVar("Result")
 
@@ -109,11 +112,14 @@ class AuthorizationService:
                 questions, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
             ),
         )
+        turn = Turn(time.monotonic)
         for question, result in zip(questions, results, strict=True):
+            await turn.maybe_yield()
             if isinstance(result, Decision):
                 self._tell(call, wishes, question, result)
-            else:
-                report_bug_in(result)
+            elif (bug := bug_behind(result)) is not None:
+                trace_id = "" if call.trace is None else call.trace.trace_id
+                report_bug(bug, method=call.method, request_id=wishes.request_id, trace_id=trace_id)
         return answers.batch_response(ids, results)
 
     async def list_models(self, data: bytes, call: Call, seconds: float) -> bytes:

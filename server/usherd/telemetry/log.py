@@ -21,12 +21,12 @@ _SECRET_NAME = re.compile(
     r"token|authorization|secret|password|passwd|credential|cookie|session|private|api_?key|jwt|assertion|signature",
     re.IGNORECASE,
 )
-_TOKEN = re.compile(
-    # A compact JWS or JWE, whole or cut: its header is JSON, and so begins with "eyJ" or, with spaces, "eyA" or "ewo".
-    r"e(?:yJ|yA|wo)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"
-    # Any long base64 or base64url: a part of a token, or a key.
-    r"|[A-Za-z0-9_+/-]{40,}={0,2}"
-)
+# A compact JWS or JWE, whole or cut: its header is JSON, and so begins with "eyJ" or, with spaces, "eyA" or "ewo".
+_COMPACT = r"e(?:yJ|yA|wo)[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,4}"
+# Any long base64 or base64url: a part of a token, or a key.
+_TOKEN = re.compile(_COMPACT + r"|[A-Za-z0-9_+/-]{40,}={0,2}")
+_TOKEN_IN_PATH = re.compile(_COMPACT + r"|[A-Za-z0-9_+-]{40,}={0,2}")
+_TOKEN_IN_ID = re.compile(_COMPACT)
 _EVENT = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _KEEP = frozenset({"event", "level", "timestamp", "logger", "where"})
 """What this module and the code write themselves: never from a request."""
@@ -37,8 +37,22 @@ _UNSAFE = re.compile(
 
 def redacted(text: str) -> str:
     """`text` with all in it that looks like a token or key taken out, at most 128 characters, escaped."""
+    return _safe(_TOKEN, text)
+
+
+def redacted_path(text: str) -> str:
+    """As `redacted`, for texts with slashes in them: a long path of short words is no key."""
+    return _safe(_TOKEN_IN_PATH, text)
+
+
+def redacted_id(text: str) -> str:
+    """As `redacted`, for verified ids that somebody asked for by name: only what is a token is taken out of them."""
+    return _safe(_TOKEN_IN_ID, text)
+
+
+def _safe(secrets: re.Pattern[str], text: str) -> str:
     # What lies far beyond the cut is not searched: the text may be large, and the rest of it is not shown.
-    safe = _TOKEN.sub(REDACTED, text[: MAX_TEXT * 64])
+    safe = secrets.sub(REDACTED, text[: MAX_TEXT * 64])
     if len(safe) > MAX_TEXT:
         safe = safe[: MAX_TEXT - 1] + "…"
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", safe)
