@@ -41,6 +41,7 @@ check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say wh
 	$(BIN)/python tools/reasons_page.py --check
 	$(BIN)/python tools/defects_page.py --check
 	$(BIN)/python tools/config_page.py --check
+	$(BIN)/python tools/metrics_page.py --check
 	$(BIN)/python tools/check_links.py
 
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for Go and TypeScript too), and the pages of tools/.
@@ -48,6 +49,7 @@ generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for G
 	$(BIN)/python tools/reasons_page.py
 	$(BIN)/python tools/defects_page.py
 	$(BIN)/python tools/config_page.py
+	$(BIN)/python tools/metrics_page.py
 
 soak: $(VENV)/.dev ## Watches usherd at half load for 30 minutes, among rotations, reloads and faults (ARGS="--minutes 3").
 	PYTHONPATH=tests $(BIN)/python -m oracle.soak $(ARGS)

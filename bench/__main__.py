@@ -1,4 +1,4 @@
-"""python -m bench [--rounds N] [--json] [--only in-process|wire]: exits with 1 when a promised bound is broken."""
+"""python -m bench [--rounds N] [--json] [--only PART]: exits with 1 when a promised bound is broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import in_process, listening, wire
+from bench import in_process, listening, metrics, wire
 from bench.company import company
 from bench.report import Figure, machine, text
 
@@ -17,7 +17,7 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parser.add_argument("--only", choices=("in-process", "wire"), help="one of the two parts")
+    parser.add_argument("--only", choices=("in-process", "wire", "metrics"), help="one of the parts")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
     figures: list[Figure] = []
@@ -25,13 +25,16 @@ def main() -> int:
         folder, port = Path(name), wire.free_port()
         print("making 1,000 tokens ...", file=sys.stderr)
         made = company(folder, port)
-        if wanted.only != "wire":
+        if wanted.only in (None, "in-process"):
             print("measuring in process ...", file=sys.stderr)
             figures += in_process.measure(made, wanted.rounds)
             figures += listening.measure(made, folder, wanted.rounds)
-        if wanted.only != "in-process":
+        if wanted.only in (None, "wire"):
             print("measuring over the wire ...", file=sys.stderr)
             figures += wire.measure(made, port, folder, wanted.rounds)
+        if wanted.only in (None, "metrics"):
+            print("measuring what metrics cost ...", file=sys.stderr)
+            figures += metrics.measure(made, folder, wanted.rounds)
     if wanted.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
     else:

@@ -47,10 +47,10 @@ def free_port() -> int:
 def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figure]:
     """CPU a call of daemon and echo, for the streamed and the unary call."""
     with ExitStack() as stack:
-        daemon = stack.enter_context(_process(["-m", "usherd", "serve", "--config", str(company.config)]))
-        answer = uvloop.run(_first_answer(port, company.check[0]))
+        daemon = stack.enter_context(process(["-m", "usherd", "serve", "--config", str(company.config)]))
+        answer = uvloop.run(first_answer(port, company.check[0]))
         (folder / "answer.bin").write_bytes(answer)
-        echo = stack.enter_context(_process(["-m", "bench.echo", str(folder / "answer.bin")]))
+        echo = stack.enter_context(process(["-m", "bench.echo", str(folder / "answer.bin")]))
         assert echo.stdout is not None
         echo_port = int(echo.stdout.readline())
         figures: list[Figure] = []
@@ -63,15 +63,15 @@ def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figu
             ours, floor = [], []
             # Once through before it counts: every token is known, every path has been walked.
             for warm_up in (port, echo_port):
-                uvloop.run(_load(warm_up, method, requests, len(requests)))
+                uvloop.run(load(warm_up, method, requests, len(requests)))
             for _ in range(rounds):
                 spent = {port: 0.0, echo_port: 0.0}
                 for turn in range(TURNS):
                     order = [(daemon, port), (echo, echo_port)]
-                    for process, at in order if turn % 2 == 0 else reversed(order):
-                        before = _cpu(process.pid)
-                        uvloop.run(_load(at, method, requests[turn * CALLS % len(requests) :], CALLS))
-                        spent[at] += _cpu(process.pid) - before
+                    for running, at in order if turn % 2 == 0 else reversed(order):
+                        before = cpu(running.pid)
+                        uvloop.run(load(at, method, requests[turn * CALLS % len(requests) :], CALLS))
+                        spent[at] += cpu(running.pid) - before
                 ours.append(spent[port] / (TURNS * CALLS) * 1e6)
                 floor.append(spent[echo_port] / (TURNS * CALLS) * 1e6)
             ratios = tuple(one / other for one, other in zip(ours, floor, strict=True))
@@ -84,7 +84,7 @@ def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figu
 
 
 @contextmanager
-def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
+def process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, *arguments]
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
@@ -100,13 +100,13 @@ def _process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
         process.communicate(timeout=30)
 
 
-def _cpu(process: int) -> float:
+def cpu(process: int) -> float:
     """Seconds of CPU that all threads of the process have used, to the nanosecond (its clock ticks are too coarse)."""
     tasks = Path(f"/proc/{process}/task").glob("*/schedstat")
     return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
-async def _first_answer(port: int, request: bytes) -> bytes:
+async def first_answer(port: int, request: bytes) -> bytes:
     """The daemon's first answer; waits for the daemon to be there."""
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
         call = channel.unary_unary(f"{_SERVICE}Check")
@@ -114,7 +114,7 @@ async def _first_answer(port: int, request: bytes) -> bytes:
         return answer
 
 
-async def _load(port: int, method: str, requests: Sequence[bytes], calls: int) -> float:
+async def load(port: int, method: str, requests: Sequence[bytes], calls: int) -> float:
     """Sends that many calls, each with the next request, and looks at each answer's effect. Seconds it took."""
     begin = time.perf_counter()
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:

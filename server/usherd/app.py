@@ -11,6 +11,7 @@ from functools import partial
 
 import structlog
 
+from usherd.admin.serving import admin_address, administered
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import issuer_keys
 from usherd.listening import check_listening, listening
@@ -48,12 +49,17 @@ async def serve(
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
-    check_listen(_listen(settings.server))
+    _check_addresses(settings)
     stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:
-        heard = await stack.enter_async_context(listening(settings))
-        moving = await Moving.into(settings)
+        # First, so that it can be looked at while it begins and while it ends.
+        admin = await stack.enter_async_context(administered(settings.metrics, readiness))
+        if admin.address is not None:
+            _log.info("metrics_served", address=admin.address)
+        counts = admin.counts
+        heard = await stack.enter_async_context(listening(settings, counts))
+        moving = await Moving.into(settings, counts)
         stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.
         stack.callback(lambda: moving.house.tell_shadow(last=True))
@@ -68,10 +74,12 @@ async def serve(
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
                 listener=heard.listener,
+                on_wait=None if counts is None else counts.waited,
             )
         )
+        admin.attach(moving, server, heard.decision_log)
         begin = partial(_begin, moving, server, admission, readiness)
-        reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew))
+        reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew, on_end=admin.reloaded))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
@@ -161,13 +169,19 @@ def _terms(settings: Settings, address: str) -> Terms:
     )
 
 
+def _check_addresses(settings: Settings) -> None:
+    check_listen(_listen(settings.server))
+    if settings.metrics is not None:
+        admin_address(settings.metrics)
+
+
 def check(settings: Settings) -> None:
-    """What `serve` would refuse before it asks anybody: keys that are given in full, an address that needs TLS, the
-    files of TLS, and a decision log that cannot be written.
+    """What `serve` would refuse before it asks anybody: keys that are given in full, addresses that others reach and
+    must not, the files of TLS, and a decision log that cannot be written.
 
     Raises GivenKeysUnusable, AddressUnusable, TlsUnusable, DecisionLogUnusable.
     """
-    check_listen(_listen(settings.server))
+    _check_addresses(settings)
     check_listening(settings)
     for issuer in map(issuer_keys, settings.keys):
         if isinstance(issuer.source, GivenKeySet | PemFile):

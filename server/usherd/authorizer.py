@@ -15,9 +15,22 @@ from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
 from usherd.judge import Genuine, Judge, Judged
 from usherd.listing import ModelsPage, list_models
+from usherd.observed import Laps, observed
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
-from usherd.ports import Clock, Directory, Facts, Hook, Keys, NewId, Provisioning, Revocations, Stopwatch
+from usherd.ports import (
+    Clock,
+    Directory,
+    Facts,
+    Hook,
+    Keys,
+    NewId,
+    Observer,
+    Provisioning,
+    Revocations,
+    Stage,
+    Stopwatch,
+)
 from usherd.turns import Turn
 from usherd.verdicts import Verdicts
 
@@ -39,21 +52,24 @@ class Authorizer:
         hook: Hook | None = None,
         hook_is_pure: bool = False,
         provisioning: Provisioning | None = None,
+        observer: Observer | None = None,
         remember: int = 32_768,
     ) -> None:
         """`remember` is how many verdicts are kept at most (1 to 3 KB each), and how many questions that were answered
         with them; 0 judges each question anew.
 
         `hook_is_pure` promises that the hook says the same of the same token each time.
-        Without `provisioning`, what answers want to have written is left unwritten.
+        Without `provisioning`, what answers want to have written is left unwritten. `observer` hears of questions that
+        are asked one by one.
         """
         self._none_qualifies = policy.options.none_qualifies
         self._directory = directory
         self._stopwatch = stopwatch
+        self._observer = observer
         self._provisioning = provisioning
         optional = {"revocation": revocations is not None, "hook": hook is not None}
         self._judge = Judge(policy, frozenset(name for name, there in optional.items() if there))
-        self._verdicts = Verdicts(self._judge, remember)
+        self._verdicts = Verdicts(self._judge, remember, observer)
         self._holders = Holders(
             verifier=verifier,
             profiler=Profiler(policy),
@@ -67,6 +83,8 @@ class Authorizer:
         )
         self._decisions = Decisions(policy.keep_answers_for, keys, clock, new_id)
         self._at_hand = AtHand(directory, self._holders, self._verdicts, self._decisions, remember=remember)
+        answer = self._at_hand.answer
+        self._answer_at_hand = answer if observer is None else observed(answer, observer)
 
     async def authorize(
         self,
@@ -87,11 +105,15 @@ class Authorizer:
             public = self._judge.public(asked, explain=explain)
             if public is not None:
                 return self._decisions.of(public, None, None)
+            laps = Laps(self._stopwatch, self._observer)
             holder = await self._holders.of(question.token, patience)
+            laps.end(Stage.AUTHENTICATE)
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             facts = await self._directory.facts((self._judge.wanted(holder, question),))
+            laps.end(Stage.DIRECTORY)
             judged = self._judged(holder, question, asked, facts, explain=explain)
+            laps.end(Stage.JUDGE)
             if judged.writes and not explain:
                 await self._write(judged.writes)
             return self._decisions.of(judged.verdict, holder, facts)
@@ -106,7 +128,7 @@ class Authorizer:
         `encoded` says the whole question: equal bytes are equal questions. `read` makes the question of it, and is
         called only where that is needed. It waits for nothing, and makes no refusal.
         """
-        return self._at_hand.answer(encoded, read)
+        return self._answer_at_hand(encoded, read)
 
     async def authorize_many(
         self,

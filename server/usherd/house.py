@@ -19,7 +19,7 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, KeySettings, Settings
 from usherd.policy import Policy
-from usherd.ports import Hook, NewId
+from usherd.ports import Hook, NewId, Observer
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.heard_hook import HeardHook
@@ -32,6 +32,7 @@ from usherd.stores.provider_cache import ProviderCache
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
 from usherd.stores.refreshed_keys import KeyEvent
+from usherd.telemetry.counts import OK, Counts
 from usherd.telemetry.shadow_log import ShadowLog
 
 _ALARMING = tuple(cause for cause in Dropped if cause.alarming)
@@ -48,6 +49,8 @@ class House:
     verifier: Verifier
     keys: KeySets
     directory: PinnedDirectory
+    documents: ProviderCache
+    """Those of identity providers."""
     shadow_log: ShadowLog | None = None
     """None: there is no candidate policy."""
 
@@ -78,36 +81,41 @@ def budget_of_all(settings: Settings) -> Budget:
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, directory: PinnedDirectory | None = None, before: KeySets | None = None
+    settings: Settings,
+    directory: PinnedDirectory | None = None,
+    before: KeySets | None = None,
+    counts: Counts | None = None,
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.
 
-    `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes. Raises
-    GivenKeysUnusable when keys that the configuration gives in full cannot be used.
+    `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
+    of what goes on in it. Raises GivenKeysUnusable when keys that the configuration gives in full cannot be used.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
+        documents = ProviderCache(time.time)
         made = KeySets(
             map(issuer_keys, settings.keys),
             http=http,
-            cache=ProviderCache(time.time),
+            cache=documents,
             stopwatch=time.monotonic,
-            on_event=_log_key_event,
+            on_event=partial(_on_key_event, counts),
             before=before,
         )
         keys = await stack.enter_async_context(made.running())
         directory = PinnedDirectory(new_directory(settings)) if directory is None else directory
-        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens)
+        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts)
         hook = None if settings.hook is None else _operator_hook(settings.hook)
 
         async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
             # In a thread: to compile a policy takes some ten milliseconds, and others may be waiting for answers.
-            compile_policy = partial(_authorizer, settings, keys, directory, policy, verifier, hook, writes=writes)
+            observer = counts if writes else None
+            compile_policy = partial(_authorizer, settings, keys, directory, policy, verifier, hook, observer, writes)
             return await asyncio.to_thread(compile_policy)
 
         if settings.shadow is None:
             live = await make(settings.policy, verifier, hook, writes=True)
-            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory)
+            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=documents)
             return
         others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
@@ -117,7 +125,14 @@ async def opened(
         candidate = await make(settings.shadow, others, again, writes=False)
         shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
         shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
-        yield House(authorizer=shadowed, verifier=verifier, keys=keys, directory=directory, shadow_log=shadow_log)
+        yield House(
+            authorizer=shadowed,
+            verifier=verifier,
+            keys=keys,
+            directory=directory,
+            documents=documents,
+            shadow_log=shadow_log,
+        )
 
 
 def _authorizer(
@@ -127,7 +142,7 @@ def _authorizer(
     policy: Policy,
     verifier: Verifier,
     hook: Hook | None,
-    *,
+    observer: Observer | None,
     writes: bool,
 ) -> Authorizer:
     """Who answers under one policy. A candidate's has nothing to write with."""
@@ -142,6 +157,7 @@ def _authorizer(
         provisioning=bounded(directory, policy, time.monotonic) if writes else None,
         hook=hook,
         hook_is_pure=settings.hook is not None and settings.hook.pure,
+        observer=observer,
     )
 
 
@@ -190,6 +206,17 @@ def _source(keys: KeySettings) -> KeySource:
     if document is None:
         raise ValueError(f"issuer {keys.name}: no source of keys")
     return GivenKeySet(document=document)
+
+
+def _on_key_event(counts: Counts | None, event: KeyEvent, fields: Mapping[str, str | int]) -> None:
+    if counts is not None:
+        issuer = str(fields["issuer"])
+        if event is KeyEvent.FORCED:
+            counts.forced[issuer] += 1
+        else:
+            counts.refreshes[issuer, str(fields.get("cause", OK))] += 1
+    if event is not KeyEvent.UNCHANGED:
+        _log_key_event(event, fields)
 
 
 def _log_key_event(event: KeyEvent, fields: Mapping[str, str | int]) -> None:

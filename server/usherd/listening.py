@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from usherd.calls import Listener, Listeners
 from usherd.config.settings import DecisionLogSettings, Settings, TracesSettings
+from usherd.telemetry.counts import Counts
 from usherd.telemetry.decision_lines import DecisionLines
 from usherd.telemetry.decision_log import DecisionLog
 from usherd.telemetry.decision_record import Fields, Records
@@ -37,10 +38,10 @@ class Listening(NamedTuple):
 
 
 @asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Listening]:
+async def listening(settings: Settings, counts: Counts | None = None) -> AsyncIterator[Listening]:
     """Those whom the settings name; what they hold is written and sent when the block ends, within seconds.
 
-    Raises DecisionLogUnusable.
+    `counts` hears of all calls, too. Raises DecisionLogUnusable.
     """
     async with AsyncExitStack() as stack:
         listeners: list[Listener] = []
@@ -53,7 +54,11 @@ async def listening(settings: Settings) -> AsyncIterator[Listening]:
             listeners.append(DecisionLines())
         if settings.traces is not None:
             listeners.append(_spans(settings.traces, stack))
-        yield Listening(Listeners(listeners) if listeners else None, bool(listeners), log)
+        wants_trace = bool(listeners)
+        if counts is not None:
+            # Last: what one before it held back was not sent.
+            listeners.append(counts)
+        yield Listening(Listeners(listeners) if listeners else None, wants_trace, log)
 
 
 def check_listening(settings: Settings) -> None:

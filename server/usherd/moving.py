@@ -15,6 +15,7 @@ from usherd.stores.budgets import Budget
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.memory_directory import MemoryDirectory, Prepared
 from usherd.stores.pinned_directory import PinnedDirectory
+from usherd.telemetry.counts import Counts
 
 
 class Refused(Exception):
@@ -33,8 +34,11 @@ class Moving:
     next house in the moment in which that begins to answer.
     """
 
-    def __init__(self, settings: Settings, house: House, directory: MemoryDirectory, life: AsyncExitStack) -> None:
+    def __init__(
+        self, settings: Settings, house: House, directory: MemoryDirectory, life: AsyncExitStack, counts: Counts | None
+    ) -> None:
         """`life` ends the house. Use `into`."""
+        self._counts = counts
         self._longest = settings.server.deadline
         self.settings = settings
         self.house = house
@@ -44,11 +48,14 @@ class Moving:
         self._closing = asyncio.Event()
 
     @classmethod
-    async def into(cls, settings: Settings) -> Moving:
-        """Into the first house; `close` ends whichever answers then. Raises GivenKeysUnusable."""
+    async def into(cls, settings: Settings, counts: Counts | None = None) -> Moving:
+        """Into the first house; `close` ends whichever answers then. Raises GivenKeysUnusable.
+
+        `counts` hears of what goes on in all of them; None: nobody does.
+        """
         life, directory = AsyncExitStack(), new_directory(settings)
-        house = await life.enter_async_context(opened(settings, PinnedDirectory(directory)))
-        return cls(settings, house, directory, life)
+        house = await life.enter_async_context(opened(settings, PinnedDirectory(directory), counts=counts))
+        return cls(settings, house, directory, life, counts)
 
     async def move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
         """Into the house that `load` describes. `begin` is called when all is ready for its first answer.
@@ -103,7 +110,8 @@ class Moving:
 
     async def _ready(self, settings: Settings, life: AsyncExitStack) -> House:
         try:
-            house = await life.enter_async_context(opened(settings, PinnedDirectory(self._directory), self.house.keys))
+            directory = PinnedDirectory(self._directory)
+            house = await life.enter_async_context(opened(settings, directory, self.house.keys, self._counts))
         except GivenKeysUnusable as error:
             raise Refused([Problem("", 0, "issuers", str(error))]) from None
         # A provider that is down at the moment must not cost its tokens the keys that are still good here.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from usherd.domain import VerificationKey, VerifiedToken
@@ -17,6 +18,40 @@ Stopwatch = Callable[[], float]
 
 NewId = Callable[[], str]
 """A fresh id of 26 characters, different each time."""
+
+
+class Stage(StrEnum):
+    """What a question that is not answered at hand spends its time on."""
+
+    QUEUE = "queue"
+    """Waiting for its turn, where it had to."""
+    AUTHENTICATE = "authenticate"
+    """Is the token genuine? Waiting for keys, revocation and the hook are in it."""
+    DIRECTORY = "directory"
+    """Reading the directory."""
+    JUDGE = "judge"
+    """Identify, permit and decide."""
+
+
+class Cache(StrEnum):
+    """What is remembered. The first is asked first, and the others only when it has no answer."""
+
+    ANSWERS = "answers"
+    TOKENS = "tokens"
+    VERDICTS = "verdicts"
+
+    # The text's own: an enum's is a function in Python, and these are looked up for each question.
+    __hash__ = str.__hash__
+
+
+class Observer(Protocol):
+    """Hears how questions that are asked one by one are answered. It neither waits, nor raises, nor takes long."""
+
+    def took(self, stage: Stage, seconds: float) -> None:
+        """A stage is over, after so many seconds. One that ends with a fault is not told."""
+
+    def looked_up(self, cache: Cache, *, found: bool) -> None:
+        """Something was looked for among what is remembered."""
 
 
 class Keys(Protocol):

@@ -20,7 +20,7 @@ from usherd.moving import Moving, Refused
 AGAIN_AFTER = 15
 """Looks after which a refused configuration is tried again: a provider may be back, or what it names may be there."""
 
-_ONLY_AT_START = ("server.", "log", "decision_log", "traces")
+_ONLY_AT_START = ("server.", "log", "decision_log", "traces", "metrics")
 """Keys that take effect when the server starts, but for those below."""
 _AT_ONCE = ("server.explanations", "server.health")
 
@@ -46,8 +46,10 @@ class Reloads:
         begin: Callable[[], None],
         *,
         signalled: Callable[[], None] = lambda: None,
+        on_end: Callable[[int], None] = lambda problems: None,
     ) -> None:
-        """`begin` as `Moving.move` takes it; `signalled` is called at each SIGHUP, whatever comes of the reload.
+        """`begin` as `Moving.move` takes it; `signalled` is called at each SIGHUP, whatever comes of the reload, and
+        `on_end` with the number of problems that one was refused for; 0: it was not refused.
 
         Without a source nothing is ever read again.
         """
@@ -55,6 +57,7 @@ class Reloads:
         self._source = source
         self._begin = begin
         self._signalled = signalled
+        self._on_end = on_end
         self._wanted = False
         self._task: asyncio.Task[None] | None = None
         self._read = dict(source.files) if source is not None else {}
@@ -105,6 +108,7 @@ class Reloads:
         # What a refusal left unread is watched as it is now, so that it does not look changed for ever.
         self._now = self._read = {**now, **files} if problems else files
         known, self._refused = self._refused, problems
+        self._on_end(len(problems))
         if problems:
             if problems != known:
                 _tell(problems)

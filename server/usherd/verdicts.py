@@ -12,7 +12,7 @@ from collections import OrderedDict
 from usherd.domain import MAX_DEPENDENCIES, Question, Verdict
 from usherd.judge import Genuine, Judge, Judged
 from usherd.permit.asked import Asked
-from usherd.ports import Facts
+from usherd.ports import Cache, Facts, Observer
 
 MAX_FREE_TEXT = 3072
 """Characters of what is asked and of what the verdict depends on: with more, it is judged anew, so that memory stays
@@ -26,8 +26,9 @@ _Key = tuple[Genuine, tuple[object, ...]]
 class Verdicts:
     """The most recently used verdicts, at most `size`; 0 remembers none."""
 
-    def __init__(self, judge: Judge, size: int) -> None:
+    def __init__(self, judge: Judge, size: int, observer: Observer | None = None) -> None:
         self._judge = judge
+        self._observer = observer
         self._size = size
         self._known: OrderedDict[_Key, Verdict] = OrderedDict()
         self._facts: Facts | None = None
@@ -48,6 +49,8 @@ class Verdicts:
         """The verdict, as the judge makes it. One that wants something written is not remembered: it must be asked
         again until it is."""
         known = self.known(holder, question, facts)
+        if self._observer is not None:
+            self._observer.looked_up(Cache.VERDICTS, found=known is not None)
         if known is not None:
             return Judged(known)
         judged = self._judge.judge(holder, question, asked, facts, explain=False)

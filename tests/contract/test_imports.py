@@ -37,6 +37,8 @@ SABOTAGES = [
     ("cli-door", "server/usherd/decide.py", "import typer"),
     ("log-door", "server/usherd/decide.py", "import structlog"),
     ("otel-door", "server/usherd/app.py", "import opentelemetry.trace"),
+    ("http-door", "server/usherd/telemetry/counts.py", "import h11"),
+    ("http-door", "server/usherd/http/server.py", "import prometheus_client"),
     ("clock", "server/usherd/decide.py", "import time"),
     ("clock", "server/usherd/authenticate/compact.py", "import socket"),
 ]

@@ -127,6 +127,7 @@ async def running(
     may_explain: bool = True,
     begins: Begins | None = None,
     listener: Listener | None = None,
+    on_wait: Callable[[float], None] | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     async with serving(
@@ -136,6 +137,7 @@ async def running(
         readiness=readiness or ready(),
         begins=begins or Admission(Terms(may_explain=may_explain)).begins,
         listener=listener,
+        on_wait=on_wait,
         **options,
     ) as server:
         yield server

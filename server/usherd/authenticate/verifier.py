@@ -15,7 +15,7 @@ from usherd.authenticate.token_id import TokenIds
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
 from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
-from usherd.ports import Clock, Keys
+from usherd.ports import Cache, Clock, Keys, Observer
 from usherd.reasons import Reason
 
 MAX_KEY_PATIENCE = 0.5
@@ -31,7 +31,14 @@ class _Issuer:
 class Verifier:
     """Verifies tokens under one policy. The same token gets the same answer, whether it was seen before or not."""
 
-    def __init__(self, policy: Policy, keys: Keys, clock: Clock, cache_size: int = 100_000) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        keys: Keys,
+        clock: Clock,
+        cache_size: int = 100_000,
+        observer: Observer | None = None,
+    ) -> None:
         self._issuers = {
             iss: _Issuer(issuer, TokenIds(issuer.digest)) for iss, issuer in policy.issuers_by_iss().items()
         }
@@ -41,6 +48,7 @@ class Verifier:
         self._max_size = policy.token_max_size
         self._keys = keys
         self._clock = clock
+        self._observer = observer
         self._cache: DigestCache[CachedToken] = DigestCache(cache_size, policy.digest)
 
     async def verify(self, token: str, *, patience: float) -> VerifiedToken:
@@ -51,6 +59,8 @@ class Verifier:
         data = check_size(token, self._max_size)
         digest = self._cache.digest(data)
         known = self.recall(digest)
+        if self._observer is not None:
+            self._observer.looked_up(Cache.TOKENS, found=known is not None)
         if known is not None:
             return known
         compact = take_apart(data, self._options)

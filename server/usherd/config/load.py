@@ -19,7 +19,14 @@ from usherd.config.problems import ConfigError, Problem, Unusable, one_of, quote
 from usherd.config.scalars import read_secret
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
-from usherd.config.settings import HookSettings, KeySettings, ServerSettings, Settings, TlsSettings
+from usherd.config.settings import (
+    HookSettings,
+    KeySettings,
+    MetricsSettings,
+    ServerSettings,
+    Settings,
+    TlsSettings,
+)
 from usherd.config.shadow import candidate_options
 from usherd.config.warnings import budget_warnings
 from usherd.facts import Rows
@@ -87,6 +94,9 @@ def _settings(
         callers=callers,
         decision_log=telemetry.decision_log(file, document.folder),
         traces=traces,
+        metrics=None
+        if file.telemetry.metrics is None
+        else MetricsSettings(address=file.telemetry.metrics, remote_allowed=file.insecure.remote_metrics),
         shadow=shadow,
     )
 

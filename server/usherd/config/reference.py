@@ -17,7 +17,7 @@ from usherd.config.schema_directory import DirectoryFile
 from usherd.config.schema_options import SHORT_PREFIX
 from usherd.options import BY_NAME
 
-ONLY_AT_START = ("server", "telemetry", "insecure.plaintext")
+ONLY_AT_START = ("server", "telemetry", "insecure.plaintext", "insecure.remote_metrics")
 """Keys, with all below them, that take effect when the server starts. All others do when the file is read again."""
 AT_ONCE = frozenset({"server.explanations", "server.health"})
 """Keys below those that take effect when the file is read again all the same. A test holds both to what reloads do."""

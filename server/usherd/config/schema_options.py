@@ -55,6 +55,9 @@ class InsecureRules(Section):
     )
     plaintext: bool = Field(default=False, description="Serves without TLS beyond this machine.")
     loopback_http: bool = Field(default=False, description="Fetches keys over http from this machine.")
+    remote_metrics: bool = Field(
+        default=False, description="Serves metrics beyond this machine, to anybody and without TLS."
+    )
 
     @model_validator(mode="before")
     @classmethod

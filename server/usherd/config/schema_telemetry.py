@@ -86,5 +86,9 @@ class Telemetry(Section):
     level: Literal["info", "debug"] = Field(
         default="info", description="debug adds a line for each decision: its id, effect, reason and request id."
     )
+    metrics: Text | None = Field(
+        default=None,
+        description="host:port that metrics, liveness and readiness are served at over HTTP; nowhere unless given.",
+    )
     decision_log: DecisionLog | None = Field(default=None, description="A line for each decision. None unless given.")
     traces: Traces | None = Field(default=None, description="OpenTelemetry traces. None unless given.")

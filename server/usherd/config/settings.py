@@ -106,6 +106,16 @@ class TracesSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where metrics and health are served over HTTP."""
+
+    address: str
+    """`host:port`. Port 0: any free one."""
+    remote_allowed: bool = False
+    """Whether other machines may reach it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookSettings:
     """The operator's own check on the claims of a genuine token."""
 
@@ -143,6 +153,8 @@ class Settings:
     """None: decisions are not written down."""
     traces: TracesSettings | None = None
     """None: there are no spans."""
+    metrics: MetricsSettings | None = None
+    """None: they are served nowhere, and nothing is measured."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

@@ -69,6 +69,8 @@ def _insecure(file: File) -> Iterator[str]:
             yield "insecure.plaintext: callers' credentials may cross the network unencrypted"
     if insecure.loopback_http:
         yield "insecure.loopback_http: keys may be fetched from this machine without TLS"
+    if insecure.remote_metrics:
+        yield "insecure.remote_metrics: other machines may read metrics and the state of the server"
 
 
 def _guards(preset: str, options: Options) -> Iterator[str]:

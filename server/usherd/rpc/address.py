@@ -9,12 +9,12 @@ UNIX = "unix:"
 
 
 class AddressUnusable(Exception):
-    """A server cannot be where it was told to be. The setting at fault is `server.address`."""
+    """A server cannot be where it was told to be."""
 
-    setting = "server.address"
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(f"{self.setting}: {problem}")
+    def __init__(self, problem: str, setting: str = "server.address") -> None:
+        """`setting` is the one at fault."""
+        super().__init__(f"{setting}: {problem}")
+        self.setting = setting
 
 
 def is_local(address: str) -> bool:
@@ -27,19 +27,26 @@ def is_local(address: str) -> bool:
         if not address.removeprefix(UNIX):
             raise AddressUnusable("expected a path after unix:")
         return True
-    host, _, port = address.rpartition(":")
-    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
-        raise AddressUnusable("expected host:port, [v6]:port or unix:path")
+    host, _ = host_and_port(address)
     if host == "localhost":
         return True
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise AddressUnusable("expected brackets around an IPv6 address")
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def host_and_port(address: str, setting: str = "server.address") -> tuple[str, int]:
+    """The two of "host:port" or "[v6]:port", without the brackets. Raises AddressUnusable, which names the setting."""
+    host, _, port = address.rpartition(":")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535 or address.startswith(UNIX):
+        expected = "host:port, [v6]:port or unix:path" if setting == "server.address" else "host:port or [v6]:port"
+        raise AddressUnusable(f"expected {expected}", setting)
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise AddressUnusable("expected brackets around an IPv6 address", setting)
+    return host, int(port)
 
 
 def is_taken(address: str) -> bool:

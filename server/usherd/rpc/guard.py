@@ -55,11 +55,13 @@ def guarded(
     at_hand: AtHand | None = None,
     listener: Listener | None = None,
     marks: Marks = method_of,
+    unbegun: Call = _UNKNOWN,
 ) -> Handler:
     """`serve`, with every exception turned into a fault's status.
 
     `begin` comes first; then `at_hand` is asked: what it returns at once is the answer, and None leaves it to `serve`.
-    `listener` hears how each call ends. `marks` is asked only where there is a bug to report.
+    `listener` hears how each call ends. `marks` is asked only where there is a bug to report. `unbegun` is what
+    is known of a call that `begin` refuses.
 
     grpc.aio would send the text of an exception to the caller. Each handler is wrapped once, when the server is
     built: an interceptor would do the same at the price of two more coroutines for each call.
@@ -67,7 +69,7 @@ def guarded(
 
     async def handler(received: Any, context: Context) -> Any:
         started = 0.0 if listener is None else time.monotonic()
-        call = _UNKNOWN
+        call = unbegun
         ending: Ending = Ended.ANSWERED
         try:
             call = begin(context)

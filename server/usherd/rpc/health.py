@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection
+from typing import NamedTuple
 
 import grpc
 from grpc_health.v1 import health_pb2
@@ -16,6 +17,19 @@ from usherd.rpc.lenient import parse
 NAME = "grpc.health.v1.Health"
 
 _Status = health_pb2.HealthCheckResponse
+
+
+class Conditions(NamedTuple):
+    """What readiness consists of, each by itself: all must hold."""
+
+    policy_loaded: bool
+    issuers_tried: bool
+    """Each issuer's first load has finished or timed out."""
+    issuer_usable: bool
+    """At least one issuer is usable, or the policy has none."""
+    directory_fresh: bool
+    not_ending: bool
+    """The server does not shut down."""
 
 
 class Readiness:
@@ -36,9 +50,18 @@ class Readiness:
     @property
     def ready(self) -> bool:
         """Whether questions are welcome."""
-        if self._ending or not self._directory_fresh or self._pending is None or self._pending:
-            return False
-        return any(self._usable.values()) or not self._usable
+        return all(self.conditions)
+
+    @property
+    def conditions(self) -> Conditions:
+        """Each of them."""
+        return Conditions(
+            policy_loaded=self._pending is not None,
+            issuers_tried=not self._pending,
+            issuer_usable=any(self._usable.values()) or not self._usable,
+            directory_fresh=self._directory_fresh,
+            not_ending=not self._ending,
+        )
 
     @property
     def ending(self) -> bool:
@@ -87,12 +110,17 @@ class Health:
     def __init__(self, readiness: Readiness, services: Collection[str], *, watchers: int) -> None:
         self._readiness = readiness
         self._services = ("", *services)
-        self._room = watchers
+        self._room = self._watchers = watchers
 
     def _status(self, service: str) -> health_pb2.HealthCheckResponse:
         if service not in self._services:
             return _Status(status=_Status.SERVICE_UNKNOWN)
         return _Status(status=_Status.SERVING if self._readiness.ready else _Status.NOT_SERVING)
+
+    @property
+    def watchers(self) -> int:
+        """Watch streams that live now."""
+        return self._watchers - self._room
 
     def unary(self) -> dict[str, Serve]:
         """The methods with one answer, by full name."""

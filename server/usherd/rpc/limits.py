@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import types
 from collections import deque
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from usherd.errors import OutOfTime, Overloaded, ShuttingDown
 
@@ -67,10 +68,26 @@ def _rest(work: Coroutine[Any, Any, Answer], awaited: Any) -> Generator[Any, Any
         return done.value  # type: ignore[no-any-return]
 
 
+class Load(NamedTuple):
+    """How much work a server has at a moment."""
+
+    calls: int
+    """Calls that are inside of the gate or wait before it. Answers at hand need neither."""
+    waiting: int
+    """Those that wait."""
+    questions: int
+    """Questions in work."""
+    capacity: int
+    """As many as are let in at a time."""
+
+
 class Gate:
     """Lets in so much work at a time, in order of arrival, and everybody else waits a short while."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: Limits, on_wait: Callable[[float], None] | None = None) -> None:
+        """`on_wait` hears how many seconds each call waited that had to, whether it was let in then or not."""
+        self._on_wait = on_wait
+        self._calls = 0
         self._capacity = limits.concurrency
         self._queue_time = limits.queue_time
         self._queue_size = limits.queue
@@ -86,6 +103,11 @@ class Gate:
     def inside(self) -> int:
         """The weight of the work that is inside."""
         return self._inside
+
+    def load(self) -> Load:
+        """The work that there is now."""
+        waiting = len(self._waiting)
+        return Load(self._calls + waiting, waiting, self._inside, self._capacity)
 
     @property
     def closed(self) -> bool:
@@ -116,6 +138,7 @@ class Gate:
         entry = (weight, turn)
         self._waiting.append(entry)
         admitted = False
+        since = time.monotonic()
         try:
             async with asyncio.timeout(self._queue_time):
                 await turn
@@ -123,6 +146,8 @@ class Gate:
         except TimeoutError:
             raise Overloaded from None
         finally:
+            if self._on_wait is not None:
+                self._on_wait(time.monotonic() - since)
             if not admitted:
                 self._withdraw(entry)
 
@@ -137,12 +162,14 @@ class Gate:
     def leave(self, weight: int) -> None:
         """Makes room again."""
         self._inside -= weight
+        self._calls -= 1
         self._admit()
         if self._inside == 0:
             self._empty.set()
 
     def _take(self, weight: int) -> None:
         self._inside += weight
+        self._calls += 1
         self._empty.clear()
 
     def _admit(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,7 +17,7 @@ from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
-from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.limits import Gate, Limits, Load
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
@@ -79,7 +79,7 @@ def methods(
     """
 
     def guard(name: str, serve: Serve, at_hand: AtHand | None = None) -> GuardedHandler:
-        return guarded(serve, begins(name), at_hand, listener, marks_of(name))
+        return guarded(serve, begins(name), at_hand, listener, marks_of(name), Call(name))
 
     def guard_stream(name: str, serve: Serve) -> GuardedHandler:
         return guard(name, streams.kept(serve, begins(name)))
@@ -114,6 +114,7 @@ class Serving:
         server: grpc.aio.Server,
         served: service.AuthorizationService,
         gate: Gate,
+        health: Health,
         readiness: Readiness,
         streams: OpenStreams,
         address: str,
@@ -122,9 +123,19 @@ class Serving:
         self._streams = streams
         self._served = served
         self._gate = gate
+        self._health = health
         self._readiness = readiness
         self.address = address
         """Where it really listens, with the port that it was given."""
+
+    def load(self) -> Load:
+        """The work that there is now."""
+        return self._gate.load()
+
+    @property
+    def watchers(self) -> int:
+        """Streams of the health service that live now."""
+        return self._health.watchers
 
     def answer_with(self, authorizer: Answering) -> None:
         """From now on questions are for this authorizer; those that are with another one stay there."""
@@ -179,17 +190,18 @@ async def serving(
     readiness: Readiness,
     begins: Begins,
     listener: Listener | None = None,
+    on_wait: Callable[[float], None] | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `begins` may go by other rules from one moment to the next. `listener` hears of every call. `options` has other
-    values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of
-    `listen.tls`.
+    `begins` may go by other rules from one moment to the next. `listener` hears of every call, `on_wait` as `Gate`
+    says. `options` has other values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and
+    TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
-    gate = Gate(limits)
+    gate = Gate(limits, on_wait)
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
     health = Health(readiness, (service.NAME,), watchers=limits.watchers)
     server = grpc.aio.server(
@@ -199,7 +211,7 @@ async def serving(
     streams = OpenStreams()
     served_methods = methods(served, health, with_reflection=shown, begins=begins, streams=streams, listener=listener)
     server.add_generic_rpc_handlers((served_methods,))
-    running = Serving(server, served, gate, readiness, streams, _bind(server, listen))
+    running = Serving(server, served, gate, health, readiness, streams, _bind(server, listen))
     await server.start()
     try:
         yield running

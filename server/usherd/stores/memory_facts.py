@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from usherd.bounded import Memo
@@ -23,6 +23,16 @@ class MemoryFacts:
     """The states that spend has brought about; every other budget is where nothing was spent."""
     _known_states: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
     """What `budget` has found: each question asks for several, and to find the row anew costs more than the check."""
+
+    def sizes(self) -> Mapping[str, int]:
+        """How many rows there are of each kind."""
+        tables = self.tables
+        return {
+            "organization": len(tables.organizations),
+            "team": len(tables.teams),
+            "user": len(tables.users),
+            "end_user": len(tables.end_users),
+        }
 
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id, for the only issuer."""

@@ -42,9 +42,19 @@ class ProviderCache:
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self.failures = 0
         """How often the backend failed."""
+        self.hits = self.misses = 0
+        """How often `get` found a document, and how often it did not."""
 
     async def get(self, url: str) -> Document | None:
         """The document of that URL, if it is there and its time is not over."""
+        found = await self._found(url)
+        if found is None:
+            self.misses += 1
+        else:
+            self.hits += 1
+        return found
+
+    async def _found(self, url: str) -> Document | None:
         try:
             async with asyncio.timeout(self._patience):
                 value = await self._backend.get(_cache_key(url))

@@ -31,6 +31,8 @@ class KeyEvent(StrEnum):
 
     Fields: issuer, part, keys, added, removed, and `dropped_*` by cause.
     """
+    UNCHANGED = "key_set_unchanged"
+    """It was refreshed, and is as it was. Fields: issuer, part."""
     FAILED = "key_set_failed"
     """It could not be refreshed. Fields: issuer, part, cause, failures, and for a bug error_class."""
     FORCED = "key_set_refresh_forced"
@@ -184,6 +186,8 @@ class RefreshedKeys:
             counts = {"keys": len(after), "added": len(after - before), "removed": len(before - after)}
             dropped = {f"dropped_{cause.value}": count for cause, count in key_set.dropped.items()}
             self._tell(KeyEvent.LOADED, counts | dropped)
+        else:
+            self._tell(KeyEvent.UNCHANGED, {})
 
     def _fail(self, cause: Cause, retry_after: float | None, fields: Mapping[str, str | int]) -> None:
         self._failures += 1

@@ -32,6 +32,9 @@ class Sharded(Generic[K, V]):
         """The value of the key, None when there is none."""
         return self._shards[hash(key) % _SHARDS].get(key)
 
+    def __len__(self) -> int:
+        return sum(map(len, self._shards))
+
     def changed(self, changes: Mapping[K, V]) -> Sharded[K, V]:
         """A mapping with these values besides, and in place of, the ones it has; itself when there are no changes."""
         if not changes:

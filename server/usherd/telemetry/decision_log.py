@@ -34,6 +34,11 @@ class DecisionLog:
         """Decisions that were not answered because they could not be written down."""
 
     @property
+    def healthy(self) -> bool:
+        """Whether the last attempt to write succeeded (`usherd_decision_log_healthy`)."""
+        return self._writer.healthy
+
+    @property
     def written(self) -> int:
         """Lines that the operating system has taken over (`usherd_decision_log_written_total`)."""
         return self._writer.written

@@ -1,0 +1,115 @@
+"""Serves what operators see at a port of its own; where none is configured, nothing listens and nothing is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from importlib.metadata import version
+
+from usherd.admin import health
+from usherd.admin.look import look
+from usherd.config.settings import MetricsSettings
+from usherd.http.server import HttpUnusable, Page, serving, text_page
+from usherd.moving import Moving
+from usherd.rpc.address import AddressUnusable, host_and_port, is_local
+from usherd.rpc.health import Readiness
+from usherd.rpc.server import Serving
+from usherd.telemetry.counts import Counts
+from usherd.telemetry.decision_log import DecisionLog
+from usherd.telemetry.loop_lag import watch_lag
+from usherd.telemetry.page import MetricsPage
+from usherd.telemetry.state import ReloadState, State
+from usherd.turns import Turn
+
+SETTING = "telemetry.metrics"
+
+_JSON = "application/json"
+
+
+class Admin:
+    """What is counted, and the pages that tell it. They say little until `attach`."""
+
+    def __init__(self, readiness: Readiness, counts: Counts | None) -> None:
+        """`counts` None: nothing is counted."""
+        self.counts = counts
+        self.address: str | None = None
+        """Where the pages are, with the port that was really taken."""
+        self._version = version("usherd")
+        self._readiness = readiness
+        self._look: Callable[[], State] | None = None
+        self._reloads = ReloadState()
+
+    def attach(self, moving: Moving, server: Serving, decision_log: DecisionLog | None) -> None:
+        """From now on the pages tell of the house that answers, of its server and of its decision log."""
+        self._reloads = ReloadState(in_force_since=time.time())
+        self._look = lambda: look(moving, server, self._readiness, self._reloads, decision_log)
+
+    def reloaded(self, problems: int) -> None:
+        """A reload is over, refused for so many problems; 0: another configuration is in force."""
+        now, before = time.time(), self._reloads
+        if problems:
+            self._reloads = replace(before, refused=before.refused + 1, last_at=now, problems=problems)
+        else:
+            applied = before.applied + 1
+            self._reloads = replace(before, applied=applied, in_force_since=now, last_at=now, problems=0)
+
+    def state(self) -> State | None:
+        """What is so now; None before `attach`."""
+        return None if self._look is None else self._look()
+
+    async def live(self, accept: str) -> Page:
+        """Liveness: whoever gets this page knows that the event loop runs."""
+        return text_page(200, "live")
+
+    async def ready(self, accept: str) -> Page:
+        """Readiness: 200 while questions are welcome, else 503, with what is amiss."""
+        conditions = self._readiness.conditions._asdict()
+        body = health.detail(self._version, conditions, self.state())
+        return Page(200 if all(conditions.values()) else 503, _JSON, body)
+
+
+@asynccontextmanager
+async def administered(metrics: MetricsSettings | None, readiness: Readiness) -> AsyncIterator[Admin]:
+    """The pages, until the block is left. Raises AddressUnusable."""
+    if metrics is None:
+        yield Admin(readiness, None)
+        return
+    host, port = admin_address(metrics)
+    counts = Counts()
+    admin = Admin(readiness, counts)
+    page = MetricsPage(version("usherd"), counts, admin.state)
+
+    async def shown(accept: str) -> Page:
+        body, content_type = await page.write(accept, Turn(time.monotonic).maybe_yield)
+        return Page(200, content_type, body)
+
+    pages = {"/metrics": shown, "/healthz": admin.live, "/readyz": admin.ready}
+    async with AsyncExitStack() as stack:
+        try:
+            taken = await stack.enter_async_context(serving(pages, host, port))
+        except HttpUnusable as error:
+            raise AddressUnusable(str(error), SETTING) from None
+        admin.address = f"{metrics.address.rpartition(':')[0]}:{taken}"
+        lag = asyncio.create_task(watch_lag(counts.lag), name="loop lag")
+        stack.push_async_callback(_ended, lag)
+        yield admin
+
+
+def admin_address(metrics: MetricsSettings) -> tuple[str, int]:
+    """The host and port. Raises AddressUnusable for what is none, and for one that others reach unless they may."""
+    host, port = host_and_port(metrics.address, SETTING)
+    if not is_local(metrics.address) and not metrics.remote_allowed:
+        raise AddressUnusable(
+            "only a loopback address may be served; others need insecure: {remote_metrics: true}", SETTING
+        )
+    return host, port
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,138 @@
+"""Makes families of series, in the words of prometheus_client, of what was counted and of what is so now."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.metrics_core import Metric as Family
+
+from usherd.domain import Effect
+from usherd.errors import CODES, FaultReason
+from usherd.reasons import Reason
+from usherd.telemetry import metrics
+from usherd.telemetry.counts import METHODS, OK, Counts
+from usherd.telemetry.histogram import Histogram
+from usherd.telemetry.metrics import Metric
+from usherd.telemetry.state import State
+
+_ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
+"""Reasons that go with ALLOW. What never goes together has no series."""
+
+Sample = tuple[Sequence[str], float]
+"""Values of the labels, and the value."""
+
+
+def build(version: str, python: str) -> Family:
+    """The versions."""
+    return _info(metrics.BUILD, version, python)
+
+
+def ready(state: State | None) -> Family:
+    """Whether questions are welcome."""
+    return _gauge(metrics.READY, [((), float(state is not None and state.ready))])
+
+
+def of_counts(counts: Counts) -> Iterator[Family]:
+    """What is counted in the middle of calls."""
+    yield _counter(metrics.DECISIONS, _decisions(counts))
+    yield _counter(metrics.CALLS, _calls(counts))
+    yield _histogram(metrics.CALL_DURATION, [((name,), counts.methods[name].durations) for name in METHODS])
+    yield _histogram(metrics.STAGE_DURATION, [((stage.value,), each) for stage, each in counts.stages.items()])
+    yield _histogram(metrics.LAG, [((), counts.lag)])
+
+
+def _decisions(counts: Counts) -> Iterator[Sample]:
+    for method, each in counts.methods.items():
+        for effect in Effect:
+            for reason in Reason:
+                count = each.decisions[effect][reason]
+                expected = method in METHODS and (effect is Effect.ALLOW) == (reason in _ALLOWING)
+                if expected or count:
+                    yield (method, effect.name, reason.name), count
+
+
+def _calls(counts: Counts) -> Iterator[Sample]:
+    for method, each in counts.methods.items():
+        yield (method, "OK", "ANSWERED"), each.answered
+        yield (method, "CANCELLED", "CANCELLED"), each.cancelled
+        for reason in FaultReason:
+            if method in METHODS or each.faults[reason]:
+                yield (method, CODES[reason].name, reason.name), each.faults[reason]
+
+
+def of_state(counts: Counts, state: State) -> Iterator[Family]:
+    """What is so now."""
+    looked_up = [*counts.looked_up_in.items(), ("documents", state.documents)]
+    results = enumerate(("miss", "hit"))
+    yield _counter(metrics.LOOKUPS, [((str(n), r), c[i]) for i, r in results for n, c in looked_up])
+    yield _gauge(metrics.CALLS_IN_FLIGHT, [((), state.load.calls)])
+    yield _gauge(metrics.CALLS_WAITING, [((), state.load.waiting)])
+    yield _gauge(metrics.QUESTIONS, [((), state.load.questions)])
+    yield _gauge(metrics.CAPACITY, [((), state.load.capacity)])
+    yield _gauge(metrics.WATCHERS, [((), state.load.watchers)])
+    sets = [((each.issuer, str(each.part)), each) for each in state.key_sets]
+    yield _gauge(metrics.KEYS_USABLE, [(labels, float(each.usable_for > 0)) for labels, each in sets])
+    yield _gauge(metrics.KEYS, [(labels, each.keys) for labels, each in sets])
+    yield _gauge(metrics.KEYS_AGE, [(labels, each.age) for labels, each in sets if each.age is not None])
+    yield _gauge(metrics.KEYS_STALE_IN, [(labels, each.usable_for) for labels, each in sets])
+    yield _gauge(metrics.INSECURE, [((name,), 1) for name in state.insecure])
+    yield _gauge(metrics.INSECURE_COUNT, [((), len(state.insecure))])
+    yield _gauge(metrics.WARNINGS, [((), state.warnings)])
+    yield _info(metrics.CONFIG, state.digest, state.preset)
+    reloads = state.reloads
+    yield _counter(metrics.RELOADS, [(("applied",), reloads.applied), (("refused",), reloads.refused)])
+    yield _gauge(metrics.RELOADED, [((), float(not reloads.problems))])
+    yield _gauge(metrics.RELOADED_AT, [((), reloads.in_force_since)])
+    yield _gauge(metrics.RELOAD_PROBLEMS, [((), reloads.problems)])
+    yield _gauge(metrics.DIRECTORY_REVISION, [((), state.revision)])
+    yield _gauge(metrics.DIRECTORY_ROWS, [((kind,), count) for kind, count in state.rows.items()])
+    log = state.decision_log
+    yield _counter(metrics.LOG_WRITTEN, [] if log is None else [((), log.written)])
+    yield _counter(metrics.LOG_DROPPED, [] if log is None else [((), log.dropped)])
+    yield _counter(metrics.LOG_REFUSED, [] if log is None else [((), log.refused)])
+    yield _gauge(metrics.LOG_HEALTHY, [] if log is None else [((), float(log.healthy))])
+    yield _counter(metrics.SHADOW, [((result,), count) for result, count in (state.shadow or {}).items()])
+
+
+def of_refreshes(counts: Counts, state: State) -> Iterator[Family]:
+    """What became of refreshes, for the issuers that there are now."""
+    issuers = dict.fromkeys(each.issuer for each in state.key_sets)
+    results = dict.fromkeys(((issuer, OK) for issuer in issuers), 0)
+    results |= {key: count for key, count in counts.refreshes.items() if key[0] in issuers}
+    yield _counter(metrics.KEY_REFRESHES, results.items())
+    yield _counter(metrics.FORCED_REFRESHES, [((issuer,), counts.forced[issuer]) for issuer in issuers])
+
+
+def _counter(metric: Metric, samples: Iterable[Sample]) -> Family:
+    family = CounterMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _gauge(metric: Metric, samples: Iterable[Sample]) -> Family:
+    family = GaugeMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    for labels, value in samples:
+        family.add_metric(labels, value)
+    return family
+
+
+def _histogram(metric: Metric, samples: Iterable[tuple[Sequence[str], Histogram]]) -> Family:
+    family = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+    for labels, each in samples:
+        buckets = [("+Inf" if bound == math.inf else str(bound), count) for bound, count in each.buckets()]
+        family.add_metric(labels, buckets=buckets, sum_value=each.total)
+    return family
+
+
+def _info(metric: Metric, *values: str) -> Family:
+    family = InfoMetricFamily(metric.name, metric.meaning)
+    family.add_metric((), dict(zip(metric.labels, values, strict=True)))
+    return family

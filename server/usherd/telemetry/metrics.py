@@ -1,0 +1,156 @@
+"""The list of all metrics: what each is called, what it counts, and which labels it has. Every label is a closed set.
+
+No label's value comes from a call: routes, models, key ids and issuers of tokens are never among them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """What a metric is, in the words of OpenMetrics."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One family of series."""
+
+    name: str
+    """Without the suffix of its kind."""
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shown(self) -> str:
+        """As it is asked for: with the suffix."""
+        return self.name + {Kind.COUNTER: "_total", Kind.INFO: "_info"}.get(self.kind, "")
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"usherd_{name}", Kind.COUNTER, meaning, labels)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"usherd_{name}", Kind.GAUGE, meaning, labels)
+
+
+def _histogram(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"usherd_{name}", Kind.HISTOGRAM, meaning, labels)
+
+
+def _info(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"usherd_{name}", Kind.INFO, meaning, labels)
+
+
+BUILD = _info("build", "The version of usherd and of Python.", "version", "python")
+READY = _gauge("ready", "1 while questions are welcome, as the health service says.")
+DECISIONS = _counter(
+    "decisions", "Decisions that were sent, each item of a batch by itself.", "method", "effect", "reason"
+)
+CALLS = _counter(
+    "calls",
+    "Calls that ended: with an answer (OK, ANSWERED), by their caller (CANCELLED), or with a fault.",
+    "method",
+    "code",
+    "reason",
+)
+CALL_DURATION = _histogram("call_duration_seconds", "How long calls took, whatever they ended with.", "method")
+STAGE_DURATION = _histogram(
+    "stage_duration_seconds",
+    "How long stages took of single questions that were not answered at hand; queue: only of calls that had to wait.",
+    "stage",
+)
+LOOKUPS = _counter(
+    "cache_lookups",
+    "Look-ups among what is remembered: answers first, then tokens and verdicts; documents are those of providers.",
+    "cache",
+    "result",
+)
+CALLS_IN_FLIGHT = _gauge("calls_in_flight", "Calls in work or waiting. Those that are answered at hand never show.")
+CALLS_WAITING = _gauge("calls_waiting", "Calls that wait for their turn.")
+QUESTIONS = _gauge("questions_in_work", "Questions in work, each item of a batch by itself.")
+CAPACITY = _gauge("questions_in_work_limit", "As many questions are in work at a time: server.limits.concurrency.")
+WATCHERS = _gauge("health_watchers", "Streams of the health service.")
+KEYS_USABLE = _gauge("key_set_usable", "1 while the key set is loaded and not past its stale bound.", "issuer", "part")
+KEYS = _gauge("key_set_keys", "Keys of the set that are trusted now.", "issuer", "part")
+KEYS_AGE = _gauge(
+    "key_set_age_seconds", "Time since the last good fetch; no sample where keys are given in full.", "issuer", "part"
+)
+KEYS_STALE_IN = _gauge(
+    "key_set_stale_in_seconds",
+    "Time until the key set is past its stale bound if nothing is fetched; infinite where keys are given in full.",
+    "issuer",
+    "part",
+)
+KEY_REFRESHES = _counter("key_set_refreshes", "Refreshes of key sets: ok, or why they failed.", "issuer", "result")
+FORCED_REFRESHES = _counter("key_set_forced_refreshes", "Refreshes that unknown key ids forced.", "issuer")
+INSECURE = _gauge("insecure_option", "1 for each option in force that is laxer than it should be.", "option")
+INSECURE_COUNT = _gauge("insecure_options", "How many such options are in force.")
+WARNINGS = _gauge("config_warnings", "What the log warned of when the configuration took effect.")
+CONFIG = _info("config", "The policy in force: its digest, and the preset that it begins with.", "digest", "preset")
+RELOADS = _counter("config_reloads", "Attempts to take on a changed configuration.", "result")
+RELOADED = _gauge("config_last_reload_successful", "0 while the last attempt was refused, and an older policy answers.")
+RELOADED_AT = _gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force took effect.")
+RELOAD_PROBLEMS = _gauge("config_last_reload_problems", "Problems for which the last attempt was refused.")
+DIRECTORY_REVISION = _gauge("directory_revision", "The revision of the directory; it begins anew with the process.")
+DIRECTORY_ROWS = _gauge("directory_rows", "Rows of the directory.", "kind")
+SHADOW = _counter(
+    "shadow_questions",
+    "Questions that a candidate policy was asked too; without one, no samples. Begins anew with each reload.",
+    "result",
+)
+LOG_WRITTEN = _counter("decision_log_written", "Lines of the decision log that the operating system has taken over.")
+LOG_DROPPED = _counter("decision_log_dropped", "Decisions that were answered and not written down.")
+LOG_REFUSED = _counter(
+    "decision_log_refused", "Decisions that were not answered because they could not be written down."
+)
+LOG_HEALTHY = _gauge(
+    "decision_log_healthy", "1 while the decision log can be written. Without one, no samples of these."
+)
+LAG = _histogram("event_loop_lag_seconds", "How late the event loop comes to what is due, ten times a second.")
+
+METRICS = (
+    BUILD,
+    READY,
+    DECISIONS,
+    CALLS,
+    CALL_DURATION,
+    STAGE_DURATION,
+    LOOKUPS,
+    CALLS_IN_FLIGHT,
+    CALLS_WAITING,
+    QUESTIONS,
+    CAPACITY,
+    WATCHERS,
+    KEYS_USABLE,
+    KEYS,
+    KEYS_AGE,
+    KEYS_STALE_IN,
+    KEY_REFRESHES,
+    FORCED_REFRESHES,
+    INSECURE,
+    INSECURE_COUNT,
+    WARNINGS,
+    CONFIG,
+    RELOADS,
+    RELOADED,
+    RELOADED_AT,
+    RELOAD_PROBLEMS,
+    DIRECTORY_REVISION,
+    DIRECTORY_ROWS,
+    SHADOW,
+    LOG_WRITTEN,
+    LOG_DROPPED,
+    LOG_REFUSED,
+    LOG_HEALTHY,
+    LAG,
+)
+"""All of them, in the order of the page. Those of the process (`process_*`, `python_*`) are the library's own."""

@@ -1,0 +1,65 @@
+"""Writes the page of metrics, as Prometheus text or as OpenMetrics."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.metrics_core import Metric as Family
+from prometheus_client.registry import Collector
+
+from usherd.telemetry import families
+from usherd.telemetry.counts import Counts
+from usherd.telemetry.state import State
+
+_END = b"# EOF\n"
+
+
+class MetricsPage:
+    """The page of one process. Nothing of it is in the library's global registry: a test has many."""
+
+    def __init__(self, version: str, counts: Counts, look: Callable[[], State | None]) -> None:
+        """`look` says what is so now; None: nothing is in force yet."""
+        self._version = version
+        self._counts = counts
+        self._look = look
+        self._process = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._process)
+
+    async def write(self, accept: str, rest: Callable[[], Awaitable[None]]) -> tuple[bytes, str]:
+        """The page and its content type, which `accept` (RFC 9110, section 12.5.1) chooses.
+
+        `rest` is called after each family: a scrape must not hold up calls.
+        """
+        encode, content_type = choose_encoder(accept)
+        parts: list[bytes] = []
+        for family in self.families():
+            parts.append(encode(_One(family)).removesuffix(_END))
+            await rest()
+        if content_type.startswith("application/openmetrics-text"):
+            parts.append(_END)
+        return b"".join(parts), content_type
+
+    def families(self) -> Iterator[Family]:
+        """Every family, one after the other."""
+        state = self._look()
+        yield families.build(self._version, platform.python_version())
+        yield from families.of_counts(self._counts)
+        yield families.ready(state)
+        if state is not None:
+            yield from families.of_state(self._counts, state)
+            yield from families.of_refreshes(self._counts, state)
+        yield from self._process.collect()
+
+
+class _One(Collector):
+    """A family by itself, as the library's writers want it."""
+
+    def __init__(self, family: Family) -> None:
+        self._family = family
+
+    def collect(self) -> Iterable[Family]:
+        return (self._family,)

@@ -1,0 +1,60 @@
+"""A daemon that is looked at: with an issuer that runs, metrics, a candidate policy, and a lax option."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from commands import company, server
+from usher_client import Client
+from usherd.cli.dev_people import PEOPLE, token_of
+
+CHAT = "/v1/chat/completions"
+PATIENCE = 30.0
+_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+@contextmanager
+def watched(folder: Path) -> Iterator[str]:
+    """Where its metrics are, once it has allowed and denied."""
+    with company(folder) as (signer, config):
+        telemetry = "{metrics: '127.0.0.1:0', log: json, decision_log: {file: decisions.jsonl}}"
+        more = f"\ntelemetry: {telemetry}\naccess: {{shadow: litellm}}\n"
+        config.write_text(config.read_text("utf-8") + more, "utf-8")
+        with server(config) as (_, address), Client(address) as client:
+            token = token_of(PEOPLE["alice"], signer)
+            for model in ("gpt-4o", "gpt-4o", "none"):
+                client.authorize(token, CHAT, model, deadline=10.0)
+            yield metrics_address(folder)
+
+
+def metrics_address(folder: Path) -> str:
+    """Where a daemon says in its log that metrics are."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        for line in (folder / "server.log").read_text("utf-8").splitlines():
+            event = json.loads(line)
+            if event["event"] == "metrics_served":
+                return str(event["address"])
+        time.sleep(0.05)
+    raise AssertionError("metrics are served nowhere")
+
+
+def scraped(address: str, path: str = "/metrics") -> str:
+    """The page, whatever its status."""
+    return fetched(address, path)[1]
+
+
+def fetched(address: str, path: str = "/metrics", accept: str = "") -> tuple[int, str]:
+    """Status and page."""
+    request = urllib.request.Request(f"http://{address}{path}", headers={"accept": accept} if accept else {})
+    try:
+        with _NO_PROXY.open(request, timeout=PATIENCE) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()

@@ -1,0 +1,56 @@
+"""Writes docs/metrics.md from the list of metrics, or checks that it is as written (--check)."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from usherd.telemetry.counts import HEALTH_METHODS, METHODS, OTHER
+from usherd.telemetry.metrics import METRICS
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+HEAD = """\
+# Metrics
+
+Written from `server/usherd/telemetry/metrics.py` by `tools/metrics_page.py`; change it there.
+
+`telemetry.metrics` names an address, and `/metrics` there has these in Prometheus text or, if it is asked for,
+OpenMetrics (see [operations.md](operations.md)). Beside them are prometheus-client's own of the process: `process_*`
+(CPU seconds, memory, file descriptors, start), `python_info` and `python_gc_*`.
+
+Each label is a closed set: nothing that a caller or a token says is ever one.
+
+* `method`: METHODS, or `OTHER` for every other
+* `reason`: one of [reasons.md](reasons.md); `code`: the gRPC status that goes with a fault
+* `issuer`: its configured name; `part`: which of its key sets, from 0
+* `option`: a key that `insecure` takes, or that the preset opens
+* `result` of a refresh: `ok`, or the word that the log has for its failure
+
+| metric | type | labels | meaning |
+|---|---|---|---|
+"""
+
+
+def page() -> str:
+    """The page's text."""
+    methods = ", ".join(f"`{name}`" for name in (*METHODS, *(f"Health/{name}" for name in HEALTH_METHODS)))
+    lines = [HEAD.replace("METHODS", methods).replace("OTHER", OTHER)]
+    for metric in METRICS:
+        labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
+        lines.append(f"| `{metric.shown}` | {metric.kind.value} | {labels} | {metric.meaning} |\n")
+    return "".join(lines)
+
+
+def main() -> int:
+    """Writes the page, or with --check compares it; 0 when it is as it should be."""
+    if "--check" not in sys.argv[1:]:
+        PAGE.write_text(page())
+        return 0
+    if PAGE.read_text() == page():
+        return 0
+    print("docs/metrics.md is not what the list says: run python tools/metrics_page.py", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
