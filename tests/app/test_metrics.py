@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from subprocess import DEVNULL
 from typing import Any
@@ -16,14 +17,15 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from app.test_reload import PATIENCE, ROUTE, Daemon, running, until
 from commands import usherd
 from keyring import key_pair
-from tools.reloading import PATIENCE, ROUTE, Daemon, running, until
 from tools.rpc_world import call, calling
 from tools.rpc_world import running as serving
 from tools.watched import fetched, metrics_address, scraped
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
+from usher_client import Unavailable
 from usherd.errors import FaultReason
 from usherd.ports import Stage
 from usherd.rpc.limits import Limits
@@ -102,6 +104,39 @@ def test_counts_go_on_over_a_reload(tmp_path: Path) -> None:
         # Under the other policy the token was verified anew.
         assert value(address, "usherd_cache_lookups_total", cache="tokens", result="miss") == 2
         assert value(address, "usherd_stage_duration_seconds_count", stage="judge") == 2
+
+
+def test_decisions_that_are_not_written_down_are_told_and_are_no_decisions(tmp_path: Path) -> None:
+    def written_down(folder: Path) -> Daemon:
+        daemon = Watched(folder)
+        (folder / "logs").mkdir()
+        log = {"file": "logs/decisions.jsonl", "on_error": "refuse"}
+        daemon.configure(telemetry=METRICS["telemetry"] | {"decision_log": log})
+        return daemon
+
+    with running(tmp_path, written_down) as daemon:
+        address = metrics_address(tmp_path)
+        assert daemon.reason(daemon.token()) == "ALLOWED"
+        until(lambda: value(address, "usherd_decision_log_written_total") == 1)
+        # A folder in the file's place cannot be written.
+        (tmp_path / "logs" / "decisions.jsonl").unlink()
+        (tmp_path / "logs" / "decisions.jsonl").mkdir()
+        refused = 0
+        while not refused:
+            try:
+                daemon.reason(daemon.token())
+            except Unavailable:
+                refused += 1
+            time.sleep(0.1)
+        allowed = {"method": "Authorize", "effect": "ALLOW", "reason": "ALLOWED"}
+        ended = {"method": "Authorize", "code": "UNAVAILABLE", "reason": "DECISION_LOG_UNAVAILABLE"}
+        answered = {"method": "Authorize", "code": "OK", "reason": "ANSWERED"}
+
+        assert value(address, "usherd_decision_log_healthy") == 0
+        assert value(address, "usherd_decision_log_refused_total") == value(address, "usherd_calls_total", **ended) >= 1
+        assert value(address, "usherd_decisions_total", **allowed) == value(address, "usherd_calls_total", **answered)
+        (tmp_path / "logs" / "decisions.jsonl").rmdir()
+        until(lambda: value(address, "usherd_decision_log_healthy") == 1)
 
 
 def test_a_daemon_that_begins_or_ends_is_live_and_not_ready(tmp_path: Path) -> None:
