@@ -18,7 +18,7 @@ run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions 
 test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 	$(BIN)/python -m pytest -n 2 -m "not peers" $(ARGS)
 
-test-peers: $(VENV)/.dev ## Runs the tests against Go and TypeScript (needs go, node and npm).
+test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript and Prometheus (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
 

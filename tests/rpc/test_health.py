@@ -179,3 +179,31 @@ async def test_bytes_that_are_no_message_are_our_fault_here_too(method: str) -> 
             await call.read()
 
     assert ended(raised.value).reason == "REQUEST_UNDECODABLE"
+
+
+def test_each_condition_is_told_by_itself() -> None:
+    readiness = ready()
+    readiness.issuer("idp", usable=False)
+    readiness.end()
+
+    assert readiness.conditions._asdict() == {
+        "policy_loaded": True,
+        "issuers_tried": True,
+        "issuer_usable": False,
+        "directory_fresh": True,
+        "not_ending": False,
+    }
+
+
+async def test_watchers_are_counted_while_they_live() -> None:
+    async with running() as server, calling(server) as channel:
+        watch = HealthStub(channel).Watch(Request())
+        await watch.read()
+        living = server.watchers
+        watch.cancel()
+        for _ in range(500):
+            if server.watchers == 0:
+                break
+            await asyncio.sleep(0.01)
+
+        assert (living, server.watchers) == (1, 0)

@@ -137,3 +137,17 @@ async def test_a_listener_that_fails_harms_nothing(server: KeyServer, run: RunKe
         (status,) = keys.status()
 
     assert (status.keys, status.last_error) == (1, None)
+
+
+async def test_a_refresh_that_changes_nothing_is_told_as_that(
+    server: KeyServer, run: RunKeySets, events: Events, stopwatch: Hands
+) -> None:
+    server.publish(A.jwk())
+    async with run(issuer_keys(server.keys_url)) as keys:
+        before = events.of(KeyEvent.UNCHANGED)
+        stopwatch.move(60)
+        await keys.find_fresh("idp", "b", 30)
+
+    assert before == []
+    assert events.of(KeyEvent.UNCHANGED) == [{"issuer": "idp", "part": 0}]
+    assert len(events.of(KeyEvent.LOADED)) == 1

@@ -162,3 +162,14 @@ async def test_a_cancellation_is_never_lost(steps: int, cache: ProviderCache) ->
     (outcome,) = await asyncio.gather(reading, return_exceptions=True)
 
     assert isinstance(outcome, asyncio.CancelledError) is came_in_time
+
+
+async def test_it_counts_what_it_had_and_what_it_had_not(cache: ProviderCache, clock: Hands) -> None:
+    await cache.get(URL)
+    await cache.put(URL, DOCUMENT, 60)
+    await cache.get(URL)
+    await cache.get(URL)
+    clock.move(60)
+    await cache.get(URL)
+
+    assert (cache.hits, cache.misses) == (2, 2)
