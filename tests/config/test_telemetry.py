@@ -55,7 +55,7 @@ def test_a_secret_that_no_header_can_hold_is_refused_and_not_repeated(tmp_path: 
     (found,) = problems(tmp_path, ISSUER + TRACES, environment={"KEY": "canary\nsecret"})
 
     assert found == (
-        "usherd.yaml:7: telemetry.traces.headers.x-key: holds what no header can hold; expected printable ASCII"
+        "usherd.yaml:6: telemetry.traces.headers.x-key: holds what no header can hold; expected printable ASCII"
     )
 
 
@@ -73,7 +73,7 @@ def test_traces_without_the_extra_are_refused_with_its_name(
     monkeypatch.setattr(sys, "meta_path", [Hiding(), *sys.meta_path])
 
     assert problems(tmp_path, ISSUER + TRACES, environment={"KEY": "x"}) == [
-        "usherd.yaml:7: telemetry.traces: needs OpenTelemetry, which is not installed; expected the extra:"
+        "usherd.yaml:6: telemetry.traces: needs OpenTelemetry, which is not installed; expected the extra:"
         " pip install 'usherd[otel]'"
     ]
 
