@@ -66,6 +66,12 @@ fuzz: $(VENV)/.fuzz ## Feeds usherd's readers with a million strange inputs each
 bench: $(VENV)/.dev ## Measures usherd on this machine.
 	$(BIN)/python -m bench $(ARGS)
 
+attacks: $(VENV)/.dev ## Attacks a daemon of its own over loopback, and measures what callers notice.
+	$(BIN)/python -m bench.attacks $(ARGS)
+
+overload: $(VENV)/.dev ## Offers a daemon of its own twice what it can do, and measures who is served.
+	$(BIN)/python -m bench.overload $(ARGS)
+
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist \
@@ -95,4 +101,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench clean
+.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench attacks overload clean

@@ -70,7 +70,7 @@ async def serve(
             serving(
                 moving.house.authorizer,
                 listen=_listen(settings.server),
-                limits=Limits(deadline=settings.server.deadline, concurrency=settings.server.concurrency),
+                limits=_limits(settings.server),
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
                 listener=heard.listener,
@@ -166,6 +166,20 @@ def _terms(settings: Settings, address: str) -> Terms:
         callers=settings.callers,
         may_explain=explanations == "on" or (explanations == "auto" and is_local(address)),
         health_for_all=settings.server.health == "open",
+    )
+
+
+def _limits(server: ServerSettings) -> Limits:
+    return Limits(
+        deadline=server.deadline,
+        concurrency=server.concurrency,
+        streams=server.streams,
+        backlog=server.backlog,
+        connections=server.connections,
+        connection_age=server.connection_age,
+        connection_grace=server.connection_grace,
+        connection_idle=server.connection_idle,
+        handshake=server.handshake,
     )
 
 

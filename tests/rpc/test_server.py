@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from pathlib import Path
 
@@ -11,13 +12,14 @@ from google.protobuf import descriptor_pb2
 from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2
 
+import usherd
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from usherd.callers import RPCS
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.open_streams import OpenStreams
-from usherd.rpc.options import OPTIONS, channel_options
+from usherd.rpc.options import channel_options, options
 from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
 
@@ -51,8 +53,9 @@ async def test_these_methods_are_served_and_no_others() -> None:
 def test_grpc_knows_every_option_by_its_name() -> None:
     binary = Path(cygrpc.__file__).read_bytes()
 
-    assert [option.name for option in OPTIONS if option.name.encode() not in binary] == []
-    assert len(channel_options()) == len(OPTIONS) == len({option.name for option in OPTIONS})
+    known = options(Limits())
+    assert [option.name for option in known if option.name.encode() not in binary] == []
+    assert len(channel_options(Limits())) == len(known) == len({option.name for option in known})
 
 
 @pytest.mark.parametrize(
@@ -182,3 +185,14 @@ async def test_channelz_is_not_served() -> None:
             await channel.unary_unary("/grpc.channelz.v1.Channelz/GetServers")(b"", timeout=5)
 
     assert raised.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_nothing_in_the_daemon_forks() -> None:
+    # gRPC's threads do not survive a fork.
+    source = Path(usherd.__file__).parent
+    # `usherd dev` is no daemon: it starts one.
+    files = [path for path in source.rglob("*.py") if not path.name.startswith("dev_")]
+    forking = re.compile(r"\b(os\.fork|forkpty|posix_spawn|multiprocessing|ProcessPoolExecutor|subprocess)\b")
+
+    assert files
+    assert [path.name for path in files if forking.search(path.read_text("utf-8"))] == []

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import grpc
 import pytest
 
 from tools.certificates import Authority
-from tools.rpc_world import call, check_bytes, running
+from tools.rpc_world import call, calling, check_bytes, running
 from usherd.rpc.server import Listen
 from usherd.rpc.tls import Tls, TlsUnusable
 
@@ -58,6 +59,45 @@ async def test_with_an_authority_for_clients_only_its_clients_are_let_in(tmp_pat
         codes = [await _secure(server.address, each) for each in credentials]
 
     assert codes == [OK, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAVAILABLE]
+
+
+async def test_a_certificate_that_has_expired_lets_nobody_in(tmp_path: Path) -> None:
+    ours = Authority("ours")
+    tls = _files(ours, tmp_path, client_ca=True)
+    credentials = []
+    for lifetime in (timedelta(hours=1), timedelta(minutes=-1)):
+        cert, key = ours.issue_for("edge", [], lifetime=lifetime)
+        credentials.append(grpc.ssl_channel_credentials(ours.certificate, key, cert))
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        codes = [await _secure(server.address, each) for each in credentials]
+
+    assert codes == [OK, grpc.StatusCode.UNAVAILABLE]
+
+
+async def test_another_authority_for_clients_is_followed_and_the_old_ones_clients_are_let_in_no_more(
+    tmp_path: Path,
+) -> None:
+    old, new = Authority("old"), Authority("new")
+    tls = _files(old, tmp_path, client_ca=True)
+    credentials = []
+    for authority in (old, new):
+        cert, key = authority.issue("edge")
+        credentials.append(grpc.ssl_channel_credentials(old.certificate, key, cert))
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server:
+        before = [await _secure(server.address, each) for each in credentials]
+        (tmp_path / "ca.pem").write_bytes(new.certificate)
+        after = [await _secure(server.address, each) for each in credentials]
+
+    assert before == [OK, grpc.StatusCode.UNAVAILABLE]
+    assert after == [grpc.StatusCode.UNAVAILABLE, OK]
+
+
+async def test_a_caller_without_tls_hears_nothing(tmp_path: Path) -> None:
+    tls = _files(Authority("ours"), tmp_path)
+    async with running(listen=Listen(address="127.0.0.1:0", tls=tls, grace=0)) as server, calling(server) as channel:
+        outcome = await call(channel, "Check", check_bytes(), timeout=3)
+
+    assert outcome.code is grpc.StatusCode.UNAVAILABLE
 
 
 async def test_files_that_do_not_belong_together_leave_what_was_in_force(tmp_path: Path) -> None:

@@ -138,13 +138,21 @@ def _hook(file: File, document: Document) -> tuple[HookSettings | None, list[Pro
 
 def _server(file: File, folder: Path) -> ServerSettings:
     tls = file.server.tls
+    limits = file.server.limits
     return ServerSettings(
         address=file.server.address,
         reflection=file.server.reflection,
         explanations=file.server.explanations,
         health=file.server.health,
-        deadline=file.server.limits.deadline,
-        concurrency=file.server.limits.concurrency,
+        deadline=limits.deadline,
+        concurrency=limits.concurrency,
+        streams=limits.streams,
+        backlog=limits.backlog,
+        connections=limits.connections,
+        connection_age=limits.connection_age,
+        connection_grace=limits.connection_grace,
+        connection_idle=limits.connection_idle,
+        handshake=limits.handshake,
         tls=None
         if tls is None
         else TlsSettings(

@@ -7,11 +7,17 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from usherd.config.fields import (
+    Backlog,
     BudgetPeriod,
     CachedTokens,
     Concurrency,
+    ConnectionAge,
+    ConnectionGrace,
+    ConnectionIdle,
+    Connections,
     Deadline,
     Drain,
+    Handshake,
     HookTimeout,
     KeepAnswersFor,
     MaxLifetime,
@@ -22,6 +28,7 @@ from usherd.config.fields import (
     OnOff,
     RouteEntry,
     Section,
+    Streams,
     Text,
     TokenSize,
 )
@@ -122,6 +129,18 @@ class ServerLimits(Section):
 
     deadline: Deadline = Field(default=2.0, description="The longest time for one call.")
     concurrency: Concurrency = Field(default=1024, description="Questions in work at a time.")
+    streams: Streams = Field(default=100, description="Calls at a time on one connection; clients hold back the rest.")
+    backlog: Backlog = Field(
+        default=1000,
+        description="Calls that may wait to be taken up, of all connections; from a third of it on some are refused.",
+    )
+    connections: Connections = Field(default=2000, description="Connections at a time, each a file descriptor.")
+    connection_age: ConnectionAge = Field(
+        default=600.0, description="How long a connection is used; the only end of streams that send no whole request."
+    )
+    connection_grace: ConnectionGrace = Field(default=10.0, description="How long its calls may finish after that.")
+    connection_idle: ConnectionIdle = Field(default=300.0, description="How long a connection without a call stays.")
+    handshake: Handshake = Field(default=5.0, description="How long a new connection may take to greet.")
 
 
 class Tls(Section):

@@ -72,6 +72,13 @@ class ServerSettings:
     tls: TlsSettings | None
     deadline: float
     concurrency: int
+    streams: int
+    backlog: int
+    connections: int
+    connection_age: float
+    connection_grace: float
+    connection_idle: float
+    handshake: float
     drain: float
     plaintext_allowed: bool
 

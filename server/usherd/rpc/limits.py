@@ -29,6 +29,21 @@ class Limits:
     """Seconds a call waits for its turn."""
     watchers: int = 64
     """Living streams of the health service."""
+    streams: int = 100
+    """Calls at a time on one connection; clients are told, and hold back the rest."""
+    backlog: int = 1000
+    """Calls that may wait in gRPC's core to be taken up, over all connections. From a third of it on some are refused,
+    more the longer the queue is; beyond it all are."""
+    connections: int = 2000
+    """Connections at a time, those that have not greeted included."""
+    connection_age: float = 600.0
+    """Seconds that a connection is used."""
+    connection_grace: float = 10.0
+    """Seconds that calls may finish after that."""
+    connection_idle: float = 300.0
+    """Seconds that a connection without a call stays."""
+    handshake: float = 5.0
+    """Seconds that a new connection may take to greet."""
 
 
 async def within(seconds: float, work: Coroutine[Any, Any, Answer]) -> Answer:

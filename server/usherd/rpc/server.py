@@ -205,7 +205,7 @@ async def serving(
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
     health = Health(readiness, (service.NAME,), watchers=limits.watchers)
     server = grpc.aio.server(
-        options=channel_options(**options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
+        options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
     streams = OpenStreams()
