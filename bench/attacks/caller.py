@@ -1,8 +1,8 @@
-"""python -m bench.attacks.caller PORT RATE SECONDS DEADLINE MESSAGES CA: a caller who means well, in an open loop.
+"""python -m bench.attacks.caller PORT RATE SECONDS DEADLINE MESSAGES CALLS CA: one who means well, in an open loop.
 
 CA is the file to trust, or empty: without TLS.
 
-Prints JSON: for each call when it was due (monotonic clock), the seconds until it ended, and its status.
+Writes JSON into CALLS: for each call when it was due (monotonic clock), the seconds until it ended, and its status.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ async def run(
 
 
 if __name__ == "__main__":
-    port, rate, seconds, deadline, file, trust = sys.argv[1:]
+    port, rate, seconds, deadline, file, calls, trust = sys.argv[1:]
     messages = pickle.loads(Path(file).read_bytes())
     authority = Path(trust).read_bytes() if trust else b""
     work = run(int(port), float(rate), float(seconds), float(deadline), messages, authority)
-    print(json.dumps(uvloop.run(work)), flush=True)
+    Path(calls).write_text(json.dumps(uvloop.run(work)))

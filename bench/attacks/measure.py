@@ -69,7 +69,9 @@ def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
     trust = _serve_tls(made.config, folder) if attack.tls else ""
     with process(["-m", "usherd", "serve", "--config", str(made.config)]) as daemon:
         whole = BEFORE + seconds + AFTER
-        caller = _python("caller", port, RATE, _SETTLE + whole, DEADLINE, folder / "messages.pickle", trust)
+        caller = _python(
+            "caller", port, RATE, _SETTLE + whole, DEADLINE, folder / "messages.pickle", folder / "calls.json", trust
+        )
         assert caller.stdout is not None
         if caller.stdout.readline() != "ready\n":
             raise AssertionError("the daemon does not answer")
@@ -83,9 +85,9 @@ def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
         counted = [json.loads(each.communicate(timeout=60)[0]) for each in attackers]
         ended = time.monotonic()
         rss.append(_watch(daemon.pid, begin + whole))
-        # Not `communicate`, which loses what `readline` has read ahead.
-        calls = json.loads(caller.stdout.read())
         caller.wait(timeout=60)
+        # By a file: more than a pipe holds may be cut off.
+        calls = json.loads((folder / "calls.json").read_text())
         last = memory(daemon.pid)
     before = _phase(calls, begin, attacked)
     return Outcome(
