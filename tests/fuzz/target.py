@@ -94,6 +94,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "config/texts",
         "config/warnings",
     ),
+    "litellm": ("config/litellm",),
 }
 """The targets, cheap ones first, each with the modules whose branches it must reach."""
 

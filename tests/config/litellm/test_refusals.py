@@ -157,3 +157,11 @@ def test_what_cannot_be_ignored_is_told(key: str, general: dict[str, object]) ->
     )
 
     assert f"config.yaml: --ignore {key}: the configuration has no such key that could be ignored" in found
+
+
+def test_a_key_with_a_control_character_is_shown_escaped() -> None:
+    found = refusals(litellm() | {"a\x7f\x1b[31mb": 1})
+
+    assert len(found) == 1
+    assert found[0].isprintable()
+    assert found[0].endswith("--ignore 'a\\x7f\\x1b[31mb'")

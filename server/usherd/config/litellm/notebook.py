@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from usherd.config.document import Document
-from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, key_text
+from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, key_text, shown_key
 
 FILE = "config.yaml"
 """What messages call a configuration that came without a file."""
@@ -57,7 +57,8 @@ class Notebook:
             self._ignored |= names
             self.note(f"{key_text(path)}: left out, as --ignore says; {why}")
         else:
-            self.problem(path, f"{why}; usherd does not implement it: expected no such key, or --ignore {path[-1]}")
+            name = shown_key(str(path[-1]))
+            self.problem(path, f"{why}; usherd does not implement it: expected no such key, or --ignore {name}")
 
     def note(self, text: str) -> None:
         """Something that the operator should know and that stops nothing."""
