@@ -14,11 +14,13 @@ _SEEDS = 0.4
 """The most of a run that seeds as they are may be."""
 
 
-def run(target: Target, inputs: int) -> Judge:
-    """What became of so many inputs."""
+def run(target: Target, inputs: int, *, until_broken: bool = False) -> Judge:
+    """What became of so many inputs; `until_broken`: of those up to the first that breaks a promise."""
     judge = Judge(target)
     for data in _inputs(target, inputs):
         judge(data)
+        if until_broken and judge.crashers:
+            break
     return judge
 
 

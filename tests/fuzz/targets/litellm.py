@@ -82,7 +82,23 @@ def _parts(value: Any) -> list[Any]:
 def _mutators() -> tuple[Any, Any]:
     parts = [part for seed in _seeds()[::2] for part in _parts(read(seed[1:].split(SEPARATOR)[0]))]
     small = list({json.dumps(part): part for part in parts if len(json.dumps(part)) < 250}.values())
-    small += ["os.environ/X", "os.environ/", "json.loads", "a.b", "openai_routes", "/v1/*", "true", "3600", 0.5, -1]
+    small += [
+        "os.environ/X",
+        "os.environ/",
+        "json.loads",
+        "a.b",
+        "openai_routes",
+        "/v1/*",
+        "true",
+        "null",
+        "~",
+        "no",
+        "1e3",
+        "a: b",
+        "#",
+        0.5,
+        -1,
+    ]
     names = sorted({*JWTAUTH_KEYS[LATEST], *HANDLED, *RESTRICTING, *TOP_LEVEL, "role", "internal_role", "scope"})
     names += ["models", "routes", "issuer", "audience", "jwks_url", "jwt_role", "litellm_role", "model_name", "include"]
     variables = json_mutator((*KEYS.values(), "x", "a,b", "http://localhost/k", "*", SECRET), VARIABLES, mostly=0.98)

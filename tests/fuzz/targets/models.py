@@ -92,10 +92,17 @@ def _check(data: bytes) -> object:
         assert denied.covers(model) or not full.covers(model), "what a list grants, it would not deny"
         assert exact.covers(model) == (model.name in entries)
         assert EVERYTHING.covers(model) and not NOTHING.covers(model)
+        lines = "\n" in model.name[:-1]
+        if not lines and any(_fits_slowly(model.name, entry) for entry in entries if _is_wildcard(entry)):
+            assert full.covers(model), "not covered by a wildcard that it fits"
         if full.covers(model) and "*" not in "".join(entries) and "all-proxy-models" not in entries:
             assert _listed_plainly(model, entries, catalogue), "covered by nothing in the list"
     answers.append([denied.covers(model) for model in known])
     return answers
+
+
+def _is_wildcard(entry: str) -> bool:
+    return "*" in entry and not entry.startswith(GROUP_PREFIX)
 
 
 def _listed_plainly(model: KnownModel, entries: tuple[str, ...], catalogue: Catalogue) -> bool:

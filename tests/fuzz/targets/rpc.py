@@ -129,13 +129,13 @@ def _world(**changes: Any) -> World:
     limit = Limit(tpm=1000, rpm=10, max_budget_micro_usd=5_000_000, budget_reset_seconds=60)
     alpha = Team(id="a", alias="Alpha", models=("gpt-4o",), limit=limit)
     beta = Team(id="b", alias="Beta", organization="acme", model_aliases={"default": "o1"}, blocked=True)
-    alice = User(id="alice", identities=(("idp", "alice"),), models=("gpt-4o*", "o1"), teams=("a",), limit=limit)
+    alice = User(id="alice", identities=(("idp", "alice"),), models=("gpt-4o*", "o1"), teams=("a",), limit=Limit(tpm=7))
     world = World(
         policy=policy(issuers=(issuer(answer_claims=(("sub", ("sub",)),)), issuer("dead")), session=session, **changes),
         teams=(alpha, beta),
         users=(alice, User(id="bob", role="proxy_admin")),
         organizations=(Organization(id="acme", models=("o1",)),),
-        end_users=(EndUser(id="customer", limit=limit), EndUser(id="blocked", blocked=True)),
+        end_users=(EndUser(id="customer", limit=Limit(rpm=1)), EndUser(id="blocked", blocked=True)),
     )
     world.keys.unavailable.add("dead")
     return world

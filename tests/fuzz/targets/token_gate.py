@@ -116,6 +116,7 @@ def _seeds() -> list[bytes]:
     found += [_sealed("2", "0", {"alg": "ES256"}, VALID | {"iss": "https://other.example"})]
     found += [_sealed("1", "0", {"alg": "EdDSA"} | dict.fromkeys(map(str, range(65)), 1), VALID)]
     found += [_sealed("1", "0", KEYS["1"].header(), VALID | extra) for extra in ({"x": ["x"] * 1001}, {"x": [[]] * 2})]
+    found += [_sealed("1", "0", KEYS["1"].header(), VALID | {"x": "y" * 4000})]
     found += [_sealed("s", which, {"alg": alg}, SESSION | dates) for which in "02" for alg in ("HS256", "none")
               for dates in ({}, {"exp": NOW - 1}, {"exp": "x"}, {"exp": NOW + 9e5}, {"nbf": NOW + 9})]  # fmt: skip
     bare = [
