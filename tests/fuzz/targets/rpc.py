@@ -38,7 +38,7 @@ from usherd.calls import Asked, Ending
 from usherd.calls import Call as Asking
 from usherd.domain import Decision, Effect, Limit, Question
 from usherd.errors import (
-    CallerNotAllowed,
+    ExplanationNotAllowed,
     FaultReason,
     InvalidRequest,
     KeysUnavailable,
@@ -54,6 +54,7 @@ from usherd.reasons import Reason
 from usherd.rpc.guard import guarded
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.server import Methods, all_alike, methods
 from usherd.rpc.service import NAME, AuthorizationService
 from worlds import CHAT, SESSION_SECRET, World, finished, issuer, policy
@@ -99,7 +100,7 @@ ENDINGS = {
     for fault in (
         *(InvalidRequest(reason) for reason in FaultReason if reason < FaultReason.REVISION_OF_OTHER_STORE),
         Precondition(),
-        CallerNotAllowed(),
+        ExplanationNotAllowed(),
         RevisionNotReached(),
         OutOfTime(),
         KeysUnavailable(),
@@ -318,7 +319,7 @@ def _methods(explains: bool) -> Methods:
     listener = HEARD if explains else None
     service = AuthorizationService(WORLD.authorizer, limits=LIMITS, gate=Gate(LIMITS), listener=listener)
     health, begins = Health(ready(), (NAME,), watchers=1), all_alike(may_explain=explains)
-    return methods(service, health, with_reflection=True, begins=begins, listener=listener)
+    return methods(service, health, with_reflection=True, begins=begins, streams=OpenStreams(), listener=listener)
 
 
 def _handler(name: str, explains: bool) -> Any:
