@@ -17,7 +17,7 @@ from typing import NamedTuple
 import grpc
 import pytest
 
-from tools.canaries import ASKED, CLAIMS, REQUEST_ID, ask_in_every_way, broken_keys, canaries, config, tokens
+from tools.canaries import ASKED, CALLER, CLAIMS, REQUEST_ID, ask_in_every_way, broken_keys, canaries, config, tokens
 from tools.otlp_sink import Sink, sink
 
 PATIENCE = 60.0
@@ -51,10 +51,11 @@ REACHED: dict[str, tuple[str, ...]] = {
         "no_decision",
         '"decision"',
         REQUEST_ID,
+        CALLER,
         "Fatal Python error",
     ),
-    "decision log": ("ALLOWED", "SIGNATURE_INVALID", "TEAM_NOT_ALLOWED", REQUEST_ID),
-    "spans": ("usherd.decision_id", "UNAVAILABLE", "INTERNAL", REQUEST_ID),
+    "decision log": ("ALLOWED", "SIGNATURE_INVALID", "TEAM_NOT_ALLOWED", REQUEST_ID, CALLER),
+    "spans": ("usherd.decision_id", "UNAVAILABLE", "INTERNAL", REQUEST_ID, CALLER),
 }
 """Words that show that a sink was really written to, and that each way was gone."""
 
@@ -86,7 +87,14 @@ async def test_no_sink_of_a_daemon_that_tells_all_it_can_holds_a_canary(
     ended = Ended(tmp_path, spans)
 
     code = grpc.StatusCode
-    assert codes == {code.OK, code.INVALID_ARGUMENT, code.UNAVAILABLE, code.INTERNAL}
+    assert codes == {
+        code.OK,
+        code.INVALID_ARGUMENT,
+        code.UNAUTHENTICATED,
+        code.PERMISSION_DENIED,
+        code.UNAVAILABLE,
+        code.INTERNAL,
+    }
     for name, read in SINKS.items():
         text = read(ended)
         found = {

@@ -34,7 +34,10 @@ ASKED = {
     name: f"canary-{name}-a5e4"
     for name in ("route", "method", "model", "fallback", "team_wish", "end_user_id", "organization_id", "query")
 }
-METADATA = {name: f"canary-{name}-4e7a" for name in ("authorization", "x-api-key", "cookie", "tracestate")}
+METADATA = {name: f"canary-{name}-4e7a" for name in ("x-api-key", "cookie", "tracestate")}
+CREDENTIAL, OTHER_CREDENTIAL = "canary-credential-6c2e" * 2, "canary-stolen-3d9b" * 2
+CALLER = "gateway-one"
+"""No canary: it says who asked."""
 KEY_SET = "canary-keyset-0b5d"
 EXCEPTION = "canary-exception-91c4"
 
@@ -110,6 +113,7 @@ def canaries(asked: Mapping[str, str]) -> dict[str, str]:
     found = {f"claim {name}": text for name, text in CLAIMS.items()}
     found |= {f"question's {name}": text for name, text in ASKED.items()}
     found |= {f"metadata {name}": text for name, text in METADATA.items()}
+    found |= {"credential": CREDENTIAL[:22], "other credential": OTHER_CREDENTIAL[:18]}
     found |= {"key set": KEY_SET, "exception": EXCEPTION, "audience": "canary-audience", "kid": "canary-unknown-kid"}
     found |= {"issuer": "canary-issuer.example", "group": "canary-group-91", "member": "canary-member-17"}
     for name, token in asked.items():
@@ -121,6 +125,7 @@ def canaries(asked: Mapping[str, str]) -> dict[str, str]:
 def config(folder: Path, keys_at: str, sink: Sink) -> Path:
     """The file of a daemon that tells all it can. Of the questions route and model, of the claims one are asked for."""
     (folder / "canary_hook.py").write_text(HOOK)
+    (folder / "credential").write_text(CREDENTIAL)
     issuers: list[dict[str, Any]] = [
         {"name": "here", "issuer": ISSUER, "keys": {"jwks": key_set(PAIR)}, "answer_claims": ["department", "name"]},
         {"name": "broken", "issuer": BROKEN, "keys": {"jwks_url": keys_at}},
@@ -132,6 +137,7 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
         "issuers": [{**each, "audiences": ["gateway"], "claims": words} for each in issuers],
         "roles": [{**role, "grants": {"routes": ["openai_routes"], "models": ["gpt-4o"]}}],
         "models": [{"name": "gpt-4o"}],
+        "callers": [{"name": CALLER, "credential": "file:credential", "rpcs": ["AuthorizationService/*"]}],
         "hooks": {"validate": "canary_hook:check", "timeout": "100ms"},
         "insecure": {"loopback_http": True},
         "server": {"address": "127.0.0.1:0"},
@@ -176,10 +182,14 @@ async def ask_in_every_way(channel: grpc.aio.Channel, asked: Mapping[str, str]) 
     """Asks with each token by each method, whole and broken, with canaries wherever a word can be."""
     metadata = (
         *METADATA.items(),
+        ("authorization", f"Bearer {CREDENTIAL}"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
     )
+    stolen, twice = (("authorization", f"Bearer {OTHER_CREDENTIAL}"),), (("authorization", OTHER_CREDENTIAL),) * 2
     seen = set()
     for token in asked.values():
+        for others in (stolen, twice, (("authorization", token[:4000]),), ()):
+            seen.add((await call(channel, "Check", b"", metadata=others)).code)
         for method, request in _requests(token):
             data = request.SerializeToString()
             for sent in (data, data[:-1], data + b"\xff", data.replace(b"canary-route", b"canary\xff\xfe-rou")):
