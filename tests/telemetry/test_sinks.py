@@ -6,18 +6,31 @@ The daemon is a real one, tells all that it can, is asked in every way that fail
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
 import sys
 from collections.abc import Callable
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import NamedTuple
 
 import grpc
 import pytest
 
-from tools.canaries import ASKED, CALLER, CLAIMS, REQUEST_ID, ask_in_every_way, broken_keys, canaries, config, tokens
+from tools.canaries import (
+    ASKED,
+    CALLER,
+    CLAIMS,
+    METADATA,
+    REQUEST_ID,
+    ask_in_every_way,
+    broken_keys,
+    canaries,
+    config,
+    tokens,
+)
 from tools.otlp_sink import Sink, sink
 
 PATIENCE = 60.0
@@ -28,12 +41,15 @@ class Ended(NamedTuple):
 
     folder: Path
     spans: Sink
+    pages: str
+    """What it said over HTTP before it died."""
 
 
 SINKS: dict[str, Callable[[Ended], str]] = {
     "standard output": lambda ended: (ended.folder / "out").read_text(),
     "standard error": lambda ended: (ended.folder / "err").read_text(),
     "decision log": lambda ended: (ended.folder / "decisions.jsonl").read_text(),
+    "metrics": lambda ended: ended.pages,
     "spans": lambda ended: "\n".join(map(str, ended.spans.requests)) + str(ended.spans.headers),
 }
 """Everything that a daemon writes or sends. A new one belongs here."""
@@ -55,6 +71,7 @@ REACHED: dict[str, tuple[str, ...]] = {
         "Fatal Python error",
     ),
     "decision log": ("ALLOWED", "SIGNATURE_INVALID", "TEAM_NOT_ALLOWED", REQUEST_ID, CALLER),
+    "metrics": ("usherd_decisions_total", "TEAM_NOT_ALLOWED", "usherd_decision_log_written_total"),
     "spans": ("usherd.decision_id", "UNAVAILABLE", "INTERNAL", REQUEST_ID, CALLER),
 }
 """Words that show that a sink was really written to, and that each way was gone."""
@@ -81,10 +98,11 @@ async def test_no_sink_of_a_daemon_that_tells_all_it_can_holds_a_canary(
                 while len(spans.spans) != before or before == 0:
                     before = len(spans.spans)
                     await asyncio.sleep(3)
+            pages = await asyncio.to_thread(_pages, tmp_path, asked["good"])
         finally:
             process.send_signal(death)
             await process.wait()
-    ended = Ended(tmp_path, spans)
+    ended = Ended(tmp_path, spans, pages)
 
     code = grpc.StatusCode
     assert codes == {
@@ -104,6 +122,21 @@ async def test_no_sink_of_a_daemon_that_tells_all_it_can_holds_a_canary(
         assert [word for word in (*REACHED.get(name, ()), *NAMED.get(name, ())) if word not in text] == [], name
         # No token of any kind, whoever made it.
         assert re.search(r"eyJ[A-Za-z0-9_-]{20,}", text) is None, name
+
+
+def _pages(folder: Path, token: str) -> str:
+    """All that is said over HTTP: each page, in both forms, and what is said of pages that there are not."""
+    lines = (folder / "err").read_text().splitlines()
+    (address,) = [json.loads(line)["address"] for line in lines if '"metrics_served"' in line]
+    said = ""
+    for path in ("/metrics", "/healthz", "/readyz", f"/{token[:500]}", f"/metrics?{token[:500]}"):
+        for form in ("text/plain", "application/openmetrics-text; version=1.0.0"):
+            connection = HTTPConnection(address, timeout=PATIENCE)
+            connection.request("GET", path, headers={"accept": form, "authorization": token[:500], **METADATA})
+            answer = connection.getresponse()
+            said += f"{answer.status} {answer.getheaders()}\n{answer.read().decode()}\n"
+            connection.close()
+    return said
 
 
 async def _started(folder: Path, loud: dict[str, str]) -> tuple[asyncio.subprocess.Process, str]:

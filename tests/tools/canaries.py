@@ -144,6 +144,7 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
         "telemetry": {
             "log": "json",
             "level": "debug",
+            "metrics": "127.0.0.1:0",
             "decision_log": {"file": "decisions.jsonl", "include": ["route", "model"], "claims": ["department"]},
             "traces": {"endpoint": sink.endpoint, "protocol": "http/protobuf", "sample": 1},
         },
