@@ -13,9 +13,10 @@ import structlog
 
 from usherd.admin.serving import admin_address, administered
 from usherd.config.settings import ServerSettings, Settings
-from usherd.house import issuer_keys
+from usherd.house import House
 from usherd.listening import check_listening, listening
 from usherd.moving import Moving
+from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
 from usherd.rpc.admission import Admission, Terms
@@ -26,7 +27,7 @@ from usherd.rpc.tls import Tls
 from usherd.rpc.trace_context import with_trace
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
-from usherd.stores.key_sets import GivenKeysUnusable, KeySets
+from usherd.stores.key_sets import GivenKeysUnusable
 from usherd.stores.key_sources import GivenKeySet, PemFile
 
 _KEYS_LOOKED_AT_EVERY = 1.0
@@ -84,7 +85,7 @@ async def serve(
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
-            tell_keys(moving.house.keys, moving.settings, readiness)
+            tell_keys(moving.house, moving.settings, readiness)
             moving.house.tell_shadow()
             reloads.look()
         _log.info("draining", seconds=settings.server.drain)
@@ -108,13 +109,13 @@ def _warn(settings: Settings) -> None:
 def tell_policy(moving: Moving, readiness: Readiness) -> None:
     """Reports which policy is in force, and which of its issuers' keys can be used."""
     readiness.policy_loaded([issuer.name for issuer in moving.settings.policy.issuers])
-    tell_keys(moving.house.keys, moving.settings, readiness)
+    tell_keys(moving.house, moving.settings, readiness)
 
 
-def tell_keys(keys: KeySets, settings: Settings, readiness: Readiness) -> None:
-    """Reports which issuers' keys can be used now."""
+def tell_keys(house: House, settings: Settings, readiness: Readiness) -> None:
+    """Reports which issuers' tokens can be verified now."""
     for issuer in settings.policy.issuers:
-        readiness.issuer(issuer.name, usable=keys.usable(issuer.name))
+        readiness.issuer(issuer.name, usable=house.usable(issuer))
 
 
 async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
@@ -197,7 +198,7 @@ def check(settings: Settings) -> None:
     """
     _check_addresses(settings)
     check_listening(settings)
-    for issuer in map(issuer_keys, settings.keys):
+    for issuer in issuers_with_keys(settings):
         if isinstance(issuer.source, GivenKeySet | PemFile):
             try:
                 load_given(issuer, issuer.source)

@@ -98,7 +98,7 @@ class VerificationKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class VerifiedToken:
-    """A genuine token: its signature and its issuer's claim rules held when it was verified."""
+    """A genuine token: its signature, or what its issuer said of it, and the claim rules held when it was verified."""
 
     issuer: str
     """The name of the issuer in the policy; `SESSION_ISSUER` for sessions of the user interface."""
@@ -106,12 +106,14 @@ class VerifiedToken:
     """The claim `iss`: exactly the issuer's; or where any will do, what the token says, or empty."""
     claims: VerifiedClaims = field(repr=False)
     token_id: str
-    """A keyed digest of header and payload: never of the signature, which has more than one valid form."""
+    """A keyed digest of header and payload: never of the signature, which has more than one valid form. Of an opaque
+    token: of all of it."""
     key: VerificationKey | None
-    """The key that verified it; None for a session of LiteLLM's form, which no public key verifies."""
+    """The key that verified it; None for a session of LiteLLM's form, and for a token that its issuer was asked about:
+    no public key verifies these."""
     expires_at: float
     """The claim `exp`, seconds since the epoch, without leeway. Without it, where allowed: the end of the longest
-    lifetime, or infinite."""
+    lifetime, or infinite. Where the issuer was asked, at most the end of the time that its answer counts for."""
     not_before: float
     """The latest of `nbf` and `iat`, without leeway; 0 when there is neither."""
     leeway: float

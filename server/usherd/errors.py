@@ -11,6 +11,7 @@
     │   ├── KeysUnavailable
     │   ├── DirectoryUnavailable
     │   ├── RevocationsUnavailable
+    │   ├── IntrospectionUnavailable
     │   ├── DecisionLogUnavailable
     │   ├── RevisionNotReached
     │   └── ShuttingDown
@@ -64,6 +65,7 @@ class FaultReason(IntEnum):
     REVISION_NOT_REACHED = 42
     SHUTTING_DOWN = 43
     REVOCATIONS_UNAVAILABLE = 44
+    INTROSPECTION_UNAVAILABLE = 45
     DECISION_LOG_UNAVAILABLE = 46
     OVERLOADED = 60
     DEADLINE_EXCEEDED = 61
@@ -180,6 +182,13 @@ class RevocationsUnavailable(Unavailable):
 
     reason = FaultReason.REVOCATIONS_UNAVAILABLE
     message = "the list of revoked tokens is not available"
+
+
+class IntrospectionUnavailable(Unavailable):
+    """The token's issuer could not be asked about it, or what it said is no answer (RFC 7662)."""
+
+    reason = FaultReason.INTROSPECTION_UNAVAILABLE
+    message = "the token's issuer cannot be asked about it"
 
 
 class DecisionLogUnavailable(Unavailable):

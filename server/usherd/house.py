@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -17,18 +17,19 @@ import structlog
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
-from usherd.config.settings import HookSettings, KeySettings, Settings
-from usherd.policy import Policy
+from usherd.config.settings import HookSettings, Settings
+from usherd.origins import endpoints, issuers_with_keys
+from usherd.policy import IssuerPolicy, Policy
 from usherd.ports import Hook, NewId, Observer
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.heard_hook import HeardHook
+from usherd.stores.introspection import Introspection, IntrospectionEvent
 from usherd.stores.key_sets import KeySets
-from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, KeySource, PemFile, Refresh
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.operator_hook import OperatorHook
 from usherd.stores.pinned_directory import PinnedDirectory
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import AnswerCache, ProviderCache, provider_caches
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
 from usherd.stores.refreshed_keys import KeyEvent
@@ -37,6 +38,9 @@ from usherd.telemetry.shadow_log import ShadowLog
 
 _ALARMING = tuple(cause for cause in Dropped if cause.alarming)
 """Why keys are dropped that tell of a published secret, or of an issuer that contradicts itself."""
+
+KEPT_CONNECTIONS = 32
+"""Idle connections to issuers that are asked about tokens."""
 
 _log = structlog.stdlib.get_logger("usherd.app")
 
@@ -53,6 +57,10 @@ class House:
     """Those of identity providers."""
     shadow_log: ShadowLog | None = None
     """None: there is no candidate policy."""
+
+    def usable(self, issuer: IssuerPolicy) -> bool:
+        """Whether tokens of that issuer can be verified: its keys are there, or it is asked and so needs none."""
+        return issuer.introspection is not None or self.keys.usable(issuer.name)
 
     def tell_shadow(self, *, last: bool = False) -> None:
         """Writes what the candidate policy would have answered otherwise, when it is time or for the last time."""
@@ -93,18 +101,21 @@ async def opened(
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
-        documents = ProviderCache(time.time)
+        shared = settings.shared_cache
+        url, key = (None, None) if shared is None else (shared.url, shared.key)
+        caches = await stack.enter_async_context(provider_caches(time.time, time.monotonic, url, key, tell=_log_shared))
         made = KeySets(
-            map(issuer_keys, settings.keys),
+            issuers_with_keys(settings),
             http=http,
-            cache=documents,
+            cache=caches.documents,
             stopwatch=time.monotonic,
             on_event=partial(_on_key_event, counts),
             before=before,
         )
         keys = await stack.enter_async_context(made.running())
         directory = PinnedDirectory(new_directory(settings)) if directory is None else directory
-        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts)
+        introspection = await _introspection(settings, caches.answers, stack)
+        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection)
         hook = None if settings.hook is None else _operator_hook(settings.hook)
 
         async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
@@ -115,9 +126,9 @@ async def opened(
 
         if settings.shadow is None:
             live = await make(settings.policy, verifier, hook, writes=True)
-            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=documents)
+            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=caches.documents)
             return
-        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens)
+        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens, introspection=introspection)
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
         heard = None if hook is None else HeardHook(hook)
         again = None if heard is None else heard.again
@@ -130,9 +141,24 @@ async def opened(
             verifier=verifier,
             keys=keys,
             directory=directory,
-            documents=documents,
+            documents=caches.documents,
             shadow_log=shadow_log,
         )
+
+
+async def _introspection(settings: Settings, answers: AnswerCache, stack: AsyncExitStack) -> Introspection | None:
+    """Who asks issuers about tokens; None: none of them wants to be asked."""
+    asked = endpoints(settings)
+    if not asked:
+        return None
+    # Connections of its own, which are kept: these are asked often.
+    http = await stack.enter_async_context(
+        provider_http(allow_loopback_http=settings.loopback_http, kept=KEPT_CONNECTIONS)
+    )
+    made = Introspection(
+        asked, http=http, answers=answers, clock=time.time, stopwatch=time.monotonic, on_event=_log_introspection
+    )
+    return await stack.enter_async_context(made.running())
 
 
 def _authorizer(
@@ -174,38 +200,16 @@ def _operator_hook(hook: HookSettings) -> OperatorHook:
     return OperatorHook(hook.call, timeout=hook.timeout, pure=hook.pure, stopwatch=time.monotonic, on_slow=tell)
 
 
-def issuer_keys(keys: KeySettings) -> IssuerKeys:
-    """Where the keys of one issuer come from, and what they may do, in the words of the key stores."""
-    refresh = keys.refresh
-    made = IssuerKeys(
-        name=keys.name,
-        issuer=keys.issuer,
-        algorithms=keys.algorithms,
-        source=_source(keys),
-        refresh=Refresh(
-            every=refresh.every,
-            stale_for=refresh.stale_for,
-            removed_grace=refresh.removed_grace,
-            unknown_kid_cooldown=refresh.unknown_kid_cooldown,
-            timeout=refresh.timeout,
-        ),
-        denied=keys.denied,
-        options=keys.options,
-    )
-    return replace(made, rsa_algorithms=keys.algorithms) if keys.algorithms_given else made
+def _log_shared(works: bool, fields: Mapping[str, str | int]) -> None:
+    if works:
+        _log.info("shared_cache_works_again")
+    else:
+        _log.warning("shared_cache_failed", **fields)
 
 
-def _source(keys: KeySettings) -> KeySource:
-    if keys.discovery_url is not None:
-        return Discovery(url=keys.discovery_url)
-    if keys.jwks_urls:
-        return KeySetUrls(urls=keys.jwks_urls)
-    if keys.pem_file is not None:
-        return PemFile(path=keys.pem_file)
-    document = keys.jwks if keys.jwks is not None else keys.jwks_file
-    if document is None:
-        raise ValueError(f"issuer {keys.name}: no source of keys")
-    return GivenKeySet(document=document)
+def _log_introspection(event: IntrospectionEvent, fields: Mapping[str, str | int]) -> None:
+    tell = _log.warning if event is IntrospectionEvent.FAILED else _log.info
+    tell(event.value, **fields)
 
 
 def _on_key_event(counts: Counts | None, event: KeyEvent, fields: Mapping[str, str | int]) -> None:

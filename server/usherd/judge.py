@@ -55,7 +55,7 @@ class Genuine:
 
     expires_at: float
     key: VerificationKey | None
-    """The key that verified it; None for a session, which no public key verifies."""
+    """The key that verified it; None for a session or an introspected token, which no public key verifies."""
     profile: Profile
     depends_on: tuple[Dependency, ...]
     wanted: Wanted

@@ -116,11 +116,11 @@ class Moving:
             raise Refused([Problem("", 0, "issuers", str(error))]) from None
         # A provider that is down at the moment must not cost its tokens the keys that are still good here.
         now = self.settings.policy.issuers
-        good = {issuer.token.issuer for issuer in now if self.house.keys.usable(issuer.name)}
+        good = {issuer.token.issuer for issuer in now if self.house.usable(issuer)}
         lost = [
             issuer.name
             for issuer in settings.policy.issuers
-            if issuer.token.issuer in good and not house.keys.usable(issuer.name)
+            if issuer.token.issuer in good and not house.usable(issuer)
         ]
         if lost:
             text = "its keys cannot be loaded now, and those in force are good"

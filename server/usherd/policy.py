@@ -54,6 +54,17 @@ class TokenRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntrospectionRules:
+    """An issuer without keys, which is asked about its tokens (RFC 7662). The answer's members are the claims."""
+
+    opaque_prefixes: tuple[str, ...] = ()
+    """Which tokens that are no JWS are its own: those that begin so; the empty text: all. No two issuers can both take
+    one."""
+    may_lack: frozenset[str] = frozenset()
+    """Of `aud` and `exp`, those that answers may lack. Where they are, they count as in a JWT."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimPaths:
     """Where the words of one issuer are. None or empty: this issuer has no such word."""
 
@@ -99,6 +110,8 @@ class IssuerPolicy:
     """A token that meets all of these is a service's. None: the well-known shapes (`identify/kind.py`)."""
     answer_claims: tuple[tuple[str, ClaimPath], ...] = ()
     """(name as written, path) of the claims that answers pass on to the gateway."""
+    introspection: IntrospectionRules | None = None
+    """None: its tokens are verified by its keys."""
     digest: str = ""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -174,6 +174,29 @@ class Provisioning(Protocol):
         """Makes all of the writes, in one step; made again, they change nothing.
 
         Raises DirectoryUnavailable when they could not all be made.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Introspected:
+    """What an issuer said of one of its tokens (RFC 7662, section 2.2). Dates are seconds since the epoch."""
+
+    active: bool
+    claims: Mapping[str, object] = field(repr=False)
+    """Everything else that it said; empty when the token is not active."""
+    asked_at: float
+    until: float
+    """What it said counts no longer than this."""
+
+
+class Introspection(Protocol):
+    """Issuers that are asked about their tokens, by their names in the policy."""
+
+    async def ask(self, issuer: str, token: str, patience: float) -> Introspected:
+        """What the issuer says of the token, or has said less than a while ago.
+
+        It waits for at most `patience` seconds; with 0, only what is known already counts. Raises
+        IntrospectionUnavailable: an issuer that gives no answer has not said no.
         """
 
 

@@ -28,6 +28,7 @@ class Reason(IntEnum):
     CLAIM_INVALID = 24
     PROOF_REQUIRED = 25
     SESSION_INVALID = 26
+    TOKEN_INACTIVE = 27
     TOKEN_REVOKED = 30
     HOOK_REFUSED = 31
     NOT_ENTITLED = 50
@@ -101,6 +102,7 @@ ANSWERS: dict[Reason, Answer] = {
     Reason.CLAIM_INVALID: _answer(401, "A claim of the token is not valid."),
     Reason.PROOF_REQUIRED: _answer(401, "The token needs a proof of possession."),
     Reason.SESSION_INVALID: _answer(401, "The session is not valid."),
+    Reason.TOKEN_INACTIVE: _answer(401, "The token is not active."),
     Reason.TOKEN_REVOKED: _answer(401, "The token has been revoked."),
     Reason.HOOK_REFUSED: _answer(403, "The token was refused."),
     Reason.NOT_ENTITLED: Answer(403, "The token gives no access here.", 'Bearer error="insufficient_scope"'),

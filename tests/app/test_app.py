@@ -66,7 +66,7 @@ async def test_keys_out_of_reach_are_a_fault_of_their_issuer_only(tmp_path: Path
     async with opened(made) as house:
         readiness.policy_loaded(["dev", "dead"])
         readiness.directory(fresh=True)
-        tell_keys(house.keys, made, readiness)
+        tell_keys(house, made, readiness)
         question = Question(token=token_of(PEOPLE["alice"], signer), route=CHAT, model="gpt-4o")
         living = await house.authorizer.authorize(question)
         with pytest.raises(KeysUnavailable):

@@ -66,3 +66,23 @@ def test_control_characters_of_a_claim_do_not_reach_the_terminal() -> None:
     assert "\x1b" not in shown.stdout + told.stdout
     assert "\u202e" not in shown.stdout + told.stdout
     assert "root" in shown.stdout
+
+
+def test_an_opaque_token_is_what_its_issuer_says_of_it(tmp_path: Path) -> None:
+    asked = {"url": "http://127.0.0.1:1/introspect", "client_id": "u", "client_secret": "env:SECRET", "opaque": True}
+    issuer = {
+        "name": "idp",
+        "issuer": "https://idp.example",
+        "audiences": ["gateway"],
+        "keys": {"introspection": asked},
+    }
+    config = tmp_path / "usherd.yaml"
+    config.write_text(json.dumps({"issuers": [issuer], "insecure": {"loopback_http": True}}))
+
+    env = {"SECRET": "hunter2"}
+    unknown = usherd("token", "inspect", "-", "--config", config, typed="opaque", env=env)
+    malformed = usherd("token", "inspect", "-", "--config", config, typed="a.b.c", env=env)
+
+    assert (unknown.returncode, malformed.returncode) == (2, 1)
+    assert unknown.stdout.startswith("NOT VERIFIED  INTROSPECTION_UNAVAILABLE")
+    assert malformed.stdout.startswith("NOT VERIFIED  TOKEN_MALFORMED")

@@ -11,9 +11,12 @@ PAGE = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text("utf-
 
 
 def test_the_files_of_the_page_load(tmp_path: Path) -> None:
-    smallest, options = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    smallest, options, asked = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
 
     assert settings(tmp_path, smallest).policy.roles[0].name == "reader"
+    (issuer,) = settings(tmp_path, asked, environment={"LEGACY_SECRET": "s"}).policy.issuers
+    assert issuer.introspection is not None
+    assert issuer.introspection.opaque_prefixes == ("lgc_",)
     assert settings(tmp_path, ISSUER + options).policy.options.unentitled == "allow"
 
 

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from keyring import key_pair, key_set
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import DISCOVERY_PATH, KeyServer
-from usherd import house
+from usherd import origins
 from usherd.config.settings import KeySettings, RefreshSettings
 from usherd.options import LITELLM, STRICT, with_values
 from usherd.policy import ANY_ISSUER
@@ -171,4 +171,4 @@ def test_the_options_of_the_configuration_reach_the_keys() -> None:
         options=LITELLM,
     )
 
-    assert house.issuer_keys(settings).options is LITELLM
+    assert origins.issuer_keys(settings).options is LITELLM

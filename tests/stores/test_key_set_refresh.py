@@ -14,6 +14,7 @@ from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
 from usherd.authenticate.keys import KeySet, load_key_set
 from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.key_loader import Loaded
 from usherd.stores.key_sets import MAX_WAITERS
 from usherd.stores.refreshed_keys import KeyEvent, RefreshedKeys
 
@@ -146,10 +147,10 @@ async def test_an_unchanged_set_is_not_sent_again(
 def test_the_next_refresh_is_never_at_once_and_never_late(
     every: float, chance: float, asked: float | None, fails: bool
 ) -> None:
-    async def load() -> KeySet:
+    async def load(*, instead: float, in_need: float) -> Loaded:
         if fails:
             raise LoadFailed(Cause.STATUS, asked)
-        return load_key_set(key_set(A), issuer="idp", algorithms=ALGORITHMS)
+        return Loaded(load_key_set(key_set(A), issuer="idp", algorithms=ALGORITHMS))
 
     async def next_refresh() -> float | None:
         issuer = issuer_keys("https://idp.example/keys", refresh={"every": every})
@@ -179,11 +180,11 @@ async def test_a_bug_is_told_by_its_class_and_ends_nothing(events: Events) -> No
         load_key_set(key_set(A), issuer="idp", algorithms=ALGORITHMS),
     ]
 
-    async def load() -> KeySet:
+    async def load(*, instead: float, in_need: float) -> Loaded:
         outcome = outcomes.pop(0)
         if isinstance(outcome, Exception):
             raise outcome
-        return outcome
+        return Loaded(outcome)
 
     keys = RefreshedKeys(
         issuer_keys("https://idp.example/keys"), 0, load, stopwatch=Hands(), chance=lambda: 0.0, on_event=events

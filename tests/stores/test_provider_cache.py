@@ -11,10 +11,20 @@ from aiocache import SimpleMemoryCache
 
 from stores.support import Hands
 from usherd.stores.documents import Document
+from usherd.stores.memory_cache import MemoryCache
 from usherd.stores.provider_cache import ProviderCache
 
 URL = "https://idp.example/keys"
 DOCUMENT = Document(body=b"{}", etag='"1"')
+
+
+def small(
+    clock: Hands, backend: SimpleMemoryCache, *, max_entries: int = 100, max_bytes: int = 1 << 20
+) -> ProviderCache:
+    """A cache with bounds of its own."""
+    return ProviderCache(
+        clock, memory=MemoryCache(clock, max_entries=max_entries, max_bytes=max_bytes, backend=backend)
+    )
 
 
 async def test_what_was_put_is_there(cache: ProviderCache) -> None:
@@ -38,7 +48,7 @@ async def test_its_time_is_checked_when_it_is_read(cache: ProviderCache, clock: 
 @pytest.mark.parametrize("ttl", [0, 0.0, -1, float("nan")])
 async def test_no_time_to_live_is_not_for_ever(ttl: float, clock: Hands) -> None:
     backend = SimpleMemoryCache()
-    cache = ProviderCache(clock, backend=backend)
+    cache = small(clock, backend)
     await cache.put(URL, DOCUMENT, 60)
     await cache.put(URL, DOCUMENT, ttl)
 
@@ -48,7 +58,7 @@ async def test_no_time_to_live_is_not_for_ever(ttl: float, clock: Hands) -> None
 
 async def test_a_short_time_to_live_is_not_rounded_to_for_ever(clock: Hands) -> None:
     backend = SimpleMemoryCache()
-    cache = ProviderCache(clock, backend=backend)
+    cache = small(clock, backend)
     await cache.put(URL, DOCUMENT, 0.01)
     await asyncio.sleep(0.05)
 
@@ -64,7 +74,7 @@ async def test_what_was_dropped_is_gone(cache: ProviderCache) -> None:
 
 async def test_it_is_bounded_in_number(clock: Hands) -> None:
     backend = SimpleMemoryCache()
-    cache = ProviderCache(clock, backend=backend, max_documents=10)
+    cache = small(clock, backend, max_entries=10)
     for number in range(1000):
         await cache.put(f"{URL}/{number}", DOCUMENT, 60)
 
@@ -74,7 +84,7 @@ async def test_it_is_bounded_in_number(clock: Hands) -> None:
 
 
 async def test_what_was_put_longest_ago_makes_room(clock: Hands) -> None:
-    cache = ProviderCache(clock, max_documents=2)
+    cache = small(clock, SimpleMemoryCache(), max_entries=2)
     for path in ("/old", "/new", "/old", "/newest"):
         await cache.put(URL + path, DOCUMENT, 60)
 
@@ -84,12 +94,12 @@ async def test_what_was_put_longest_ago_makes_room(clock: Hands) -> None:
 
 async def test_it_is_bounded_in_bytes(clock: Hands) -> None:
     backend = SimpleMemoryCache()
-    cache = ProviderCache(clock, backend=backend, max_bytes=1000)
+    cache = small(clock, backend, max_bytes=1000)
     for number in range(100):
         await cache.put(f"{URL}/{number}", Document(body=b"x" * 300), 60)
     await cache.put(f"{URL}/99", Document(body=b"x" * 1001), 60)
 
-    assert sum(len(body) for _, body, _ in backend._cache.values()) == 600
+    assert sum(len(value) for _, _, value in backend._cache.values()) == 2 * 302
     assert await cache.get(f"{URL}/99") is None
 
 
@@ -113,21 +123,35 @@ class StuckBackend(SimpleMemoryCache):  # type: ignore[misc]
 
 @pytest.mark.parametrize("backend", [BrokenBackend(), StuckBackend()])
 async def test_a_backend_that_fails_makes_misses(backend: SimpleMemoryCache, clock: Hands) -> None:
-    cache = ProviderCache(clock, backend=backend, patience=0.01)
+    memory = MemoryCache(clock, max_entries=1, max_bytes=1000, backend=backend, patience=0.01)
+    cache = ProviderCache(clock, memory=memory)
     await cache.put(URL, DOCUMENT, 60)
     found = await cache.get(URL)
     await cache.drop(URL)
 
     assert found is None
-    assert cache.failures == 3
+    assert memory.failures == 3
 
 
 @pytest.mark.parametrize(
-    "value", ["text", b"bytes", 7, (), (1.0, b"x"), ("9e9", b"x", None), (9e9, "text", None), [9e9, "x"]]
+    "value",
+    [
+        "text",
+        b"bytes",
+        7,
+        (),
+        (1.0, b"\0\0x"),
+        ("0", 9e9, b"\0\0x"),
+        (0.0, "9e9", b"\0\0x"),
+        (0.0, 9e9, "\0\0x"),
+        (0.0, 9e9, b""),
+        (0.0, 9e9, b"\0\5etag"),
+        (0.0, 9e9, b"\0\1\xff{}"),
+    ],
 )
 async def test_a_value_of_another_form_is_a_miss(value: object, clock: Hands) -> None:
     backend = SimpleMemoryCache()
-    cache = ProviderCache(clock, backend=backend)
+    cache = small(clock, backend)
     await cache.put(URL, DOCUMENT, 60)
     for cache_key in backend._cache:
         backend._cache[cache_key] = value

@@ -22,6 +22,9 @@ class Fault(StrEnum):
     NOT_HTTP = "not_http"
     ENDLESS_HEADERS = "endless_headers"
     STATUS_500 = "500"
+    STATUS_400 = "400"
+    STATUS_401 = "401"
+    STATUS_403 = "403"
     STATUS_404 = "404"
     STATUS_429 = "429"
     STATUS_304 = "304"
@@ -67,6 +70,9 @@ _BODIES: dict[Fault, bytes] = {
 }
 _STATUSES: dict[Fault, tuple[str, dict[str, str]]] = {
     Fault.STATUS_500: ("500 Internal Server Error", {}),
+    Fault.STATUS_400: ("400 Bad Request", {}),
+    Fault.STATUS_401: ("401 Unauthorized", {"WWW-Authenticate": "Basic"}),
+    Fault.STATUS_403: ("403 Forbidden", {}),
     Fault.STATUS_404: ("404 Not Found", {}),
     Fault.STATUS_429: ("429 Too Many Requests", {"Retry-After": str(RETRY_AFTER)}),
     Fault.STATUS_304: ("304 Not Modified", {}),

@@ -15,6 +15,7 @@ import json
 import math
 import ssl
 import time
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -34,6 +35,8 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)
     at: float = 0.0
     """When it was read, by the monotonic clock."""
+    method: str = "GET"
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class KeyServer:
         """While it is not set, requests are read and not answered."""
         self.gate.set()
         self.requests: list[Request] = []
+        self._came = asyncio.Event()
         self.statuses: list[int] = []
         """Of the good answers: 200 or 304."""
         self.served: list[Served] = []
@@ -71,6 +75,7 @@ class KeyServer:
         self._server: asyncio.Server | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self._turn = 0
+        self._writers: weakref.WeakSet[asyncio.StreamWriter] = weakref.WeakSet()
 
     @property
     def origin(self) -> str:
@@ -92,6 +97,12 @@ class KeyServer:
     def count(self, path: str = KEYS_PATH) -> int:
         """How many requests for that path came."""
         return sum(request.path == path for request in self.requests)
+
+    async def reach(self, count: int) -> None:
+        """Returns when that many requests came."""
+        while len(self.requests) < count:
+            self._came.clear()
+            await self._came.wait()
 
     async def fail(self, fault: Fault | None, path: str = KEYS_PATH) -> None:
         """Fails in that way from now on, at that path; Fault.DOWN closes the port for all. None: works again."""
@@ -125,10 +136,16 @@ class KeyServer:
             for handler in self._handlers:
                 handler.cancel()
             await asyncio.gather(*self._handlers, return_exceptions=True)
+            for writer in self._writers:
+                writer.transport.abort()
+            # Those that have just connected are handed over, and those that were aborted are closed.
+            for _ in range(5):
+                await asyncio.sleep(0)
             await self._server.wait_closed()
             self._server = None
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
         handler = asyncio.create_task(self._handle(reader, writer))
         self._handlers.add(handler)
         handler.add_done_callback(self._handlers.discard)
@@ -137,8 +154,11 @@ class KeyServer:
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in head[1:])}
-            request = Request(path=head[0].split(" ")[1], headers=headers, at=time.monotonic())
+            method, path, _ = head[0].split(" ")
+            body = await reader.readexactly(int(headers.get("content-length", "0")))
+            request = Request(path=path, headers=headers, at=time.monotonic(), method=method, body=body)
             self.requests.append(request)
+            self._came.set()
             await self.gate.wait()
             await self._answer(request, writer)
             await writer.drain()
@@ -146,6 +166,10 @@ class KeyServer:
             pass  # the client had enough
         finally:
             writer.close()
+
+    async def answer_to(self, request: Request) -> bytes | None:
+        """What a good answer to that request has; None: there is nothing."""
+        return await self.document(request.path)
 
     async def document(self, path: str) -> bytes | None:
         """What a good answer for that path has; None: there is nothing."""
@@ -156,7 +180,7 @@ class KeyServer:
         return self._faults.get(path)
 
     async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
-        body = await self.document(request.path)
+        body = await self.answer_to(request)
         fault = self.fault_at(request.path) if body is not None else Fault.STATUS_404
         if fault is Fault.SLOW:
             await asyncio.sleep(SLOW_SECONDS)

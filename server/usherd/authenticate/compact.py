@@ -71,6 +71,19 @@ def check_size(token: str, max_size: int) -> bytes:
     return token.encode("ascii")
 
 
+def has_form(token: str) -> bool:
+    """Whether a token is three base64url parts, whatever is in them: what is not, is no JWS at all."""
+    return _FORM.match(token) is not None
+
+
+def check_extent(claims: Mapping[str, object]) -> None:
+    """Whether there are no more claims, and no longer lists in them, than any token may have. Raises Refusal."""
+    if len(claims) > MAX_CLAIMS:
+        raise Refusal(Reason.TOKEN_TOO_LARGE, "the token has too many claims")
+    if any(_has_long_list(value) for value in claims.values()):
+        raise Refusal(Reason.TOKEN_TOO_LARGE, "a list in the token is too long")
+
+
 def split(token: bytes) -> Parts:
     """The decoded parts of a token, if it has the one canonical form. Raises Refusal."""
     # Latin-1 cannot fail, and the form lets only ASCII pass.

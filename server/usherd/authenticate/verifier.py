@@ -10,12 +10,13 @@ from usherd.authenticate.cached_token import CachedToken
 from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.authenticate.digest_cache import DigestCache
+from usherd.authenticate.introspected import IntrospectedTokens
 from usherd.authenticate.session_token import SessionVerifier, says_session
 from usherd.authenticate.token_id import TokenIds
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
 from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
-from usherd.ports import Cache, Clock, Keys, Observer
+from usherd.ports import Cache, Clock, Introspection, Keys, Observer
 from usherd.reasons import Reason
 
 MAX_KEY_PATIENCE = 0.5
@@ -38,12 +39,16 @@ class Verifier:
         clock: Clock,
         cache_size: int = 100_000,
         observer: Observer | None = None,
+        introspection: Introspection | None = None,
     ) -> None:
+        """Without `introspection`, tokens of issuers that have to be asked about them find no answer."""
         self._issuers = {
             iss: _Issuer(issuer, TokenIds(issuer.digest)) for iss, issuer in policy.issuers_by_iss().items()
         }
         self._any_issuer = self._issuers.get(ANY_ISSUER)
         self._options = policy.options
+        self._introspected = IntrospectedTokens(policy.issuers, introspection, clock, policy.options)
+        self._any_opaque = self._introspected.any_opaque
         self._session = SessionVerifier(policy.session) if policy.session is not None else None
         self._max_size = policy.token_max_size
         self._keys = keys
@@ -52,9 +57,10 @@ class Verifier:
         self._cache: DigestCache[CachedToken] = DigestCache(cache_size, policy.digest)
 
     async def verify(self, token: str, *, patience: float) -> VerifiedToken:
-        """The verified token. It suspends only to wait for an unknown key, `patience` seconds at most.
+        """The verified token. It suspends only to wait for an unknown key, or for what its issuer says of it,
+        `patience` seconds at most.
 
-        Raises Refusal when it is not genuine, KeysUnavailable when that cannot be told.
+        Raises Refusal when it is not genuine, KeysUnavailable and IntrospectionUnavailable when that cannot be told.
         """
         data = check_size(token, self._max_size)
         digest = self._cache.digest(data)
@@ -63,13 +69,21 @@ class Verifier:
             self._observer.looked_up(Cache.TOKENS, found=known is not None)
         if known is not None:
             return known
-        compact = take_apart(data, self._options)
-        if self._session is not None and says_session(compact.claims):
-            verified = self._session.verify(compact, self._clock())
+        owner = self._introspected.owner(token) if self._any_opaque else None
+        if owner is not None:
+            verified = await self._ask(owner, token, None, patience)
         else:
-            verified = await self._verify_signed(compact, patience)
+            verified = await self._verify_compact(take_apart(data, self._options), token, patience)
         self._cache.put(digest, verified)
         return verified.token
+
+    async def _verify_compact(self, compact: Compact, token: str, patience: float) -> CachedToken:
+        if self._session is not None and says_session(compact.claims):
+            return self._session.verify(compact, self._clock())
+        issuer = self._issuer(compact.claims.get("iss"))
+        if issuer.policy.introspection is not None:
+            return await self._ask(issuer.policy, token, compact.signing_input, patience)
+        return await self._verify_signed(issuer, compact, patience)
 
     def digest(self, token: str) -> bytes:
         """What `recall` knows the token by. Raises Refusal as `verify` for a token too large or not ASCII."""
@@ -93,13 +107,19 @@ class Verifier:
     def _still_trusted(self, cached: CachedToken) -> bool:
         key = cached.token.key
         if key is None:
+            # A session, or a token that its issuer was asked about: its dates say it all.
             return True
         if cached.names_key:
             return self._keys.trusts(key)
         return self._keys.find(key.issuer, None) is key
 
-    async def _verify_signed(self, compact: Compact, patience: float) -> CachedToken:
-        issuer = self._issuer(compact.claims.get("iss"))
+    async def _ask(self, issuer: IssuerPolicy, token: str, signing_input: bytes | None, patience: float) -> CachedToken:
+        try:
+            return await self._introspected.verify(issuer, token, signing_input, patience)
+        except Refusal as refusal:
+            raise Refusal(refusal.reason, refusal.note, issuer=issuer.name) from None
+
+    async def _verify_signed(self, issuer: _Issuer, compact: Compact, patience: float) -> CachedToken:
         try:
             return await self._verify_by(issuer, compact, patience)
         except Refusal as refusal:

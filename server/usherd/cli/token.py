@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.cli.console import HELP, Exit, console, escaped, say, say_json, styled, token_from
 from usherd.cli.decision_view import instant
 from usherd.cli.settings import opened_here, settings_of
+from usherd.config.settings import Settings
+from usherd.domain import VerifiedToken
 from usherd.errors import Fault, Refusal
 from usherd.policy import Policy
 from usherd.reasons import Reason
@@ -48,18 +51,20 @@ def inspect(
     try:
         compact = take_apart(check_size(text, _MAX_SIZE if settings is None else settings.policy.token_max_size))
     except Refusal as refusal:
-        _show(None, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
-        raise typer.Exit(Exit.NO) from None
+        if settings is None or not _takes_opaque(settings):
+            _show(None, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
+            raise typer.Exit(Exit.NO) from None
+        compact = None
     if settings is None:
         _show(compact, verified=False, why="no configuration was given to verify it by", note="", as_json=as_json)
         return
 
-    async def verify() -> str:
+    async def verify() -> VerifiedToken:
         async with opened_here(settings) as house:
-            return (await house.verifier.verify(text, patience=5.0)).issuer
+            return await house.verifier.verify(text, patience=5.0)
 
     try:
-        issuer = asyncio.run(verify())
+        genuine = asyncio.run(verify())
     except Refusal as refusal:
         _show(compact, verified=False, why=refusal.reason.name, note=refusal.note, as_json=as_json)
         if not as_json:
@@ -68,12 +73,27 @@ def inspect(
     except Fault as fault:
         _show(compact, verified=False, why=fault.reason.name, note=fault.message, as_json=as_json)
         raise typer.Exit(Exit.NO_ANSWER) from None
-    _show(compact, verified=True, why=f"a genuine token of the issuer {issuer}", note="", as_json=as_json)
+    why = f"a genuine token of the issuer {genuine.issuer}"
+    # What an issuer was asked about is what it said, whatever stands in the token.
+    _show(compact, verified=True, why=why, note="", as_json=as_json, said=genuine.claims)
 
 
-def _show(compact: Compact | None, *, verified: bool, why: str, note: str, as_json: bool) -> None:
+def _takes_opaque(settings: Settings) -> bool:
+    rules = [issuer.introspection for issuer in settings.policy.issuers]
+    return any(each is not None and each.opaque_prefixes for each in rules)
+
+
+def _show(
+    compact: Compact | None,
+    *,
+    verified: bool,
+    why: str,
+    note: str,
+    as_json: bool,
+    said: Mapping[str, object] | None = None,
+) -> None:
     header = {} if compact is None else _header(compact)
-    claims: dict[str, Any] = {} if compact is None else dict(compact.claims)
+    claims: dict[str, Any] = dict(said) if said is not None else {} if compact is None else dict(compact.claims)
     if as_json:
         say_json({"verified": verified, "why": why, "note": note, "header": header, "claims": claims})
         return

@@ -11,14 +11,16 @@ from usherd.config.chosen import algorithms, max_lifetime
 from usherd.config.digest import digest
 from usherd.config.rules_issuers import FORBIDDEN_CLAIMS
 from usherd.config.schema import File
-from usherd.config.schema_issuers import Claims, Issuer
-from usherd.config.settings import KeySettings, RefreshSettings
+from usherd.config.schema_issuers import Claims, Introspection, Issuer
+from usherd.config.settings import IntrospectionSettings, KeySettings, RefreshSettings
 from usherd.options import Options
-from usherd.policy import ClaimPath, ClaimPaths, IssuerPolicy, MayGrant, TokenRules
+from usherd.policy import ClaimPath, ClaimPaths, IntrospectionRules, IssuerPolicy, MayGrant, TokenRules
 
 
-def key_settings(issuer: Issuer, folder: Path, preset: str, options: Options) -> KeySettings:
-    """Where an issuer's keys come from."""
+def key_settings(
+    issuer: Issuer, folder: Path, preset: str, options: Options, client_secret: bytes | None = None
+) -> KeySettings:
+    """Where an issuer's keys come from; `client_secret` is what it is asked with, where it has none."""
     keys, refresh = issuer.keys, issuer.keys.refresh
     discovery = f"{issuer.issuer.removesuffix('/')}/.well-known/openid-configuration"
     return KeySettings(
@@ -31,6 +33,7 @@ def key_settings(issuer: Issuer, folder: Path, preset: str, options: Options) ->
         jwks=keys.jwks,
         jwks_file=None if keys.jwks_file is None else folder / keys.jwks_file,
         pem_file=None if keys.pem_file is None else folder / keys.pem_file,
+        introspection=_introspection(keys.introspection, client_secret),
         refresh=RefreshSettings(
             every=refresh.every,
             stale_for=refresh.stale_for,
@@ -43,9 +46,23 @@ def key_settings(issuer: Issuer, folder: Path, preset: str, options: Options) ->
     )
 
 
+def _introspection(asked: Introspection | None, secret: bytes | None) -> IntrospectionSettings | None:
+    if asked is None or secret is None:
+        return None
+    return IntrospectionSettings(
+        url=asked.url,
+        client_id=asked.client_id,
+        client_secret=secret,
+        client_auth=asked.client_auth,
+        timeout=asked.timeout,
+        cache_for=asked.cache_for,
+        cache_inactive_for=asked.cache_inactive_for,
+    )
+
+
 def issuer_policy(issuer: Issuer, file: File, preset: str, options: Options, keys: KeySettings) -> IssuerPolicy:
     """One issuer of a file that was checked."""
-    may = issuer.may_grant
+    may, asked = issuer.may_grant, issuer.keys.introspection
     made = IssuerPolicy(
         name=issuer.name,
         token=TokenRules(
@@ -67,6 +84,9 @@ def issuer_policy(issuer: Issuer, file: File, preset: str, options: Options, key
             admin=may.admin, roles=_some(may.roles), teams=_some(may.teams), organizations=_some(may.organizations)
         ),
         service_when=None if issuer.service_when is None else _conditions(issuer.service_when),
+        introspection=None
+        if asked is None
+        else IntrospectionRules(opaque_prefixes=tuple(asked.opaque or ()), may_lack=frozenset(asked.may_lack)),
         answer_claims=tuple((name, claim_paths.parse(name)) for name in dict.fromkeys(issuer.answer_claims)),
     )
     return replace(made, digest=digest((made, keys)))

@@ -111,6 +111,18 @@ def _true_or_text(value: Any) -> object:
     return value
 
 
+def _true_or_texts(value: Any) -> object:
+    if value is True:
+        return [""]
+    if isinstance(value, str) and value:
+        return [value]
+    if not isinstance(value, list) or not value or not all(isinstance(each, str) and each for each in value):
+        raise Unusable(
+            "is neither true nor a list of prefixes; expected true for all opaque tokens, or what its own begin with"
+        )
+    return value
+
+
 def _list_not_null(value: Any) -> object:
     if value is None:
         raise Unusable("is empty; expected at least one algorithm, or no such key")
@@ -163,6 +175,7 @@ def _count(least: int, most: int) -> Any:
 
 
 _TEXT_OR_TEXTS: JsonSchema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+_SECRET_REFERENCE: JsonSchema = {"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}
 _ALL_OR_TEXTS: JsonSchema = {"anyOf": [{"const": "all"}, {"type": "array", "items": {"type": "string"}}]}
 
 
@@ -195,10 +208,21 @@ TrueOrText = Annotated[
     _validator(_true_or_text),
     WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]}),
 ]
+OpaqueTokens = Annotated[
+    list[str] | None,
+    _validator(_true_or_texts),
+    WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
+]
+"""Prefixes; the empty text for `true`. None only where nothing is written."""
 SecretReference = Annotated[
     str,
     _validator(scalars.check_secret_reference),
-    WithJsonSchema({"type": "string", "pattern": "^(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)$"}),
+    WithJsonSchema(_SECRET_REFERENCE),
+]
+SharedCacheUrl = Annotated[
+    str,
+    _validator(scalars.check_cache),
+    WithJsonSchema({"anyOf": [{"const": "memory"}, _SECRET_REFERENCE, {"type": "string"}]}),
 ]
 SecretReferences = Annotated[list[SecretReference], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
 SpiffePatterns = _texts_that(evidence.check_spiffe)
@@ -218,6 +242,9 @@ StaleFor = _duration("0s", "7d")
 RemovedGrace = _duration("0s", "30d")
 UnknownKidCooldown = _duration("1s", "1h")
 FetchTimeout = _duration("100ms", "60s")
+AskTimeout = _duration("50ms", "10s")
+AnswerFor = _duration("1s", "5m")
+RefusalFor = _duration("0s", "1m")
 Leeway = _duration("0s", "300s")
 MaxLifetime = _duration_or_none("1s", "25h")
 """An hour more than what strict gives: Entra's tokens for managed identities live for 24 hours and 5 minutes."""

@@ -14,9 +14,9 @@ from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
 from usherd.config.findings import readable
 from usherd.config.latitude import latitude_of
+from usherd.config.named_secrets import Reader
 from usherd.config.plain_words import validated
 from usherd.config.problems import ConfigError, Problem, Unusable, one_of, quoted
-from usherd.config.scalars import read_secret
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile
 from usherd.config.settings import (
@@ -28,13 +28,11 @@ from usherd.config.settings import (
     TlsSettings,
 )
 from usherd.config.shadow import candidate_options
-from usherd.config.warnings import budget_warnings
+from usherd.config.warnings import budget_warnings, shared_cache_warnings
 from usherd.facts import Rows
 from usherd.options import PRESETS
 from usherd.policy import Policy
 
-MIN_MASTER_KEY = 32
-"""Bytes. HS256 under less can be found by trying (RFC 7518, section 3.2)."""
 _SHADOW = ("access", "shadow")
 
 
@@ -60,28 +58,35 @@ def _settings(
     if file is None:
         raise ConfigError(problems)
     found = rules.check(file, document.folder)
-    master_key, secret_problems = _master_key(file, document, environment)
+    reader = Reader(file, document, environment)
+    secrets = reader.all()
     check, hook_problems = _hook(file, document)
     traces, traces_found = telemetry.traces(file, document.folder, environment)
     people, directory_problems = _directory(file, document, given)
     problems += [document.problem(place, text) for place, text in (*found, *traces_found)]
     callers, caller_problems = _callers(file, document, environment)
-    problems += secret_problems + hook_problems + directory_problems + caller_problems
+    problems += reader.problems + hook_problems + directory_problems + caller_problems
     if is_shadow and file.access.shadow is not None:
         problems.append(document.problem(_SHADOW, "a shadow has no shadow of its own; expected no such key"))
     if problems:
         raise ConfigError(problems)
     options = options_of(file)
-    keys = tuple(key_settings(issuer, document.folder, file.preset, options) for issuer in file.issuers)
+    keys = tuple(
+        key_settings(issuer, document.folder, file.preset, options, secret)
+        for issuer, secret in zip(file.issuers, secrets.client_secrets, strict=True)
+    )
     try:
-        policy = build.policy(file, file.preset, options, keys, master_key)
-        shadow = _shadow(file, document, keys, master_key, environment, given)
+        policy = build.policy(file, file.preset, options, keys, secrets.master_key)
+        shadow = _shadow(file, document, keys, secrets.master_key, environment, given)
     except OSError:
         raise ConfigError([Problem(document.name, 0, "", "a file of keys changed while it was read")]) from None
     rows = Rows() if people is None else directory.rows(people)
     return Settings(
         # What is told of the directory is no part of the digest: the same policy goes with any rows.
-        policy=replace(policy, warnings=(*policy.warnings, *budget_warnings(file, rows))),
+        policy=replace(
+            policy,
+            warnings=(*policy.warnings, *budget_warnings(file, rows), *shared_cache_warnings(secrets.shared_cache)),
+        ),
         keys=keys,
         directory=rows,
         cached_tokens=file.cache.tokens,
@@ -97,6 +102,7 @@ def _settings(
         metrics=None
         if file.telemetry.metrics is None
         else MetricsSettings(address=file.telemetry.metrics, remote_allowed=file.insecure.remote_metrics),
+        shared_cache=secrets.shared_cache,
         shadow=shadow,
     )
 
@@ -163,22 +169,6 @@ def _server(file: File, folder: Path) -> ServerSettings:
         drain=file.server.drain,
         plaintext_allowed=file.insecure.plaintext,
     )
-
-
-def _master_key(file: File, document: Document, environment: Mapping[str, str]) -> tuple[bytes | None, list[Problem]]:
-    reference = file.insecure.session_master_key
-    if reference is None:
-        return None, []
-    try:
-        key = read_secret(reference, document.folder, environment)
-        if len(key) < MIN_MASTER_KEY:
-            raise Unusable(
-                f"is too short; expected at least {MIN_MASTER_KEY} bytes: whoever sees a session could find a short one"
-                " by trying"
-            )
-    except Unusable as error:
-        return None, [document.problem(("insecure", "session_master_key"), str(error))]
-    return key, []
 
 
 def _callers(

@@ -122,6 +122,48 @@ def check_secret_reference(text: object) -> str:
     return text
 
 
+CACHE_SCHEMES = ("redis", "rediss", "unix")
+
+
+def check_cache(text: object) -> str:
+    """`memory`, a URL without a password, or a reference to one that may have it. Raises Unusable."""
+    if isinstance(text, str) and re.match(r"(env|file):", text):
+        return check_secret_reference(text)
+    if not isinstance(text, str) or (text != "memory" and "://" not in text):
+        raise Unusable(f"is no cache; expected memory, {_CACHE_URLS}, or env:NAME or file:path that hold such a URL")
+    if text != "memory":
+        check_cache_url(text)
+        if "@" in text:
+            raise Unusable("has a user or password in it; expected env:NAME or file:path that hold the whole URL")
+    return text
+
+
+_CACHE_URLS = "redis://host:port/0, rediss://host:port/0 (TLS), unix:///path"
+
+
+def check_cache_url(text: str) -> None:
+    """The URL of a Valkey or Redis. It says where, and not how: there is no query. Raises Unusable, without the URL."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host, parts = None, urlsplit("")
+    known = parts.scheme in CACHE_SCHEMES and text.isascii() and text.isprintable() and " " not in text
+    if not known or len(text) > 2048 or "?" in text or "#" in text:
+        raise Unusable(f"is no URL of a cache; expected {_CACHE_URLS}")
+    if parts.scheme == "unix":
+        if len(parts.path) < 2:
+            raise Unusable(f"names no socket; expected {_CACHE_URLS}")
+    elif not host or re.fullmatch(r"/?|/[0-9]{1,3}", parts.path) is None:
+        raise Unusable(f"names no host, or a path that is no number; expected {_CACHE_URLS}")
+
+
+def is_unprotected_cache(url: str) -> bool:
+    """Whether what is said to that cache crosses a network unencrypted."""
+    parts = urlsplit(url)
+    return parts.scheme == "redis" and not is_loopback(parts.hostname or "")
+
+
 def read_secret(reference: str, folder: Path, environment: Mapping[str, str]) -> bytes:
     """The secret that a reference names; one newline at the end of a file is not part of it. Raises Unusable."""
     kind, _, name = reference.partition(":")

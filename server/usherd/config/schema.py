@@ -27,7 +27,9 @@ from usherd.config.fields import (
     Name,
     OnOff,
     RouteEntry,
+    SecretReference,
     Section,
+    SharedCacheUrl,
     Streams,
     Text,
     TokenSize,
@@ -122,6 +124,16 @@ class Cache(Section):
 
     tokens: CachedTokens = Field(default=100_000, description="Verified tokens that are remembered.")
     ttl: KeepAnswersFor = Field(default=60.0, description="How long an answer may be kept by those who ask.")
+    identity_provider: SharedCacheUrl = Field(
+        default="memory",
+        description="Where key sets, discovery documents and introspection answers are kept: memory, or a Valkey or"
+        " Redis that replicas share, redis://host:port/0, rediss://host:port/0 (TLS), unix:///path; or env:NAME or"
+        " file:path that hold such a URL.",
+    )
+    identity_provider_key: SecretReference | None = Field(
+        default=None,
+        description="What is shared is sealed under this secret, the same for all replicas: env:NAME or file:path.",
+    )
 
 
 class ServerLimits(Section):

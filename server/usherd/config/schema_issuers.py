@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from usherd.config.fields import (
     Algorithms,
     AllOrTexts,
+    AnswerFor,
+    AskTimeout,
     Audiences,
     ClaimName,
     ClaimPathText,
@@ -17,8 +19,11 @@ from usherd.config.fields import (
     Iss,
     IssuerName,
     Leeway,
+    OpaqueTokens,
     RefreshEvery,
+    RefusalFor,
     RemovedGrace,
+    SecretReference,
     Section,
     StaleFor,
     Text,
@@ -44,8 +49,33 @@ class Refresh(Section):
     timeout: FetchTimeout = Field(default=5.0, description="For one document, from first to last byte.")
 
 
+class Introspection(Section):
+    """An issuer that is asked about its tokens (RFC 7662)."""
+
+    url: Text = Field(description="The introspection endpoint.")
+    client_id: Text = Field(description="Who usherd is there.")
+    client_secret: SecretReference = Field(description="Its secret: env:NAME or file:path.")
+    client_auth: Literal["basic", "post"] = Field(
+        default="basic",
+        description="How id and secret are sent: by HTTP Basic, or in the form (RFC 6749, section 2.3.1).",
+    )
+    opaque: OpaqueTokens = Field(
+        default=None,
+        description="Tokens that are no JWS and its own: true for all, or what they begin with. Unless given, only JWS"
+        " that name it as their issuer are.",
+    )
+    may_lack: list[Literal["aud", "exp"]] = Field(
+        default_factory=list, description="Claims that its answers may lack, though a JWT would need them."
+    )
+    timeout: AskTimeout = Field(default=1.0, description="For one answer, from first to last byte.")
+    cache_for: AnswerFor = Field(
+        default=30.0, description="How long an answer that a token is active counts; never beyond `exp`."
+    )
+    cache_inactive_for: RefusalFor = Field(default=5.0, description="How long an answer counts that it is not.")
+
+
 class Keys(Section):
-    """Where the public keys of one issuer come from: exactly one source."""
+    """Where the public keys of one issuer come from, or whom to ask instead: exactly one source."""
 
     discovery: TrueOrText = Field(
         default=None,
@@ -59,6 +89,9 @@ class Keys(Section):
     pem_file: Text | None = Field(
         default=None,
         description="A file with a PEM public key or X.509 certificate, or a JSON object of such by key id.",
+    )
+    introspection: Introspection | None = Field(
+        default=None, description="An endpoint that is asked about each token, instead of keys (RFC 7662)."
     )
     refresh: Refresh = Field(default=Refresh(), description="How a key set that is fetched is kept.")
     denied: list[Text] = Field(
@@ -121,7 +154,7 @@ class Issuer(Section):
         description="At least one of these must be in `aud`. Never empty; absent only where the option"
         " token.require_audience is false, and `aud` is not looked at then.",
     )
-    keys: Keys = Field(description="Where its public keys come from.")
+    keys: Keys = Field(description="Where its public keys come from, or whom to ask instead.")
     algorithms: Algorithms = Field(
         default=None,
         description="Signature algorithms that it may use; unless given RS, PS, ES and EdDSA, or RS and PS"

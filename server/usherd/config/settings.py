@@ -28,8 +28,30 @@ class RefreshSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IntrospectionSettings:
+    """How one issuer is asked about its tokens. Times in seconds."""
+
+    url: str
+    client_id: str
+    client_secret: bytes = field(repr=False)
+    """UTF-8."""
+    client_auth: Literal["basic", "post"]
+    timeout: float
+    cache_for: float
+    cache_inactive_for: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedCacheSettings:
+    """The Valkey or Redis that replicas share."""
+
+    url: str = field(repr=False)
+    key: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySettings:
-    """Where one issuer's keys come from. Exactly one of the sources is given."""
+    """Where one issuer's keys come from, or how it is asked instead. Exactly one of the sources is given."""
 
     name: str
     """The issuer's name in the policy."""
@@ -44,6 +66,7 @@ class KeySettings:
     jwks: Mapping[str, object] | None = field(default=None, repr=False)
     jwks_file: Path | None = None
     pem_file: Path | None = None
+    introspection: IntrospectionSettings | None = None
     refresh: RefreshSettings
     denied: frozenset[str] = frozenset()
     options: Options = STRICT
@@ -162,6 +185,8 @@ class Settings:
     """None: there are no spans."""
     metrics: MetricsSettings | None = None
     """None: they are served nowhere, and nothing is measured."""
+    shared_cache: SharedCacheSettings | None = None
+    """None: what comes from identity providers is kept in memory."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

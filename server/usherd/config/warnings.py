@@ -9,8 +9,10 @@ from usherd.config.chosen import enforces_rbac
 from usherd.config.opened import OPENED
 from usherd.config.problems import quoted
 from usherd.config.route_groups import RouteGroups, built_in, built_in_texts
+from usherd.config.scalars import is_unprotected_cache
 from usherd.config.schema import File
 from usherd.config.schema_options import value_text
+from usherd.config.settings import SharedCacheSettings
 from usherd.facts import Rows
 from usherd.options import Options, lax
 
@@ -33,6 +35,7 @@ def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
     yield from _guards(preset, options)
     yield from _idle(file, preset)
     yield from _users(file)
+    yield from _introspection(file)
     yield from _public(file, options)
 
 
@@ -57,6 +60,12 @@ def _maxima(rows: Rows) -> Iterator[int | None]:
     for team in rows.teams:
         for member in team.members.values():
             yield member.max_budget_micro_usd
+
+
+def shared_cache_warnings(shared: SharedCacheSettings | None) -> Iterator[str]:
+    """What is told of where replicas share; no part of a policy either."""
+    if shared is not None and is_unprotected_cache(shared.url):
+        yield "cache.identity_provider: is not TLS; what is kept there is sealed, but a password is sent as it is"
 
 
 def _insecure(file: File) -> Iterator[str]:
@@ -100,6 +109,16 @@ def _users(file: File) -> Iterator[str]:
                 f"issuers[{index}].claims.user: {user} can change hands and is often not verified, so that one person"
                 " can become another; sub or oid stays"
             )
+
+
+def _introspection(file: File) -> Iterator[str]:
+    for index, issuer in enumerate(file.issuers):
+        asked = issuer.keys.introspection
+        where = f"issuers[{index}].keys.introspection.may_lack"
+        if asked is not None and "aud" in asked.may_lack:
+            yield f"{where}: a token without `aud` is taken, whoever it was issued for"
+        if asked is not None and "exp" in asked.may_lack:
+            yield f"{where}: a token without `exp` is taken, and lives as long as its issuer says that it is active"
 
 
 def _public(file: File, options: Options) -> Iterator[str]:

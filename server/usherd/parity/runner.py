@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 
 from usherd.config.problems import ConfigError
 from usherd.config.settings import HookSettings, Settings
-from usherd.house import issuer_keys
+from usherd.origins import issuers_with_keys
 from usherd.parity.answers import CONFIG_ERROR, Answer, Outcome
 from usherd.parity.cases import Case, Json, KeyDocuments
 from usherd.parity.endpoint import FETCH_TIMEOUT, publishing
@@ -75,7 +75,7 @@ class Runner:
 
     def _key_sets(self, settings: Settings) -> KeySets:
         cache = ProviderCache(time.time)
-        return KeySets(map(issuer_keys, settings.keys), http=self._http, cache=cache, stopwatch=time.monotonic)
+        return KeySets(issuers_with_keys(settings), http=self._http, cache=cache, stopwatch=time.monotonic)
 
     def _made(self, settings: Settings, keys: KeySets) -> World | None:
         policy = settings.shadow if self._strict else settings.policy

@@ -12,6 +12,8 @@ class Document:
 
     body: bytes = field(repr=False)
     etag: str | None = field(default=None, repr=False)
+    fetched_at: float | None = field(default=None, compare=False)
+    """When it was asked for, in seconds since the epoch; None: just now."""
 
 
 class Cause(StrEnum):
@@ -28,6 +30,8 @@ class Cause(StrEnum):
     REDIRECT = "redirect"
     STATUS = "status"
     """Any status but 200, and 304 to a conditional request."""
+    CREDENTIALS_REFUSED = "credentials_refused"
+    """401 or 403: it does not know us, or not by this secret."""
     CONTENT_TYPE = "content_type"
     CONTENT_ENCODING = "content_encoding"
     TOO_LARGE = "too_large"
@@ -36,6 +40,8 @@ class Cause(StrEnum):
     NOT_A_DISCOVERY_DOCUMENT = "not_a_discovery_document"
     ISSUER_MISMATCH = "issuer_mismatch"
     """The discovery document is another issuer's (OpenID Connect Discovery 1.0, section 4.3; RFC 8414, 3.3)."""
+    NOT_AN_ANSWER = "not_an_answer"
+    """JSON that does not say whether a token is active (RFC 7662, section 2.2)."""
     NOT_A_KEY_SET = "not_a_key_set"
     NO_USABLE_KEY = "no_usable_key"
     NOT_READABLE = "not_readable"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from usherd.authenticate import strict_json
 from usherd.authenticate.keys import KeySet, KeySetError, load_key_set, load_pem
@@ -20,6 +22,16 @@ PARSE_INLINE_SIZE = 8192
 """Bytes: a larger document is parsed in a thread. Measured: 8 KiB, about 20 RSA keys, take 1 ms; 100 keys take 6 ms."""
 
 
+class Loaded(NamedTuple):
+    """A key set, and how old it is."""
+
+    key_set: KeySet
+    age: float = 0.0
+    """Seconds since it was fetched; 0: it was fetched by this load, which began then."""
+    failure: LoadFailed | None = None
+    """Why it was not fetched now, where that was tried."""
+
+
 class KeySetLoader:
     """Loads the key set of one URL or one discovery document, again and again, for one issuer."""
 
@@ -30,25 +42,30 @@ class KeySetLoader:
         self._cache = cache
         self._timeout = issuer.refresh.timeout
         self._last: tuple[bytes, KeySet] | None = None
+        self._may_have_moved = False
 
-    async def load(self) -> KeySet:
-        """The keys that are published now; at least one is usable. Raises LoadFailed, which has withdrawn ids."""
+    async def load(self, *, instead: float = 0.0, in_need: float = 0.0) -> Loaded:
+        """The keys that are published; at least one is usable. Raises LoadFailed, which has withdrawn ids.
+
+        Of what replicas share, a document younger than `instead` seconds does instead of a fetch, and one younger than
+        `in_need` after a fetch that failed.
+        """
         if isinstance(self._source, str):
-            return await self._key_set(self._source)
+            return await self._loaded(self._source, instead, in_need)
         discovery = self._source.url or discovery_url(self._issuer.issuer)
         url = await self._key_set_url(discovery)
         try:
-            return await self._key_set(url)
+            loaded = await self._loaded(url, instead, in_need)
         except LoadFailed:
             # The key set may have moved: the next attempt asks where to.
-            await self._cache.drop(discovery)
+            self._may_have_moved = True
             raise
+        self._may_have_moved = loaded.failure is not None
+        return loaded
 
     async def _key_set_url(self, discovery: str) -> str:
         """The `jwks_uri` of the discovery document. Nothing else of it is used, above all not its algorithms."""
-        document = await self._cache.get(discovery)
-        if document is None:
-            document = await self._http.get(discovery, timeout=self._timeout)
+        document, is_new = await self._discovery(discovery)
         metadata = await _parsed(document.body)
         if not isinstance(metadata, dict):
             raise LoadFailed(Cause.NOT_A_DISCOVERY_DOCUMENT)
@@ -61,19 +78,56 @@ class KeySetLoader:
         if discovery.startswith("https:") and not url.startswith("https:"):
             # Even where http on loopback is allowed, a document that was fetched safely never leads there.
             raise LoadFailed(Cause.URL_NOT_ALLOWED)
-        await self._cache.put(discovery, document, DISCOVERY_TTL)
+        if is_new:
+            # Kept as long as the keys: a replica that starts while the provider is down needs both.
+            ttl = max(DISCOVERY_TTL, self._longest) if self._cache.is_shared else DISCOVERY_TTL
+            await self._cache.put(discovery, document, ttl)
         return url
 
-    async def _key_set(self, url: str) -> KeySet:
+    @property
+    def _longest(self) -> float:
+        """Seconds that a key set counts for at most after it was fetched."""
+        return self._issuer.refresh.every + self._issuer.refresh.stale_for
+
+    async def _discovery(self, url: str) -> tuple[Document, bool]:
+        """The document, and whether it was fetched just now."""
         known = await self._cache.get(url)
-        document = await self._http.get(url, timeout=self._timeout, known=known)
-        if self._last is not None and self._last[0] == document.body:
-            key_set = self._last[1]
-        else:
-            key_set = _usable(await _in_thread_if_large(document, self._issuer))
-            self._last = (document.body, key_set)
-        await self._cache.put(url, document, self._issuer.refresh.every + self._issuer.refresh.stale_for)
-        return key_set
+        if known is not None and self._age(known) < DISCOVERY_TTL and not self._may_have_moved:
+            return known, False
+        asked_at = self._cache.now()
+        try:
+            document = await self._http.get(url, timeout=self._timeout)
+        except LoadFailed:
+            if known is None or not self._cache.is_shared:
+                raise
+            return known, False
+        return replace(document, fetched_at=asked_at), True
+
+    async def _loaded(self, url: str, instead: float, in_need: float) -> Loaded:
+        known = await self._cache.get(url)
+        if known is not None and self._cache.is_shared and self._age(known) < instead:
+            return Loaded(await self._key_set(known), self._age(known))
+        asked_at = self._cache.now()
+        try:
+            document = await self._http.get(url, timeout=self._timeout, known=known)
+            key_set = await self._key_set(document)
+        except LoadFailed as failure:
+            if failure.withdrawn:
+                # Nobody may begin with keys that their provider has taken back.
+                await self._cache.drop(url)
+            elif known is not None and self._cache.is_shared and self._age(known) < in_need:
+                return Loaded(await self._key_set(known), self._age(known), failure)
+            raise
+        await self._cache.put(url, replace(document, fetched_at=asked_at), self._longest)
+        return Loaded(key_set)
+
+    async def _key_set(self, document: Document) -> KeySet:
+        if self._last is None or self._last[0] != document.body:
+            self._last = (document.body, _usable(await _in_thread_if_large(document, self._issuer)))
+        return self._last[1]
+
+    def _age(self, document: Document) -> float:
+        return self._cache.now() - (document.fetched_at or 0.0)
 
 
 def load_given(issuer: IssuerKeys, source: GivenKeySet | PemFile) -> KeySet:

@@ -1,103 +1,185 @@
-"""Keeps documents of identity providers for a while; the only file that knows aiocache."""
+"""Keeps what comes from identity providers for a while: in this process and, if there is one, where replicas share."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import logging
-from collections import OrderedDict
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import NamedTuple
 
-from aiocache import SimpleMemoryCache
-
-from usherd.ports import Clock
+from usherd.ports import Clock, Stopwatch
 from usherd.stores.documents import Document
+from usherd.stores.memory_cache import Entry, MemoryCache
+from usherd.stores.provider_http import BODY_SIZE, ETAG_SIZE
+from usherd.stores.shared_cache import PATIENCE, SharedCache, shared_cache
+from usherd.stores.told import Tell
+
+MAX_DOCUMENTS, MAX_DOCUMENT_BYTES = 256, 16 << 20
+MAX_ANSWERS, MAX_ANSWER_BYTES = 20_000, 32 << 20
+"""Entries, and bytes of their values, that one process keeps."""
+
+
+class CacheNames:
+    """Names under which things are kept: digests that nobody without the secret can compute, nor turn back."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, b"usherd names of kept values", "sha256")
+
+    def of(self, kind: str, *parts: str) -> str:
+        """The name of what these parts say; other parts, or the same ones cut otherwise, have another."""
+        keyed = hashlib.blake2b(digest_size=32, key=self._key)
+        for part in parts:
+            data = part.encode()
+            keyed.update(len(data).to_bytes(8, "big") + data)
+        return f"usherd:1:{kind}:{keyed.hexdigest()}"
 
 
 class ProviderCache:
-    """A bounded cache of documents by URL. It may lose any of them at any time; it never returns one past its time.
-
-    When the backend fails, nothing is found and nothing is kept: things get slower, not wrong. Values are tuples
-    (seconds since the epoch when it ends, body, entity tag), which no reader can change. `patience` is how many
-    seconds one call of the backend may take.
-    """
+    """A bounded cache of documents by URL. It may lose any of them at any time; it never returns one past its time."""
 
     def __init__(
         self,
         clock: Clock,
         *,
-        max_documents: int = 256,
-        max_bytes: int = 16 << 20,
-        backend: SimpleMemoryCache | None = None,
-        patience: float = 1.0,
+        memory: MemoryCache | None = None,
+        shared: SharedCache | None = None,
+        names: CacheNames | None = None,
     ) -> None:
-        # aiocache logs keys, and in places values.
-        logging.getLogger("aiocache").setLevel(logging.WARNING)
-        self._clock = clock
-        self._max_documents = max_documents
-        self._max_bytes = max_bytes
-        self._backend = backend if backend is not None else SimpleMemoryCache()
-        # The backend's own time limit is `asyncio.wait_for`, which in Python 3.11 can lose a cancellation.
-        self._backend.timeout = None
-        self._patience = patience
-        self._sizes: OrderedDict[str, int] = OrderedDict()
-        self.failures = 0
-        """How often the backend failed."""
+        self.now = clock
+        self._memory = memory or MemoryCache(clock, max_entries=MAX_DOCUMENTS, max_bytes=MAX_DOCUMENT_BYTES)
+        self._shared = shared
+        self._names = names or CacheNames(secrets.token_bytes(32))
         self.hits = self.misses = 0
         """How often `get` found a document, and how often it did not."""
 
+    @property
+    def failures(self) -> int:
+        """How often a backend failed."""
+        return self._memory.failures + (0 if self._shared is None else self._shared.failures)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other replicas put things here, too."""
+        return self._shared is not None
+
     async def get(self, url: str) -> Document | None:
-        """The document of that URL, if it is there and its time is not over."""
-        found = await self._found(url)
+        """The newest document of that URL that is there and whose time is not over."""
+        found = await self._found(self._name(url))
         if found is None:
             self.misses += 1
         else:
             self.hits += 1
         return found
 
-    async def _found(self, url: str) -> Document | None:
-        try:
-            async with asyncio.timeout(self._patience):
-                value = await self._backend.get(_cache_key(url))
-        except Exception:  # whatever the backend raises, it is a miss
-            self.failures += 1
-            return None
-        match value:
-            case (float(expires_at), bytes(body), None | str() as etag) if self._clock() < expires_at:
-                return Document(body=body, etag=etag)
-            case _:
-                return None
+    async def _found(self, name: str) -> Document | None:
+        entry = await self._memory.get(name)
+        if self._shared is not None:
+            other = await self._shared.get(name)
+            if other is not None and (entry is None or entry.made_at < other.made_at):
+                entry = other
+        return None if entry is None else _document(entry)
 
     async def put(self, url: str, document: Document, ttl: float) -> None:
-        """Keeps the document for `ttl` seconds. Not at all, if that is not more than 0: to aiocache 0 is for ever."""
-        cache_key = _cache_key(url)
-        size = len(document.body)
-        if not ttl > 0 or size > self._max_bytes:
-            await self._drop(cache_key)
-            return
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._backend.set(cache_key, (self._clock() + ttl, document.body, document.etag), ttl=ttl)
-        except Exception:  # whatever the backend raises, it is not kept
-            self.failures += 1
-            return
-        self._sizes[cache_key] = size
-        self._sizes.move_to_end(cache_key)
-        while len(self._sizes) > self._max_documents or sum(self._sizes.values()) > self._max_bytes:
-            await self._drop(next(iter(self._sizes)))
+        """Keeps the document for `ttl` seconds from when it was fetched. Not at all, if that is over."""
+        fetched_at = self.now() if document.fetched_at is None else document.fetched_at
+        entry = Entry(fetched_at, fetched_at + ttl, _framed(document))
+        name = self._name(url)
+        await self._memory.put(name, entry)
+        if self._shared is not None:
+            await self._shared.put(name, entry)
 
     async def drop(self, url: str) -> None:
-        """Forgets the document of that URL."""
-        await self._drop(_cache_key(url))
+        """Forgets the document of that URL, for all who share it."""
+        name = self._name(url)
+        await self._memory.drop(name)
+        if self._shared is not None:
+            await self._shared.drop(name)
 
-    async def _drop(self, cache_key: str) -> None:
-        self._sizes.pop(cache_key, None)
-        try:
-            async with asyncio.timeout(self._patience):
-                await self._backend.delete(cache_key)
-        except Exception:  # it stays until its time is over, and every read checks that
-            self.failures += 1
+    def _name(self, url: str) -> str:
+        # A digest: URLs may hold secrets, and backends log their keys.
+        return self._names.of("document", url)
 
 
-def _cache_key(url: str) -> str:
-    # A digest: URLs may hold secrets, and backends log their keys.
-    return "usherd:document:" + hashlib.blake2b(url.encode(), digest_size=32).hexdigest()
+class AnswerCache:
+    """A bounded cache of what issuers said of tokens, under digests of the tokens."""
+
+    def __init__(self, memory: MemoryCache, shared: SharedCache | None, names: CacheNames) -> None:
+        self._memory = memory
+        self._shared = shared
+        self._names = names
+
+    def name(self, issuer: str, token: str) -> str:
+        """What an answer is known by. `issuer` is the digest of everything that asking and reading depends on."""
+        return self._names.of("answer", issuer, token)
+
+    async def known(self, name: str) -> Entry | None:
+        """The answer, if this process has it."""
+        return await self._memory.get(name)
+
+    async def shared(self, name: str) -> Entry | None:
+        """The answer, if another replica has had it."""
+        entry = None if self._shared is None else await self._shared.get(name)
+        if entry is not None:
+            await self._memory.put(name, entry)
+        return entry
+
+    async def put(self, name: str, entry: Entry) -> None:
+        """Keeps an answer until it expires."""
+        await self._memory.put(name, entry)
+        if self._shared is not None:
+            await self._shared.put(name, entry)
+
+
+class ProviderCaches(NamedTuple):
+    """What one house keeps of identity providers."""
+
+    documents: ProviderCache
+    answers: AnswerCache
+
+
+@asynccontextmanager
+async def provider_caches(
+    clock: Clock,
+    stopwatch: Stopwatch,
+    url: str | None = None,
+    secret: bytes | None = None,
+    *,
+    patience: float = PATIENCE,
+    tell: Tell = lambda works, fields: None,
+) -> AsyncIterator[ProviderCaches]:
+    """Both caches, open as long as the block is. `url` None: in this process alone.
+
+    Replicas with the same URL and secret share them. `patience` is how many seconds one call there may take;
+    `tell` hears when it fails.
+    """
+    answers = MemoryCache(clock, max_entries=MAX_ANSWERS, max_bytes=MAX_ANSWER_BYTES)
+    if url is None or secret is None:
+        names = CacheNames(secrets.token_bytes(32))
+        yield ProviderCaches(ProviderCache(clock, names=names), AnswerCache(answers, None, names))
+        return
+    names = CacheNames(secret)
+    async with shared_cache(
+        url,
+        secret,
+        clock=clock,
+        stopwatch=stopwatch,
+        max_size=BODY_SIZE + ETAG_SIZE + 2,
+        patience=patience,
+        tell=tell,
+    ) as shared:
+        yield ProviderCaches(ProviderCache(clock, shared=shared, names=names), AnswerCache(answers, shared, names))
+
+
+def _framed(document: Document) -> bytes:
+    etag = b"" if document.etag is None else document.etag.encode()
+    return len(etag).to_bytes(2, "big") + etag + document.body
+
+
+def _document(entry: Entry) -> Document | None:
+    size = int.from_bytes(entry.value[:2], "big")
+    etag, body = entry.value[2 : 2 + size], entry.value[2 + size :]
+    if len(entry.value) < 2 + size or not etag.isascii():
+        return None
+    return Document(body=body, etag=etag.decode("ascii") or None, fetched_at=entry.made_at)

@@ -1,17 +1,19 @@
-"""Fetches one document from an identity provider; every wait and every byte on the way is bounded."""
+"""Fetches one document from an identity provider, or asks it about a token; every wait and every byte is bounded."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import http.cookiejar
 import ipaddress
 import logging
 import ssl
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from urllib.parse import SplitResult, urlsplit
+from typing import TypeVar
+from urllib.parse import SplitResult, quote_plus, urlencode, urlsplit
 
 import httpx
 
@@ -27,10 +29,11 @@ ETAG_SIZE = 256
 """The most characters of an entity tag that is worth keeping."""
 
 _GZIP = 16 + zlib.MAX_WBITS
+_Result = TypeVar("_Result")
 
 
 class ProviderHttp:
-    """An HTTP client for identity providers: https, no redirects, no proxies, no cookies, no credentials."""
+    """An HTTP client for identity providers: https, no redirects, no proxies, no cookies."""
 
     def __init__(self, client: httpx.AsyncClient, *, allow_loopback_http: bool) -> None:
         self._client = client
@@ -42,11 +45,24 @@ class ProviderHttp:
         `known`, if it has an entity tag, makes the request conditional, and is itself the answer when it still holds
         (RFC 9110, section 15.4.5).
         """
+        return await self._bounded(url, timeout, self._get(url, known))
+
+    async def post(
+        self, url: str, form: Mapping[str, str], *, basic: tuple[str, str] | None, timeout: float, max_size: int
+    ) -> bytes:
+        """The JSON of at most `max_size` bytes that a form is answered with, all of it within `timeout` seconds.
+
+        `basic` is the client's id and secret, if they go by HTTP Basic. Raises LoadFailed.
+        """
+        return await self._bounded(url, timeout, self._post(url, form, basic, max_size))
+
+    async def _bounded(self, url: str, timeout: float, work: Coroutine[None, None, _Result]) -> _Result:
         if not url_is_allowed(url, allow_loopback_http=self._allow_loopback_http):
+            work.close()
             raise LoadFailed(Cause.URL_NOT_ALLOWED)
         try:
             async with asyncio.timeout(timeout):
-                return await self._get(url, known)
+                return await work
         except TimeoutError:
             raise LoadFailed(Cause.TIMEOUT) from None
         except (httpx.ConnectError, UnicodeError):  # a host name that no resolver takes is a UnicodeError
@@ -59,20 +75,38 @@ class ProviderHttp:
         async with self._client.stream("GET", url, headers=headers) as response:
             if response.status_code == httpx.codes.NOT_MODIFIED and headers and known is not None:
                 return known
-            if response.has_redirect_location:
-                raise LoadFailed(Cause.REDIRECT)
-            if response.status_code != httpx.codes.OK:
-                raise LoadFailed(Cause.STATUS, _retry_after(response.headers))
+            _check_status(response)
             if not _is_json_like(response.headers.get("content-type", "")):
                 raise LoadFailed(Cause.CONTENT_TYPE)
-            return Document(body=await _body(response), etag=_etag(response.headers))
+            return Document(body=await _body(response, BODY_SIZE), etag=_etag(response.headers))
+
+    async def _post(self, url: str, form: Mapping[str, str], basic: tuple[str, str] | None, max_size: int) -> bytes:
+        headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
+        if basic is not None:
+            headers["Authorization"] = _basic(*basic)
+        content = urlencode(form).encode("ascii")
+        try:
+            return await self._posted(url, headers, content, max_size)
+        except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+            # A kept connection may have been closed meanwhile. Asking twice changes nothing there.
+            return await self._posted(url, headers, content, max_size)
+
+    async def _posted(self, url: str, headers: Mapping[str, str], content: bytes, max_size: int) -> bytes:
+        async with self._client.stream("POST", url, headers=headers, content=content) as response:
+            if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+                raise LoadFailed(Cause.CREDENTIALS_REFUSED)
+            _check_status(response)
+            if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+                raise LoadFailed(Cause.CONTENT_TYPE)
+            return await _body(response, max_size)
 
 
 @asynccontextmanager
 async def provider_http(
-    *, allow_loopback_http: bool = False, tls: ssl.SSLContext | None = None
+    *, allow_loopback_http: bool = False, tls: ssl.SSLContext | None = None, kept: int = 0
 ) -> AsyncIterator[ProviderHttp]:
     """A client, open as long as the block is. `tls` None: the certificate authorities that this system trusts.
+    `kept` is how many idle connections stay open.
 
     Those, and not a list that comes with a library: providers inside a company have certificates of its own authority.
     """
@@ -85,8 +119,8 @@ async def provider_http(
         follow_redirects=False,
         # One deadline covers the whole fetch; a time per read would let a peer drip bytes for ever.
         timeout=None,  # noqa: S113
-        # Fetches are minutes apart: a kept connection would be found closed more often than open.
-        limits=httpx.Limits(max_keepalive_connections=0),
+        # Documents are fetched minutes apart: a kept connection would be found closed more often than open.
+        limits=httpx.Limits(max_keepalive_connections=kept, keepalive_expiry=15.0),
         cookies=http.cookiejar.CookieJar(http.cookiejar.DefaultCookiePolicy(allowed_domains=[])),
         headers={
             "User-Agent": f"usherd/{version('usherd')}",
@@ -121,6 +155,19 @@ def _is_loopback(parts: SplitResult) -> bool:
         return False
 
 
+def _check_status(response: httpx.Response) -> None:
+    if response.has_redirect_location:
+        raise LoadFailed(Cause.REDIRECT)
+    if response.status_code != httpx.codes.OK:
+        raise LoadFailed(Cause.STATUS, _retry_after(response.headers))
+
+
+def _basic(client_id: str, secret: str) -> str:
+    """The header's value: both are form-urlencoded first (RFC 6749, section 2.3.1), so that a colon stays one."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}".encode("ascii")
+    return "Basic " + base64.b64encode(pair).decode("ascii")
+
+
 def _is_json_like(content_type: str) -> bool:
     # Key sets on plain file hosts come as text/plain. Pages do not: a page that happens to parse is still no key set.
     kind = content_type.partition(";")[0].strip().lower()
@@ -140,7 +187,7 @@ def _retry_after(headers: httpx.Headers) -> float | None:
     return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else None
 
 
-async def _body(response: httpx.Response) -> bytes:
+async def _body(response: httpx.Response, max_size: int) -> bytes:
     """The body, decompressed here: httpx would inflate a whole chunk, however large it gets."""
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
@@ -152,10 +199,10 @@ async def _body(response: httpx.Response) -> bytes:
             body += chunk
         else:
             try:
-                body += inflate.decompress(chunk, BODY_SIZE + 1 - len(body))
+                body += inflate.decompress(chunk, max_size + 1 - len(body))
             except zlib.error:
                 raise LoadFailed(Cause.CONTENT_ENCODING) from None
-        if len(body) > BODY_SIZE:
+        if len(body) > max_size:
             raise LoadFailed(Cause.TOO_LARGE)
         if inflate is not None and inflate.unused_data:
             raise LoadFailed(Cause.CONTENT_ENCODING)

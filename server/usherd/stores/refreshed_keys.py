@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from usherd.authenticate.key_ring import KeyRing, RingRules
 from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.keys import KeySet
 from usherd.ports import Stopwatch
 from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.key_loader import Loaded
 from usherd.stores.key_sources import IssuerKeys
 
 FIRST_RETRY = 1.0
@@ -65,6 +68,13 @@ class KeySetStatus:
     """Seconds until the next refresh of its own accord; None: never, or one is under way."""
 
 
+class Load(Protocol):
+    """Loads a key set, as `KeySetLoader.load`."""
+
+    def __call__(self, *, instead: float, in_need: float) -> Awaitable[Loaded]:
+        """Raises LoadFailed."""
+
+
 class RefreshedKeys:
     """One key set of one issuer, over time."""
 
@@ -72,7 +82,7 @@ class RefreshedKeys:
         self,
         issuer: IssuerKeys,
         part: int,
-        load: Callable[[], Awaitable[KeySet]],
+        load: Load,
         *,
         stopwatch: Stopwatch,
         chance: Callable[[], float],
@@ -103,6 +113,9 @@ class RefreshedKeys:
         self._last_error: Cause | None = None
         self._retry_after = 0.0
         self._next_at: float | None = None
+        self._age = 0.0
+        """Seconds that the newest set had been fetched for when it came here."""
+        self._forced = False
         self._forced_until = 0.0
         """No refresh is forced before this, by the stopwatch."""
 
@@ -144,6 +157,7 @@ class RefreshedKeys:
             return None
         self._forced_until = now + self._issuer.refresh.unknown_kid_cooldown
         self._tell(KeyEvent.FORCED, {})
+        self._forced = True
         return self._refresh(self._tasks)
 
     async def _refresh_for_ever(self, tasks: asyncio.TaskGroup, flight: asyncio.Task[None]) -> None:
@@ -163,9 +177,21 @@ class RefreshedKeys:
     async def _fetch(self) -> None:
         # Keys age from before the fetch: the provider may have made the document any time since.
         started = self._stopwatch()
+        forced, self._forced = self._forced, False
         try:
-            key_set = await self._load()
-            self._accept(key_set, started)
+            # What replicas share must be newer than what is here: an older document would bring back its keys. By a
+            # second, for two clocks are read.
+            mine = math.inf if self.ring.fetched_at is None else started - self.ring.fetched_at - 1.0
+            every, stale_for = self._issuer.refresh.every, self._issuer.refresh.stale_for
+            loaded = await self._load(
+                instead=0.0 if forced else min(mine, every / 2), in_need=min(mine, every + stale_for)
+            )
+            self._age, failures = loaded.age, self._failures
+            if not loaded.age or self.ring.fetched_at is None or self.ring.fetched_at < started - loaded.age:
+                self._accept(loaded.key_set, started - loaded.age)
+            if loaded.failure is not None:
+                self._failures = failures
+                self._fail(loaded.failure.cause, loaded.failure.retry_after, {})
         except LoadFailed as failure:
             # It may say that a key must go, even where it leaves none to use.
             self.ring = self.ring.loaded((), started, failure.withdrawn)
@@ -201,7 +227,7 @@ class RefreshedKeys:
         """Seconds until the next refresh: jittered, so that replicas do not ask all at once."""
         every = self._issuer.refresh.every
         if self._failures == 0:
-            return every * (0.9 + 0.1 * self._chance())
+            return max(every * (0.9 + 0.1 * self._chance()) - self._age, 0.0)
         doubled = FIRST_RETRY * 2.0 ** min(self._failures - 1, 16)
         backoff = min(doubled, LAST_RETRY, every) * (0.5 + 0.5 * self._chance())
         return max(backoff, self._retry_after)

@@ -14,7 +14,7 @@ from usherd.config.load import load_document
 from usherd.config.problems import ConfigError, KeyPath, Problem, did_you_mean, quoted
 from usherd.config.schema_stories import SigningKey, Story
 from usherd.config.settings import Settings
-from usherd.house import issuer_keys
+from usherd.origins import issuer_keys, issuers_with_keys
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, IssuerKeys
 from usherd.stores.provider_cache import ProviderCache
@@ -83,7 +83,7 @@ class Compiler:
         written = {issuer["name"]: issuer for issuer in _issuers(document) if "name" in issuer}
         own = [each for each in settings.keys if _are_given(written.get(each.name, {}))]
         try:
-            keys = self._key_sets(map(issuer_keys, settings.keys))
+            keys = self._key_sets(issuers_with_keys(settings))
             beside = self._key_sets(replace(issuer_keys(each), source=_published(each.name, signing)) for each in own)
         except GivenKeysUnusable as error:
             raise ConfigError([Problem(document.name, 0, "", str(error))]) from None

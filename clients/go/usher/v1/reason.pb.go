@@ -83,6 +83,9 @@ const (
 	// The token says that it is a session of the user interface, and is not a valid one. Caller: ask the user to log
 	// in again. HTTP 401.
 	Reason_REASON_SESSION_INVALID Reason = 26
+	// The token's issuer, which was asked (RFC 7662), says that it is not active: expired, revoked, or never issued.
+	// Caller: ask the user for a new token. HTTP 401.
+	Reason_REASON_TOKEN_INACTIVE Reason = 27
 	// The token was revoked. Caller: ask the user to log in again. HTTP 401.
 	Reason_REASON_TOKEN_REVOKED Reason = 30
 	// The configured validation hook refuses the token. Caller: tell the user; a new token of the same kind will not
@@ -188,6 +191,7 @@ var (
 		24: "REASON_CLAIM_INVALID",
 		25: "REASON_PROOF_REQUIRED",
 		26: "REASON_SESSION_INVALID",
+		27: "REASON_TOKEN_INACTIVE",
 		30: "REASON_TOKEN_REVOKED",
 		31: "REASON_HOOK_REFUSED",
 		50: "REASON_NOT_ENTITLED",
@@ -243,6 +247,7 @@ var (
 		"REASON_CLAIM_INVALID":                 24,
 		"REASON_PROOF_REQUIRED":                25,
 		"REASON_SESSION_INVALID":               26,
+		"REASON_TOKEN_INACTIVE":                27,
 		"REASON_TOKEN_REVOKED":                 30,
 		"REASON_HOOK_REFUSED":                  31,
 		"REASON_NOT_ENTITLED":                  50,
@@ -310,7 +315,7 @@ var File_usher_v1_reason_proto protoreflect.FileDescriptor
 
 const file_usher_v1_reason_proto_rawDesc = "" +
 	"\n" +
-	"\x15usher/v1/reason.proto\x12\busher.v1*\xa8\f\n" +
+	"\x15usher/v1/reason.proto\x12\busher.v1*\xc3\f\n" +
 	"\x06Reason\x12\x16\n" +
 	"\x12REASON_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eREASON_ALLOWED\x10\x01\x12\x17\n" +
@@ -332,7 +337,8 @@ const file_usher_v1_reason_proto_rawDesc = "" +
 	"\x1eREASON_TOKEN_LIFETIME_TOO_LONG\x10\x17\x12\x18\n" +
 	"\x14REASON_CLAIM_INVALID\x10\x18\x12\x19\n" +
 	"\x15REASON_PROOF_REQUIRED\x10\x19\x12\x1a\n" +
-	"\x16REASON_SESSION_INVALID\x10\x1a\x12\x18\n" +
+	"\x16REASON_SESSION_INVALID\x10\x1a\x12\x19\n" +
+	"\x15REASON_TOKEN_INACTIVE\x10\x1b\x12\x18\n" +
 	"\x14REASON_TOKEN_REVOKED\x10\x1e\x12\x17\n" +
 	"\x13REASON_HOOK_REFUSED\x10\x1f\x12\x17\n" +
 	"\x13REASON_NOT_ENTITLED\x102\x12\x1a\n" +

@@ -26,6 +26,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_CLAIM_INVALID: _ClassVar[Reason]
     REASON_PROOF_REQUIRED: _ClassVar[Reason]
     REASON_SESSION_INVALID: _ClassVar[Reason]
+    REASON_TOKEN_INACTIVE: _ClassVar[Reason]
     REASON_TOKEN_REVOKED: _ClassVar[Reason]
     REASON_HOOK_REFUSED: _ClassVar[Reason]
     REASON_NOT_ENTITLED: _ClassVar[Reason]
@@ -79,6 +80,7 @@ REASON_TOKEN_LIFETIME_TOO_LONG: Reason
 REASON_CLAIM_INVALID: Reason
 REASON_PROOF_REQUIRED: Reason
 REASON_SESSION_INVALID: Reason
+REASON_TOKEN_INACTIVE: Reason
 REASON_TOKEN_REVOKED: Reason
 REASON_HOOK_REFUSED: Reason
 REASON_NOT_ENTITLED: Reason

@@ -8,7 +8,7 @@ from typing import Any
 from usherd.config.litellm.key_sources import needs_loopback_http
 from usherd.config.litellm.notebook import Notebook
 from usherd.config.litellm.values import Section, named_variable
-from usherd.config.load import MIN_MASTER_KEY
+from usherd.config.named_secrets import MIN_KEY
 from usherd.config.problems import key_text
 
 MASTER_KEY = "LITELLM_MASTER_KEY"
@@ -46,9 +46,9 @@ def _master_key(general: Section, environment: Mapping[str, str], book: Notebook
     key = environment.get(name)
     if key is None and value is None:
         return None
-    if key is None or len(key.encode()) < MIN_MASTER_KEY:
+    if key is None or len(key.encode()) < MIN_KEY:
         book.note(
-            f"{name}: is not set, or has less than {MIN_MASTER_KEY} bytes and could be found by trying; sessions of the"
+            f"{name}: is not set, or has less than {MIN_KEY} bytes and could be found by trying; sessions of the"
             " user interface are not taken"
         )
         return None
