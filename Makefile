@@ -7,6 +7,7 @@ BIN = $(VENV)/bin
 PIP = $(BIN)/pip --disable-pip-version-check --quiet
 CONSTRAINTS = --constraint constraints.txt
 ARGS =
+KEYCLOAK = 26.5.6
 CASES = tests/parity/cases.jsonl.xz
 
 help: ## Lists the commands.
@@ -16,11 +17,14 @@ run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions 
 	$(BIN)/python -m usherd dev demo $(ARGS)
 
 test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
-	$(BIN)/python -m pytest -n 2 -m "not peers" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak" $(ARGS)
 
 test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript and Prometheus (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
+
+test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
+	$(BIN)/python -m pytest -m keycloak $(ARGS)
 
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
@@ -87,6 +91,17 @@ $(VENV)/.run: $(VENV)/bin/python pyproject.toml clients/python/pyproject.toml co
 	$(PIP) install $(CONSTRAINTS) --editable clients/python --editable .
 	@touch $@
 
+# Its parts are put together once: each start would take a minute longer.
+build/keycloak/.built:
+	mkdir -p build
+	mvn --batch-mode --quiet dependency:copy -Dartifact=org.keycloak:keycloak-quarkus-dist:$(KEYCLOAK):zip -DoutputDirectory=build
+	rm -rf build/keycloak build/keycloak-$(KEYCLOAK)
+	cd build && $(PYTHON) -m zipfile -e keycloak-quarkus-dist-$(KEYCLOAK).zip .
+	mv build/keycloak-$(KEYCLOAK) build/keycloak
+	chmod +x build/keycloak/bin/kc.sh
+	build/keycloak/bin/kc.sh build --db=dev-mem
+	@touch $@
+
 # Dependency groups are known to pip from 25.1 on.
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install 'pip>=25.1,<27'
@@ -101,4 +116,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench attacks overload clean
+.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench attacks overload clean

@@ -9,7 +9,6 @@ async with OpenIdProvider.started(folder) as provider:
 from __future__ import annotations
 
 import asyncio
-import base64
 import functools
 import hashlib
 import json
@@ -25,7 +24,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import httpx
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from keyring import KeyPair, encode_int
+from keyring import KeyPair, encode, encode_int
 from peers.programs import build, tool
 
 HOME = Path(__file__).parent / "oidc"
@@ -118,21 +117,22 @@ class OpenIdProvider:
 
     async def machine_token(self, client_id: str = MACHINE) -> str:
         """An access token by client credentials (RFC 6749, section 4.4); one of BRIEF lives for three seconds."""
-        async with _client() as client:
+        async with client() as asking:
             form = {"grant_type": "client_credentials", "scope": "chat", "resource": RESOURCE}
-            return _of(await client.post(f"{self.origin}/token", data=form, auth=(client_id, SECRET)), "access_token")
+            return token_of(
+                await asking.post(f"{self.origin}/token", data=form, auth=(client_id, SECRET)), "access_token"
+            )
 
     async def person_token(self, name: str) -> str:
         """An access token by authorization code with PKCE (RFC 7636), after that person has logged in and consented."""
-        return _of(await self._person_tokens(name), "access_token")
+        return token_of(await self._person_tokens(name), "access_token")
 
     async def identity_token(self, name: str) -> str:
         """The ID token that comes with such an access token."""
-        return _of(await self._person_tokens(name), "id_token")
+        return token_of(await self._person_tokens(name), "id_token")
 
     async def _person_tokens(self, name: str) -> httpx.Response:
-        verifier = secrets.token_urlsafe(48)
-        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        verifier, challenge = pkce()
         asked = {
             "client_id": "person",
             "response_type": "code",
@@ -142,9 +142,9 @@ class OpenIdProvider:
             "code_challenge": challenge,
             "code_challenge_method": "S256",
         }
-        async with _client() as client:
-            answer = await client.get(f"{self.origin}/auth", params=asked)
-            code = await self._code(client, answer, name)
+        async with client() as asking:
+            answer = await asking.get(f"{self.origin}/auth", params=asked)
+            code = await self._code(asking, answer, name)
             form = {
                 "grant_type": "authorization_code",
                 "client_id": "person",
@@ -153,30 +153,38 @@ class OpenIdProvider:
                 "code_verifier": verifier,
                 "resource": RESOURCE,
             }
-            return await client.post(f"{self.origin}/token", data=form)
+            return await asking.post(f"{self.origin}/token", data=form)
 
-    async def _code(self, client: httpx.AsyncClient, answer: httpx.Response, name: str) -> str:
+    async def _code(self, asking: httpx.AsyncClient, answer: httpx.Response, name: str) -> str:
         for _ in range(MAX_STEPS):
             if answer.has_redirect_location:
                 where = urljoin(str(answer.url), answer.headers["location"])
                 if where.startswith(REDIRECT):
                     return parse_qs(urlsplit(where).query)["code"][0]
-                answer = await client.get(where)
+                answer = await asking.get(where)
                 continue
             assert answer.status_code == httpx.codes.OK, answer.text
             # Its page has a form that says what it is for.
             form = {"prompt": "login", "login": name, "password": "any"}
             if 'value="consent"' in answer.text:
                 form = {"prompt": "consent"}
-            answer = await client.post(str(answer.url), data=form)
+            answer = await asking.post(str(answer.url), data=form)
         raise AssertionError("the provider asks for more and more")
 
 
-def _client() -> httpx.AsyncClient:
+def pkce() -> tuple[str, str]:
+    """A code verifier and its challenge (RFC 7636, section 4)."""
+    verifier = secrets.token_urlsafe(48)
+    return verifier, encode(hashlib.sha256(verifier.encode()).digest())
+
+
+def client() -> httpx.AsyncClient:
+    """A client for providers on loopback, whatever proxy the environment names."""
     return httpx.AsyncClient(trust_env=False, timeout=PATIENCE)
 
 
-def _of(answer: httpx.Response, name: str) -> str:
+def token_of(answer: httpx.Response, name: str) -> str:
+    """The token of that name in a token endpoint's answer."""
     assert answer.status_code == httpx.codes.OK, answer.text
     token: str = answer.json()[name]
     return token

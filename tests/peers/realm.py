@@ -47,6 +47,8 @@ class Realm(Issuer):
         self._older: deque[Token] = deque(maxlen=KEPT)
         self.directly = False
         """Whether usherd asks it itself, and not by way of the proxy."""
+        self.service_when: Mapping[str, str] = {}
+        """As of `issuers[].service_when`; empty: the well-known shapes."""
 
     @property
     def tokens(self) -> list[Token]:
@@ -61,7 +63,9 @@ class Realm(Issuer):
 
     def configuration(self) -> dict[str, Any]:
         made = super().configuration()
-        return made | {"keys": made["keys"] | {"discovery": True}} if self.directly else made
+        if self.directly:
+            made["keys"]["discovery"] = True
+        return made | ({"service_when": dict(self.service_when)} if self.service_when else {})
 
     def of_kind(self, kind: str) -> Token:
         """The current token of that kind."""

@@ -160,7 +160,7 @@ class KeyServer:
             self.requests.append(request)
             self._came.set()
             await self.gate.wait()
-            await self._answer(request, writer)
+            await self._answer(request, reader, writer)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the client had enough
@@ -179,7 +179,7 @@ class KeyServer:
         """How it fails at that path now."""
         return self._faults.get(path)
 
-    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+    async def _answer(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         body = await self.answer_to(request)
         fault = self.fault_at(request.path) if body is not None else Fault.STATUS_404
         if fault is Fault.SLOW:
@@ -191,6 +191,8 @@ class KeyServer:
         if body is None or fault is not None:
             await misbehave(fault or Fault.STATUS_404, body or b"", writer, self.status_headers)
             return
+        if reader.at_eof():
+            return  # it waited long enough: nothing is served to nobody
         etag = '"' + hashlib.sha256(body).hexdigest()[:16] + '"'
         extra = {"ETag": etag} if self.etags else {}
         served = Served(request.path, body, request.at)
