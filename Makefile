@@ -24,7 +24,7 @@ test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript and Prometheus
 	$(BIN)/python -m pytest -m peers $(ARGS)
 
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
-	$(BIN)/python -m pytest -m keycloak $(ARGS)
+	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -84,6 +84,13 @@ class Watched:
             return False
         return ended - began < PATIENCE * 0.8
 
+    def overdue(self, states: Sequence[KeyState | None], began: float) -> bool:
+        """Whether a refresh should have come that did not: nothing failed for as long as one may take to come."""
+        rules = self.history.rules
+        due = rules.every + rules.timeout + 2 * SLACK
+        newest = states[-1].fetched if states[-1] is not None else -math.inf
+        return newest + due < began and self.healthy_since + due < began
+
 
 class Oracle:
     """Knows what was valid when."""
@@ -97,8 +104,12 @@ class Oracle:
         """The outcomes that the call may have."""
         watched = self.providers[call.token.provider]
         watched.history.read(watched.server.served, watched.keys_path)
+        states = watched.history.possible(call.began, call.ended)
+        if watched.overdue(states, call.began):
+            # What usherd should know by now is what it is judged by.
+            states = [KeyState(call.began, frozenset(watched.published), {})]
         found: set[str] = set()
-        for state in watched.history.possible(call.began, call.ended):
+        for state in states:
             found |= set(self._in(state, call, watched))
         return frozenset(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -32,9 +33,12 @@ STRANGE = replace(TOKEN, kid="never")
 class World:
     """A provider that published `first` at START, and what it does later."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, well: bool = False) -> None:
+        """Unless it is `well`, the provider fails from then on."""
         self.server = KeyServer()
-        self.watched = Watched(self.server, KeyHistory(RULES, DEADLINE), KEYS_PATH, healthy_since=START - 100)
+        self.watched = Watched(
+            self.server, KeyHistory(RULES, DEADLINE), KEYS_PATH, healthy_since=START - 100 if well else math.inf
+        )
         self.policies = [PolicyInForce(frozenset({ALWAYS}), Reload(float("-inf"), float("-inf")))]
         self.oracle = Oracle({"idp": self.watched}, self.policies)
         self.serve(START, "first")
@@ -96,7 +100,7 @@ def test_a_removed_key_ends_with_its_grace_and_a_withdrawn_one_at_once() -> None
 
 def test_a_published_key_is_found_unless_something_stands_in_the_way() -> None:
     def published_later() -> World:
-        world = World()
+        world = World(well=True)
         world.watched.published = {"second": START + 2}
         return world
 
@@ -109,6 +113,18 @@ def test_a_published_key_is_found_unless_something_stands_in_the_way() -> None:
     world = published_later()
     world.server.requests.append(Request(path=KEYS_PATH, headers={}, at=START + 7))
     assert world.acceptable(later, 8) == {"UNKNOWN_KEY"}
+
+
+def test_a_refresh_that_does_not_come_excuses_nothing() -> None:
+    world = World(well=True)
+    world.watched.published = {"first": START, "second": START + 1}
+    due = RULES.every + RULES.timeout + 2 * SLACK
+
+    assert world.acceptable(replace(TOKEN, kid="second"), due - 0.1, took=0.5) == {"UNKNOWN_KEY"}
+    assert world.acceptable(replace(TOKEN, kid="second"), due + 0.1, took=0.5) == {ALLOWED}
+    assert world.acceptable(TOKEN, 40) == {ALLOWED}
+    world.watched.healthy_since = START + 35
+    assert world.acceptable(TOKEN, 40) == {NO_KEYS}
 
 
 def test_around_a_reload_both_policies_are_right_and_after_it_the_new_one_alone() -> None:

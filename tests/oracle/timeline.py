@@ -99,9 +99,10 @@ class KeyHistory:
         served = self.served[number]
         known = served.done + SLACK
         for reload in self.reloads:
-            if reload.asked - SLACK < known and served.asked < reload.doubts(self.deadline):
-                # One of two houses has asked, and nobody can say which.
-                known = max(known, reload.doubts(self.deadline))
+            if known < reload.asked - SLACK or served.asked > reload.doubts(self.deadline):
+                continue
+            # One of two houses has asked, and nobody can say which. What either has learnt is known in the next one.
+            known = max(known, reload.done if known < reload.done else reload.doubts(self.deadline))
         return at >= known
 
 
