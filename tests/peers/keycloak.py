@@ -109,6 +109,7 @@ class Keycloak:
                     "--hostname-strict=false",
                 ),
                 *("--http-host=127.0.0.1", f"--http-port={port}", "--cache=local"),
+                start_new_session=True,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -131,7 +132,7 @@ class Keycloak:
             finally:
                 if process.returncode is None:
                     keycloak.go_on()
-                    process.terminate()
+                    keycloak._signal(signal.SIGTERM)
                 await process.wait()
 
     async def machine_token(self, client_id: str = MACHINE) -> str:
@@ -157,7 +158,11 @@ class Keycloak:
             page = await asking.get(f"{self.issuer}/protocol/openid-connect/auth", params=asked)
             form = re.search(r'action="([^"]+)"', page.text)
             assert form is not None, page.text
-            answer = await asking.post(html.unescape(form[1]), data={"username": name, "password": PASSWORD})
+            # Its cookies are for secure connections, as which browsers take those to loopback.
+            cookies = "; ".join(f"{cookie.name}={cookie.value}" for cookie in page.cookies.jar)
+            credentials = {"username": name, "password": PASSWORD}
+            answer = await asking.post(html.unescape(form[1]), data=credentials, headers={"Cookie": cookies})
+            assert answer.has_redirect_location, answer.text
             code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
             grant = {"grant_type": "authorization_code", "client_id": PERSON, "redirect_uri": REDIRECT}
             grant |= {"code": code, "code_verifier": verifier}
@@ -185,11 +190,15 @@ class Keycloak:
 
     def pause(self) -> None:
         """It stands still from now on: it takes connections, and answers nothing."""
-        self.process.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
         """It runs again."""
-        self.process.send_signal(signal.SIGCONT)
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Java is a child of the script that was started.
+        os.killpg(self.process.pid, number)
 
     async def _listens(self) -> bool:
         async with client() as asking:
