@@ -22,9 +22,14 @@ AGAIN_AFTER = 15
 
 _ONLY_AT_START = ("server.", "log", "decision_log", "traces", "metrics")
 """Keys that take effect when the server starts, but for those below."""
-_AT_ONCE = ("server.explanations", "server.health")
+_AT_ONCE = frozenset({"server.explanations", "server.health"})
 
 _log = structlog.stdlib.get_logger("usherd.app")
+
+
+def takes_a_start(key: str) -> bool:
+    """Whether a key of `config.shown` takes effect only when the server starts."""
+    return key.startswith(_ONLY_AT_START) and key not in _AT_ONCE
 
 
 class Source(NamedTuple):
@@ -115,7 +120,7 @@ class Reloads:
             return
         after = self._moving.settings
         keys = [change.key for change in await asyncio.to_thread(changes, before, after)]
-        late = [key for key in keys if key.startswith(_ONLY_AT_START) and key not in _AT_ONCE]
+        late = [key for key in keys if takes_a_start(key)]
         if late:
             _log.warning("reload_needs_restart", keys=", ".join(late))
         _log.info("reloaded", policy=after.policy.digest[:16], changed=len(keys) - len(late))

@@ -154,12 +154,6 @@ def other(key: Key) -> object:
     return {"text": "127.0.0.1:1"}.get(form) if key.path == "server.address" else None
 
 
-def late(key: str) -> bool:
-    """Whether a reload says of a key, as settings name it, that it needs a restart."""
-    at_once = getattr(reloads, "_AT_ONCE", ())
-    return key.startswith(reloads._ONLY_AT_START) and key not in at_once
-
-
 SIMPLE = [key for part in parts() if "[]" not in part.path and "NAME" not in part.path for key in part.keys]
 CHANGES = [(key, other(key)) for key in SIMPLE if other(key) is not None]
 
@@ -186,10 +180,12 @@ def test_the_reference_says_when_a_key_takes_effect(key: Key, value: object, tmp
     except ConfigError:
         changed = []  # some values need others beside them
 
-    assert {late(each.key) for each in changed} <= {key.at_start}
+    assert {reloads.takes_a_start(each.key) for each in changed} <= {key.at_start}
     assert changed or not key.at_start
 
 
 def test_a_key_below_one_that_takes_a_start_takes_one_too() -> None:
     assert all(takes_a_start(path) for path in (*ONLY_AT_START, "server.limits.deadline", "telemetry.sinks[].url"))
-    assert not any(takes_a_start(path) for path in ("servers", "insecure.plaintext_http", "cache.ttl", ""))
+    assert not any(
+        takes_a_start(path) for path in ("servers", "insecure.plaintext_http", "cache.ttl", "server.health", "")
+    )
