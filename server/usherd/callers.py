@@ -91,10 +91,9 @@ class _Wanted:
         rule = self.rule
         if shown is None:
             return not rule.wants_certificate
-        spiffe_id = shown.spiffe_id
         return all(
             (
-                not rule.spiffe or any(spiffe_matches(each, spiffe_id) for each in self._spiffe),
+                not rule.spiffe or any(spiffe_matches(each, shown.spiffe_id) for each in self._spiffe),
                 not rule.uris or any(name in rule.uris for name in shown.uris),
                 not rule.dns or any(host_matches(each, name) for each in self._dns for name in shown.dns),
                 not rule.ips or any(ip_matches(each, name) for each in self._ips for name in shown.ips),
@@ -118,12 +117,9 @@ class Callers:
         self.ask_credential = bool(self._digests)
         """Whether credentials have to be looked at."""
 
-    def by_certificate(self, shown: Certificate | None) -> CallerRule:
-        """The first caller that such a certificate is enough for. Raises CallerUnknown."""
-        for each in self._by_certificate:
-            if each.fits(shown):
-                return each.rule
-        raise CallerUnknown
+    def by_certificate(self, shown: Certificate) -> CallerRule | None:
+        """The first caller that such a certificate is enough for; None: it is nobody's."""
+        return next((each.rule for each in self._by_certificate if each.fits(shown)), None)
 
     def by_credential(self, header: str, shown: Certificate | None) -> CallerRule:
         """The caller whose credential is in an `authorization` header, if the certificate fits, too.

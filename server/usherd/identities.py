@@ -23,20 +23,20 @@ class Certificate:
     """SHA-256 of the whole certificate (DER), 64 lower-case hexadecimal digits."""
     valid_until: float
     """Seconds since the epoch."""
-    is_authority: bool = False
-    """Whether it may sign others."""
     uris: tuple[str, ...] = ()
     dns: tuple[str, ...] = ()
     ips: tuple[str, ...] = ()
     emails: tuple[str, ...] = ()
+    spiffe_id: tuple[str, ...] | None = None
+    """As `spiffe_id` gives it."""
 
-    @property
-    def spiffe_id(self) -> tuple[str, ...] | None:
-        """Trust domain and segments of the one URI, if there is just one and it is a SPIFFE ID.
 
-        An authority's is nobody's who calls (X509-SVID, section 4.1).
-        """
-        return spiffe_parts(self.uris[0]) if len(self.uris) == 1 and not self.is_authority else None
+def spiffe_id(uris: Sequence[str], *, is_authority: bool) -> tuple[str, ...] | None:
+    """Trust domain and segments of the one URI of a certificate, if there is just one and it is a SPIFFE ID.
+
+    An authority's is nobody's who calls (X509-SVID, section 4.1).
+    """
+    return spiffe_parts(uris[0]) if len(uris) == 1 and not is_authority else None
 
 
 def spiffe_parts(text: str) -> tuple[str, ...] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from usherd.identities import Certificate
+from usherd.identities import Certificate, spiffe_id
 
 
 def client_certificate(pem: bytes) -> Certificate | None:
@@ -16,14 +16,15 @@ def client_certificate(pem: bytes) -> Certificate | None:
     try:
         found = x509.load_pem_x509_certificate(pem)
         names = _names(found)
+        uris = names.get_values_for_type(x509.UniformResourceIdentifier)
         return Certificate(
             fingerprint=found.fingerprint(SHA256()).hex(),
             valid_until=found.not_valid_after_utc.timestamp(),
-            is_authority=_is_authority(found),
-            uris=tuple(names.get_values_for_type(x509.UniformResourceIdentifier)),
+            uris=tuple(uris),
             dns=tuple(names.get_values_for_type(x509.DNSName)),
             ips=tuple(map(str, names.get_values_for_type(x509.IPAddress))),
             emails=tuple(names.get_values_for_type(x509.RFC822Name)),
+            spiffe_id=spiffe_id(uris, is_authority=_is_authority(found)),
         )
     except Exception:  # the library's errors for text of strangers are an open set
         return None

@@ -89,13 +89,21 @@ class _Refused(Exception):
         self.caller = caller
 
 
+class _Known(NamedTuple):
+    """What is remembered of a certificate."""
+
+    certificate: Certificate
+    owner: CallerRule | None
+    """Whom it is enough for, without a credential."""
+
+
 class _Rules:
     """The terms, where callers are told apart."""
 
     def __init__(self, terms: Terms) -> None:
         self._callers = Callers(terms.callers)
         self._open = frozenset({HEALTH_CHECK} if terms.health_for_all else ())
-        self._certificates: Memo[bytes, Certificate] = Memo(_REMEMBERED)
+        self._certificates: Memo[bytes, _Known] = Memo(_REMEMBERED)
         # One object for each caller and method that it may use.
         self._calls = {
             (rule.name, rpc): Call(rpc, may_explain=rule.explain, caller=rule.name)
@@ -113,18 +121,20 @@ class _Rules:
         return call
 
     def _caller(self, context: Context) -> CallerRule:
-        shown = self._certificate(context) if self._callers.ask_certificate else None
+        known = self._certificate(context) if self._callers.ask_certificate else None
         if self._callers.ask_credential:
             headers = [value for key, value in context.invocation_metadata() or () if key == CREDENTIAL]
             if headers:
                 # Of several, each reader on the way may take another one.
                 if len(headers) > 1 or not isinstance(headers[0], str):
                     raise CallerUnknown
-                return self._callers.by_credential(headers[0], shown)
-        return self._callers.by_certificate(shown)
+                return self._callers.by_credential(headers[0], None if known is None else known.certificate)
+        if known is None or known.owner is None:
+            raise CallerUnknown
+        return known.owner
 
-    def _certificate(self, context: Context) -> Certificate | None:
-        """The verified certificate of the connection that the call came on; None: it came without one.
+    def _certificate(self, context: Context) -> _Known | None:
+        """The verified certificate of the connection that the call came on; None: it came without a good one.
 
         The connection is asked for each call: no name of a connection that gRPC gives is one connection's alone for
         ever. What a certificate says is remembered by the whole of it.
@@ -133,12 +143,13 @@ class _Rules:
         if b"ssl" not in found.get("transport_security_type", ()):
             return None
         for pem in found.get("x509_pem_cert", ()):
-            certificate = self._certificates.get(pem)
-            if certificate is None:
+            known = self._certificates.get(pem)
+            if known is None:
                 certificate = client_certificate(pem)
                 if certificate is None:
                     return None
-                self._certificates.put(pem, certificate)
+                known = _Known(certificate, self._callers.by_certificate(certificate))
+                self._certificates.put(pem, known)
             # It was good when the connection was made, which may have been a while ago.
-            return certificate if time.time() < certificate.valid_until else None
+            return known if time.time() < known.certificate.valid_until else None
         return None
