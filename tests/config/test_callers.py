@@ -133,3 +133,13 @@ def test_every_rpc_by_every_name_can_be_a_right(tmp_path: Path) -> None:
                 text = f"callers: [{{name: a, credential: env:NEW, rpcs: {name}/{method}}}]\n"
                 found = settings(tmp_path, ISSUER + text, environment={"NEW": CREDENTIAL})
                 assert found.callers[0].rpcs == {f"/{service}/{method}"}
+
+
+def test_the_file_of_the_page_loads(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text("utf-8")
+    text = page.partition("## Who may call")[2].partition("```yaml\n")[2].partition("```")[0]
+    for name in ("cert.pem", "key.pem", "clients.pem"):
+        (tmp_path / name).write_text("any")
+
+    found = settings(tmp_path, ISSUER + text, environment={"SCRIPT_CREDENTIAL": CREDENTIAL})
+    assert [(each.name, each.explain) for each in found.callers] == [("edge", False), ("script", True)]
