@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from usherd.calls import Call, Ended, Ending, Listener
 from usherd.domain import Question
 from usherd.errors import CallerUnknown, FaultReason
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.server import Listen, Serving
@@ -118,6 +119,29 @@ async def test_a_stream_whose_caller_may_still_have_it_goes_on(method: str, term
     assert outcome.answer
 
 
+async def test_a_stream_can_end_in_the_middle_of_its_first_answer() -> None:
+    class Telling(Readiness):
+        """Is asked right before the answer is written; what it begins happens while it is being written."""
+
+        then: Callable[[], None] | None = None
+
+        @property
+        def ready(self) -> bool:
+            if self.then is not None:
+                asyncio.get_running_loop().call_soon(self.then)
+                self.then = None
+            return True
+
+    readiness = Telling()
+    async with _world(readiness=readiness) as (admission, server, channel):
+        readiness.then = lambda: _change(admission, server, LOST["the right"][0])
+        stream = channel.unary_stream(WATCH)(b"", metadata=SHOWN, timeout=20)
+        first = await _end(stream)
+        outcome = await _end(stream) if first.code is OK else first
+
+    assert outcome.reason == "CALLER_NOT_ALLOWED"
+
+
 async def test_a_place_of_a_stream_that_was_ended_is_free_again() -> None:
     async with _world(limits=Limits(watchers=1)) as (admission, server, channel):
         await _opened(channel, WATCH)
@@ -213,7 +237,11 @@ async def test_a_stream_that_its_caller_ends_in_the_same_moment_ends_as_cancelle
         at_work.set()
         await asyncio.Event().wait()
 
-    context: Any = object()
+    class Headers:
+        async def send_initial_metadata(self, metadata: object) -> None:
+            """As a call's context does."""
+
+    context: Any = Headers()
     task = asyncio.create_task(streams.kept(serve, begin)(b"", context, begin(context)))  # type: ignore[arg-type]
     await at_work.wait()
     lost = True

@@ -51,6 +51,10 @@ class OpenStreams:
         """`serve`, which `judge_again` can end with the fault that `begin` then raises."""
 
         async def keep(received: Any, context: Context, call: Call) -> Any:
+            # Else gRPC could not end it while its first answer is being written: the headers would be sent twice.
+            await context.send_initial_metadata(())
+            # The rules may have changed meanwhile.
+            call = begin(context)
             stream = _Stream(context, begin, call)
             self._open[id(context)] = stream
             try:
