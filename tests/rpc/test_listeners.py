@@ -13,7 +13,8 @@ from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usherd.calls import Asked, Call, Ended, Ending
 from usherd.domain import Decision, Question
-from usherd.errors import Fault, FaultReason, KeysUnavailable
+from usherd.errors import CallerUnknown, Fault, FaultReason, KeysUnavailable
+from usherd.rpc.guard import Begin
 
 
 class Heard:
@@ -89,3 +90,18 @@ async def test_a_listener_hears_that_a_caller_went_away() -> None:
         await left.wait()
 
     assert heard.endings == [(f"{SERVICE}/Check", Ended.CANCELLED)]
+
+
+async def test_a_call_that_its_caller_may_not_make_is_told_by_its_method() -> None:
+    def begins(method: str) -> Begin:
+        def begin(context: object) -> Call:
+            raise CallerUnknown
+
+        return begin
+
+    heard = Heard()
+    async with running(listener=heard, begins=begins) as server, calling(server) as channel:
+        outcome = await call(channel, "Check", check_bytes())
+
+    assert outcome.code is grpc.StatusCode.UNAUTHENTICATED
+    assert heard.endings == [(f"{SERVICE}/Check", FaultReason.CALLER_UNKNOWN)]

@@ -57,7 +57,7 @@ async def test_reloading_a_large_key_set_lets_others_go_on(
             await keys.find_fresh("idp", "unknown", 30)
             await asyncio.sleep(10 * EVERY)
             watching.cancel()
-            assert lag.count > 10
+            assert lag.count > 2
             longest.append(lag.seconds)
 
     # More than 100 keys are refused, after they were read.
