@@ -120,6 +120,9 @@ MORE = (
     "token: {max_size: 64KiB, max_lifetime: 1h}\ncache: {ttl: 0s, tokens: 1}",
     "routes: {groups: {mine: [/a/*, 'GET /b/{x}']}, public: [mine], allowed: [openai_routes], admin_only: [/x]}",
     "routes: {end_user_required: true}",
+    f"users: {{routes: [/{'x' * 1100}]}}", "users: {routes: ['/{a}/{a}']}", "users: {routes: ['/{a:path}/*']}",
+    "teams: {models: [all-team-models]}", "models: [{name: all-team-models}]", "models: [{name: '*'}, {name: 'a b*'}]",
+    "model_aliases: {'a b': all-team-models}", "roles: [{name: a b, when: {x: y}, deny: {models: [all-team-models]}}]",
     "budgets: {enforce: false, global: {max: 10.5, period: 1d}}\ntelemetry: {log: json, level: debug}",
 )  # fmt: skip
 
