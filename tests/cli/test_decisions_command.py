@@ -92,7 +92,7 @@ def test_none_that_is_so_is_exit_code_1() -> None:
         (("-", "--since", "soon"), LOG, "--since: is no duration"),
         (("-", "--count", "colour"), LOG, "--count: colour is not possible here"),
     ],
-    ids=str,
+    ids=["nothing in it", "no such file", "no duration", "nothing to count by"],
 )
 def test_what_cannot_be_read_or_done_is_said(words: tuple[str, ...], typed: str, says: str) -> None:
     done = usherd("decisions", *words, typed=typed)
