@@ -17,7 +17,7 @@ _MEASURED_AGAIN = 3
 
 
 class TooSlow(AssertionError):
-    """One input held the processor for longer than `LONGEST`."""
+    """One input held the processor for too long."""
 
 
 class OtherAnswer(AssertionError):
@@ -29,6 +29,7 @@ class Judge:
     """What became of the inputs so far."""
 
     target: Target
+    longest: float = LONGEST
     executions: int = 0
     slowest: float = 0.0
     """Seconds of CPU of the slowest input, the least of several measurements."""
@@ -66,7 +67,7 @@ class Judge:
             taken = min(taken, time.process_time() - began)
         if taken > self.slowest:
             self.slowest, self.slowest_input = taken, data
-        if taken > LONGEST:
+        if taken > self.longest:
             raise TooSlow(f"{taken:.3f} s")
 
     def _keep(self, data: bytes, error: BaseException) -> None:

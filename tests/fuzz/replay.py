@@ -6,6 +6,7 @@ A process of its own, since coverage must be there before the modules are. Print
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import coverage
 
 from fuzz import target as targets
-from fuzz.judge import Judge
+from fuzz.judge import LONGEST, Judge
 
 
 def main(name: str, folder: Path) -> dict[str, Any]:
@@ -23,10 +24,15 @@ def main(name: str, folder: Path) -> dict[str, Any]:
     counter = coverage.Coverage(data_file=None, branch=True, include=files, config_file=False)
     counter.start()
     target = targets.load(name)
-    judge = Judge(target)
+    judge = Judge(target, longest=math.inf)
     for data in [*target.seeds(), *(path.read_bytes() for path in sorted((folder / "corpus").glob("*")))]:
         judge(data, again=True)
     counter.stop()
+    # Measured without being counted: the slowest input, and what once broke a promise.
+    judge.longest, judge.slowest = LONGEST, 0.0
+    for path in [folder / "slowest", *sorted((folder / "crashers").glob("*"))]:
+        if path.exists() and not path.suffix:
+            judge(path.read_bytes(), again=True)
     with tempfile.NamedTemporaryFile(suffix=".json") as report:
         counter.json_report(outfile=report.name)
         measured = json.loads(Path(report.name).read_text())
