@@ -237,10 +237,10 @@ def _fetched(form: str, body: bytes, issuer: IssuerKeys) -> KeySet:
     loader = KeySetLoader(issuer, source, http, ProviderCache(lambda: 0.0))
 
     async def twice() -> KeySet:
-        loaded = await loader.load()
-        # The same bytes are not parsed again, and a discovery document is asked for once.
-        assert await loader.load() is loaded
-        return loaded
+        key_set = (await loader.load()).key_set
+        # The same bytes are not parsed again.
+        assert (await loader.load()).key_set is key_set
+        return key_set
 
     key_set = LOOP.run_until_complete(twice())
     if form == "d":

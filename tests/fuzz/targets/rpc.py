@@ -306,6 +306,9 @@ class Call:
     def time_remaining(self) -> None:
         return None
 
+    async def send_initial_metadata(self, metadata: object) -> None:
+        pass
+
     async def write(self, data: bytes) -> None:
         self.written.append(data)
 
