@@ -107,3 +107,23 @@ def test_a_list_has_the_models_that_a_team_is_found_with_where_there_is_no_team_
 
     assert [name for name, _ in page.models] == [name for name, reason in reasons.items() if reason is Reason.ALLOWED]
     assert (page.denial is None) == bool(page.models)
+
+
+@pytest.mark.parametrize(
+    ("model", "resolved"),
+    [("default", "gpt-4o"), ("o1", "o1"), ("unlisted", "unlisted"), (None, ""), ("", ""), ("a\x00b", "")],
+)
+def test_on_a_public_route_a_gateway_is_told_which_model_is_meant(model: str | None, resolved: str) -> None:
+    world = World(policy=policy(routes=RouteRules(public=("/open",))))
+
+    verdict = world.ask(token="", route="/open", model=model).verdict
+
+    assert (verdict.reason, verdict.resolved_model) == (Reason.PUBLIC_ROUTE, resolved)
+
+
+def test_the_list_of_a_public_route_resolves_as_its_answers_do() -> None:
+    world = World(policy=policy(routes=RouteRules(public=("/open",))))
+
+    page = finished(world.authorizer.models(world.question(token="", route="/open", model=None)))
+
+    assert dict(page.models)["default"] == "gpt-4o"

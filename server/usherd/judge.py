@@ -96,7 +96,10 @@ class Judge:
         return self._permit.asked(question)
 
     def public(self, asked: Asked, *, explain: bool) -> Verdict | None:
-        """ALLOW for nobody in particular on a public route, without a look at the token; None on other routes."""
+        """ALLOW for nobody in particular on a public route, without a look at the token; None on other routes.
+
+        Whether the model is granted is not looked at either, but the gateway is told what it means.
+        """
         if not self._permit.is_public(asked):
             return None
         explanation = Explanation(checks=(CheckResult("public", CheckOutcome.PASSED),)) if explain else None
@@ -105,11 +108,17 @@ class Judge:
             ("public",),
             reason=Reason.PUBLIC_ROUTE,
             principal=Principal(kind=PrincipalKind.ANONYMOUS),
-            resolved_model="",
+            resolved_model=self._meant(asked),
             limits=None,
             depends_on=(self._policy_dependency,),
             explanation=explanation,
         )
+
+    def _meant(self, asked: Asked) -> str:
+        """The model that is asked for, after the catalogue's aliases; empty where there is none, or none to call."""
+        if not asked.models or asked.model_fault is not None:
+            return ""
+        return self.catalogue.resolve(asked.models[0], {}).name
 
     def refused(self, refusal: Refusal, check: str, token: VerifiedToken | None, *, explain: bool) -> Verdict:
         """DENY for a token that is not genuine; or for a genuine `token`, which a later check refuses."""

@@ -464,8 +464,7 @@ def _check_models(request: api.ListModelsRequest, message: api.ListModelsRespons
     for model in message.models[:2]:
         verdict = finished(FORGETFUL.authorizer.authorize(replaced_model(question, model.name))).verdict
         assert verdict.effect is Effect.ALLOW, "listed, and not allowed"
-        # On a public route no model is looked at.
-        assert verdict.reason is Reason.PUBLIC_ROUTE or verdict.resolved_model == model.resolved_model, "another model"
+        assert verdict.resolved_model == model.resolved_model, "another model"
     if message.next_page_token:
         following = api.ListModelsRequest(question=request.question, page_size=1, page_token=message.next_page_token)
         handler = _handler(f"/{NAME}/ListModels", explains)
