@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Literal
 
 from usherd.calls import Asked, Call, Ending
-from usherd.domain import Decision, Effect
+from usherd.decide import allows
+from usherd.domain import Decision
 from usherd.errors import DecisionLogUnavailable
 from usherd.telemetry.decision_record import Records
 from usherd.telemetry.line_writer import LineWriter
@@ -50,7 +51,7 @@ class DecisionLog:
 
     def decided(self, call: Call, request_id: str, asked: Callable[[], Asked], decision: Decision) -> None:
         """Puts the decision's line into the queue. Raises DecisionLogUnavailable where it must and cannot."""
-        if self._sample < 1 and decision.verdict.effect is Effect.ALLOW and random.random() >= self._sample:  # noqa: S311
+        if self._sample < 1 and allows(decision.verdict) and random.random() >= self._sample:  # noqa: S311
             return
         writer = self._writer
         trouble = self._on_full if writer.healthy else self._on_error

@@ -53,7 +53,7 @@ def _decisions(counts: Counts) -> Iterator[Sample]:
         for effect in Effect:
             for reason in Reason:
                 count = each.decisions[effect][reason]
-                expected = method in METHODS and (effect is Effect.ALLOW) == (reason in _ALLOWING)
+                expected = method in METHODS and (effect is not Effect.DENY) == (reason in _ALLOWING)
                 if expected or count:
                     yield (method, effect.name, reason.name), count
 

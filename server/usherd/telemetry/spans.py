@@ -25,7 +25,8 @@ from opentelemetry.trace import (
 )
 
 from usherd.calls import Asked, Call, Ended, Ending, Trace
-from usherd.domain import Decision, DependencyKind, Effect
+from usherd.decide import allows
+from usherd.domain import Decision, DependencyKind
 from usherd.errors import CODES, Code, FaultReason
 from usherd.telemetry.log import redacted, redacted_id, redacted_path
 
@@ -71,7 +72,7 @@ class Spans:
             _told.set(told)
         told.request_id, told.asked, told.decision = request_id, asked, decision
         told.decisions += 1
-        told.denied += decision.verdict.effect is not Effect.ALLOW
+        told.denied += not allows(decision.verdict)
 
     def ended(self, call: Call, ending: Ending, seconds: float) -> None:
         """Makes the span, if the call's is to be made."""

@@ -307,7 +307,7 @@ class Call:
         return None
 
     async def send_initial_metadata(self, metadata: object) -> None:
-        pass
+        """Streams begin with it."""
 
     async def write(self, data: bytes) -> None:
         self.written.append(data)
