@@ -168,6 +168,7 @@ def test_most_simple_keys_are_tried() -> None:
 
 
 BESIDE: dict[str, Any] = {
+    "telemetry.decision_log.stdout": {},
     "telemetry.decision_log.": {"telemetry": {"decision_log": {"file": "decisions.jsonl"}}},
     "telemetry.traces.": {"telemetry": {"traces": {"endpoint": "http://localhost:4317"}}},
     "insecure.remote_metrics": {"telemetry": {"metrics": "127.0.0.1:9464"}},
