@@ -152,7 +152,7 @@ async def test_more_work_than_there_is_room_for_is_refused_and_the_rest_is_done(
 
 
 async def test_streams_of_headers_alone_lock_nobody_out() -> None:
-    limits = Limits(concurrency=4)
+    limits = Limits(concurrency=4, streams=200)
     async with running(limits=limits) as server, calling(server) as channel, calling(server) as hostile:
         silent = [hostile.stream_unary(f"{SERVICE}/Check")() for _ in range(200)]
         await asyncio.gather(*(each.wait_for_connection() for each in silent))
