@@ -1,4 +1,5 @@
-"""Checks that every relative link, and every `make` command, in the project's Markdown leads somewhere."""
+"""Checks that every relative link, its heading included, and every `make` command in the project's Markdown leads
+somewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +9,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LINK = re.compile(r"\]\(([^)#\s]+)[^)]*\)")
+LINK = re.compile(r"\]\(([^)\s]+)[^)]*\)")
+HEADING = re.compile(r"^#+ +(.*)$", re.MULTILINE)
+FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 COMMAND = re.compile(r"^(?:\$ )?make ([a-z-]+)|`make ([a-z-]+)`", re.MULTILINE)
 TARGET = re.compile(r"^([a-z-]+):", re.MULTILINE)
 
@@ -30,9 +33,21 @@ def dead_ends(page: Path, targets: set[str]) -> list[str]:
     text = page.read_text()
     links = [each for each in LINK.findall(text) if "://" not in each and not each.startswith("mailto:")]
     commands = [first or second for first, second in COMMAND.findall(text)]
-    return [each for each in links if not (page.parent / each).exists()] + [
+    return [each for each in links if not _leads_somewhere(page, each)] + [
         f"make {each}" for each in commands if each not in targets
     ]
+
+
+def _leads_somewhere(page: Path, link: str) -> bool:
+    path, _, anchor = link.partition("#")
+    file = page.parent / path if path else page
+    return file.exists() and (not anchor or file.suffix != ".md" or anchor in anchors(file.read_text()))
+
+
+def anchors(text: str) -> set[str]:
+    """What the headings of a page are linked by, as GitHub makes it of them."""
+    headings = HEADING.findall(FENCED.sub("", text))
+    return {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
 
 
 def main() -> int:

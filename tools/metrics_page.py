@@ -15,8 +15,8 @@ HEAD = """\
 Written from `server/usherd/telemetry/metrics.py` by `tools/metrics_page.py`; change it there.
 
 `telemetry.metrics` names an address, and `/metrics` there has these in Prometheus text or, if it is asked for,
-OpenMetrics (see [operations.md](operations.md)). Beside them are prometheus-client's own of the process: `process_*`
-(CPU seconds, memory, file descriptors, start), `python_info` and `python_gc_*`.
+OpenMetrics: [operations](operations.md#metrics-and-readiness-over-http) says how. Beside them are prometheus-client's
+own of the process: `process_*` (CPU seconds, memory, file descriptors, start), `python_info` and `python_gc_*`.
 
 Each label is a closed set: nothing that a caller or a token says is ever one.
 

@@ -17,7 +17,7 @@ from oracle.watch import watching
 from tools.faults import LATE_BUT_GOOD, Fault
 from tools.key_server import DISCOVERY_PATH
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "operations" / "keys.md"
 RATE = 150
 RULES = Rules(every=10, stale_for=0, removed_grace=5, cooldown=6, timeout=5)
 IMPATIENT = replace(RULES, timeout=1)
