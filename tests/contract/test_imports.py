@@ -7,7 +7,9 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +85,31 @@ def test_a_bad_import_breaks_its_contract(house: Path, contract: str, file: str,
     assert "BROKEN" in done.stdout or "exhaustive" in done.stdout.lower(), done.stdout
 
 
-def test_every_contract_has_a_sabotage() -> None:
+def contracts() -> dict[str, dict[str, Any]]:
+    """Those of the project, by id."""
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    return {each["id"]: each for each in settings["contracts"]}
 
-    assert {each["id"] for each in settings["contracts"]} == {contract for contract, _, _ in SABOTAGES}
+
+def layers(road: Iterable[str]) -> list[set[str]]:
+    """The rooms of each layer."""
+    return [{room.strip() for room in layer.split("|")} for layer in road]
+
+
+def test_every_contract_has_a_sabotage() -> None:
+    assert set(contracts()) == {contract for contract, _, _ in SABOTAGES}
+
+
+def test_every_room_of_the_core_is_without_a_clock() -> None:
+    road = layers(contracts()["layers"]["layers"])
+    edges = next(number for number, layer in enumerate(road) if "rpc" in layer)
+
+    core = {f"usherd.{room}" for layer in road[edges + 1 :] for room in layer}
+    assert core == set(contracts()["clock"]["source_modules"])
+
+
+def test_the_page_about_the_architecture_shows_the_road_as_it_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    (shown,) = [block for block in page.split("```") if "__main__ ->" in block]
+
+    assert layers(shown.split("->")) == layers(contracts()["layers"]["layers"])
