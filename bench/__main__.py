@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bench import in_process, listening, metrics, wire
 from bench.company import company
+from bench.processes import free_port
 from bench.report import Figure, machine, text
 
 
@@ -22,7 +23,7 @@ def main() -> int:
     wanted = parser.parse_args()
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), wire.free_port()
+        folder, port = Path(name), free_port()
         print("making 1,000 tokens ...", file=sys.stderr)
         made = company(folder, port)
         if wanted.only in (None, "in-process"):

@@ -14,6 +14,7 @@ import yaml
 
 from bench import wire
 from bench.company import TOKENS, Company
+from bench.processes import cpu, free_port, process
 from bench.report import Figure
 from usherd.calls import Asked, Call, Ended
 from usherd.domain import Decision, Effect, Verdict
@@ -98,7 +99,7 @@ def _daemons(
     company: Company, folder: Path, rounds: int
 ) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
     """CPU a call without metrics and with them, in microseconds, and CPU a scrape in milliseconds."""
-    ports, page = {False: wire.free_port(), True: wire.free_port()}, wire.free_port()
+    ports, page = {False: free_port(), True: free_port()}, free_port()
     requests = company.authorize[:TOKENS]
     spent: dict[bool, list[float]] = {False: [], True: []}
     scrapes: list[float] = []
@@ -111,24 +112,24 @@ def _daemons(
                 config["telemetry"] = {"metrics": f"127.0.0.1:{page}"}
             path = folder / f"watched-{watched}.yaml"
             path.write_text(yaml.safe_dump(config))
-            processes[watched] = stack.enter_context(wire.process(["-m", "usherd", "serve", "--config", str(path)]))
+            processes[watched] = stack.enter_context(process(["-m", "usherd", "serve", "--config", str(path)]))
         for port in ports.values():
             uvloop.run(wire.first_answer(port, company.check[0]))
             uvloop.run(wire.load(port, "Authorize", requests, len(requests)))
         for _ in range(rounds):
-            cpu = {False: 0.0, True: 0.0}
+            used = {False: 0.0, True: 0.0}
             for turn in range(wire.TURNS):
                 for watched in (False, True) if turn % 2 == 0 else (True, False):
-                    before = wire.cpu(processes[watched].pid)
+                    before = cpu(processes[watched].pid)
                     start = turn * wire.CALLS % len(requests)
                     uvloop.run(wire.load(ports[watched], "Authorize", requests[start:], wire.CALLS))
-                    cpu[watched] += wire.cpu(processes[watched].pid) - before
-            for watched, seconds in cpu.items():
+                    used[watched] += cpu(processes[watched].pid) - before
+            for watched, seconds in used.items():
                 spent[watched].append(seconds / (wire.TURNS * wire.CALLS) * 1e6)
-            before = wire.cpu(processes[True].pid)
+            before = cpu(processes[True].pid)
             for _ in range(SCRAPES):
                 _scrape(page)
-            scrapes.append((wire.cpu(processes[True].pid) - before) / SCRAPES * 1e3)
+            scrapes.append((cpu(processes[True].pid) - before) / SCRAPES * 1e3)
     return tuple(spent[False]), tuple(spent[True]), tuple(scrapes)
 
 

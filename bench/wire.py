@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
@@ -17,6 +13,7 @@ import grpc.aio
 import uvloop
 
 from bench.company import TOKENS, Company
+from bench.processes import cpu, process
 from bench.report import Figure
 from usher.v1 import authorization_service_pb2 as api
 
@@ -33,15 +30,6 @@ _ids = (
     api.CheckRequest(options=api.Options(request_id=f"bench-{number:09d}")).SerializeToString() for number in count()
 )
 """Put behind a request it becomes part of it (the wire format's law of concatenation): no two bodies are the same."""
-_PROCESSORS = sorted(os.sched_getaffinity(0))
-
-
-def free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figure]:
@@ -81,29 +69,6 @@ def measure(company: Company, port: int, folder: Path, rounds: int) -> list[Figu
                 Figure(f"{title}: daemon over echo", "x", ratios, bound),
             ]
         return figures
-
-
-@contextmanager
-def process(arguments: list[str]) -> Iterator[subprocess.Popen[str]]:
-    command = [sys.executable, *arguments]
-    process = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        if len(_PROCESSORS) > 1:
-            # The servers have one processor for themselves, the load all others.
-            os.sched_setaffinity(process.pid, _PROCESSORS[:1])
-            os.sched_setaffinity(0, _PROCESSORS[1:])
-        yield process
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-
-
-def cpu(process: int) -> float:
-    """Seconds of CPU that all threads of the process have used, to the nanosecond (its clock ticks are too coarse)."""
-    tasks = Path(f"/proc/{process}/task").glob("*/schedstat")
-    return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9
 
 
 async def first_answer(port: int, request: bytes) -> bytes:
