@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from usherd.cli.dev_issuer import Signer, published
 from usherd.cli.dev_people import DIRECTORY_TEXT, config_text
 
 PATIENCE = 60
+USHERD = ("-m", "usherd")
+"""Python's arguments that run it."""
 
 
 def environment(changes: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -66,3 +69,32 @@ def server(config: Path, *, python: tuple[str, ...] = ()) -> Iterator[tuple[subp
         process.wait()
         if process.stdout is not None:
             process.stdout.close()
+
+
+@asynccontextmanager
+async def server_beside(
+    config: Path, *, program: Sequence[str] = USHERD, env: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """As `server`, beside what else the event loop does; at the end it is told to end, and killed if it does not."""
+    with (config.parent / "server.log").open("w") as log:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, *program, "serve", "--config", str(config)),
+            env=environment(env),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=log,
+        )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE):
+            address = (await process.stdout.readline()).decode().strip().rpartition(" ")[2]
+        assert address, (config.parent / "server.log").read_text()
+        yield process, address
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await process.communicate()
+        except TimeoutError:
+            process.kill()
+            await process.communicate()

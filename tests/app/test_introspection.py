@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from commands import server_beside
 from keyring import key_pair
 from tools.faults import Fault
 from tools.introspection_server import PATH, IntrospectionServer
@@ -116,25 +115,11 @@ def jwt(**changes: Any) -> str:
 @asynccontextmanager
 async def serving(folder: Path, **environment: str) -> AsyncIterator[Server]:
     """`usherd serve` with the configuration in that folder."""
-    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    with (folder / "server.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "usherd", "serve", "--config", str(folder / "usherd.yaml")),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            env=kept | ENVIRONMENT | environment,
-        )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            address = (await process.stdout.readline()).decode().strip().rpartition(" ")[2]
-        assert address, (folder / "server.log").read_text()
-        async with dial(address) as client:
-            yield Server(folder, client, process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
+    async with (
+        server_beside(folder / "usherd.yaml", env=ENVIRONMENT | environment) as (process, address),
+        dial(address) as client,
+    ):
+        yield Server(folder, client, process)
 
 
 @pytest.fixture(name="idp")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,6 +13,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from commands import USHERD, server_beside
 from oracle.judge import PolicyInForce
 from oracle.provider import Issuer
 from oracle.timeline import Reload
@@ -25,7 +25,6 @@ POLICIES = ([ALWAYS], [ALWAYS, SOMETIMES])
 DEADLINE = 5.0
 PATIENCE = 60.0
 LOOK_EVERY = 0.05
-USHERD = ("-m", "usherd")
 
 
 async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
@@ -38,9 +37,11 @@ async def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
 class Daemon:
     """An usherd that answers."""
 
-    def __init__(self, process: asyncio.subprocess.Process, folder: Path, providers: Sequence[Issuer]) -> None:
+    def __init__(
+        self, process: asyncio.subprocess.Process, address: str, folder: Path, providers: Sequence[Issuer]
+    ) -> None:
         self.process = process
-        self.address = ""
+        self.address = address
         self.providers = providers
         start = Reload(float("-inf"), float("-inf"))
         self.policies = [PolicyInForce(frozenset(POLICIES[0]), start)]
@@ -105,26 +106,5 @@ async def daemon(
 ) -> AsyncIterator[Daemon]:
     """Starts it, and ends it. `program` are Python's arguments that run it."""
     config = configure(folder, providers, POLICIES[0])
-    with (folder / "server.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *program, "serve", "--config", str(config)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=log,
-            env={name: value for name, value in os.environ.items() if not name.startswith("USHERD_")},
-        )
-    assert process.stdout is not None
-    running = Daemon(process, folder, providers)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            running.address = (await process.stdout.readline()).decode().strip().rpartition(" ")[2]
-        assert running.address, (folder / "server.log").read_text()
-        yield running
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.communicate()
+    async with server_beside(config, program=program) as (process, address):
+        yield Daemon(process, address, folder, providers)

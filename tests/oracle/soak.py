@@ -20,7 +20,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from oracle.daemon import DEADLINE, USHERD
+from commands import USHERD
+from oracle.daemon import DEADLINE
 from oracle.provider import Provider
 from oracle.timeline import Rules
 from oracle.watch import Watch, watching

@@ -10,8 +10,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from commands import USHERD
 from oracle.callers import Callers
-from oracle.daemon import ALWAYS, NEVER, SOMETIMES, USHERD, Daemon, daemon
+from oracle.daemon import ALWAYS, NEVER, SOMETIMES, Daemon, daemon
 from oracle.judge import Oracle, Token
 from oracle.provider import Issuer
 from oracle.tally import Tally

@@ -9,16 +9,14 @@ async with daemon() as running:
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from commands import server_beside
 from usherd.cli.dev_issuer import Signer
 
 ROUTE = "/v1/chat/completions"
@@ -26,7 +24,6 @@ MODEL = "gpt-4o"
 HERE = "https://here.example"
 FAR = "https://far.example"
 AUDIENCE = "api://gateway"
-PATIENCE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,29 +40,8 @@ async def daemon(folder: Path) -> AsyncIterator[Running]:
     signer = Signer.new(HERE)
     config = folder / "usherd.yaml"
     config.write_text(_config(signer))
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "usherd", "serve", "--config", str(config)),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    try:
-        async with asyncio.timeout(PATIENCE):
-            line = await process.stdout.readline()
-        target = line.decode().strip().rpartition(" ")[2]
-        assert target, (await process.stderr.read()).decode()
+    async with server_beside(config) as (_, target):
         yield Running(target, _tokens(signer))
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await process.communicate()
-        except TimeoutError:
-            process.kill()
-            await process.communicate()
 
 
 def _tokens(signer: Signer) -> dict[str, str]:
