@@ -15,7 +15,6 @@ import os
 import re
 import secrets
 import signal
-import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -27,6 +26,7 @@ import httpx
 
 from oracle.provider import AUDIENCE
 from peers.openid import BRIEF, MACHINE, REDIRECT, SECRET, client, pkce, token_of
+from tools.ports import free_port
 
 HOME = Path(__file__).resolve().parents[2] / "build" / "keycloak"
 """Where `make test-keycloak` puts it."""
@@ -96,9 +96,7 @@ class Keycloak:
     async def started(cls) -> AsyncIterator[Self]:
         """A Keycloak with its realm, that ends with the block. Its database is in its memory."""
         assert (HOME / "bin" / "kc.sh").is_file(), "make test-keycloak brings it"
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        password = secrets.token_urlsafe(16)
+        port, password = free_port(), secrets.token_urlsafe(16)
         with tempfile.TemporaryFile() as log:
             process = await asyncio.create_subprocess_exec(
                 *(

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,6 +25,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from keyring import KeyPair, encode, encode_int
 from peers.programs import build, tool
+from tools.ports import free_port
 
 HOME = Path(__file__).parent / "oidc"
 RESOURCE = "https://gateway.example"
@@ -69,9 +69,7 @@ class OpenIdProvider:
     @asynccontextmanager
     async def started(cls, folder: Path) -> AsyncIterator[Self]:
         """A provider with one key, that ends with the block."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        provider = cls(await asyncio.to_thread(installed), folder, port)
+        provider = cls(await asyncio.to_thread(installed), folder, free_port())
         try:
             await provider.rotate()
             yield provider
