@@ -9,6 +9,7 @@ CONSTRAINTS = --constraint constraints.txt
 ARGS =
 KEYCLOAK = 26.5.6
 CASES = tests/parity/cases.jsonl.xz
+PAGES = reasons defects config metrics
 
 help: ## Lists the commands.
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-24s%s\n", $$1, $$2 }'
@@ -42,18 +43,12 @@ check-contract: $(VENV)/.dev ## Checks the contract, its baseline, and the stubs
 
 check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say what the project has.
 	$(BIN)/python tests/threats_check.py
-	$(BIN)/python tools/reasons_page.py --check
-	$(BIN)/python tools/defects_page.py --check
-	$(BIN)/python tools/config_page.py --check
-	$(BIN)/python tools/metrics_page.py --check
+	for page in $(PAGES); do $(BIN)/python tools/$${page}_page.py --check || exit 1; done
 	$(BIN)/python tools/check_links.py
 
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for Go and TypeScript too), and the pages of tools/.
 	$(BIN)/python tools/generate.py $(ARGS)
-	$(BIN)/python tools/reasons_page.py
-	$(BIN)/python tools/defects_page.py
-	$(BIN)/python tools/config_page.py
-	$(BIN)/python tools/metrics_page.py
+	for page in $(PAGES); do $(BIN)/python tools/$${page}_page.py || exit 1; done
 
 soak: $(VENV)/.dev ## Watches usherd at half load for 30 minutes, among rotations, reloads and faults (ARGS="--minutes 3").
 	PYTHONPATH=tests $(BIN)/python -m oracle.soak $(ARGS)

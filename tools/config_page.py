@@ -8,8 +8,8 @@ from pathlib import Path
 from usherd.config.reference import Key, Part, parts
 from usherd.config.schema_options import value_text
 from usherd.options import OPTIONS, OptionInfo
+from written_pages import ROOT, write_or_check
 
-ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "docs" / "reference"
 CONFIGURATION = """\
 # Every key of a configuration
@@ -75,18 +75,5 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-def main() -> int:
-    """Writes the pages, or with --check compares them; 0 when they are as they should be."""
-    if "--check" not in sys.argv[1:]:
-        FOLDER.mkdir(exist_ok=True)
-        for page, text in pages().items():
-            page.write_text(text)
-        return 0
-    stale = [page for page, text in pages().items() if not page.is_file() or page.read_text() != text]
-    for page in stale:
-        print(f"{page.relative_to(ROOT)} is not what the models say: run python tools/config_page.py", file=sys.stderr)
-    return 1 if stale else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check(pages(), "the configuration's models"))

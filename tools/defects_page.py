@@ -6,12 +6,12 @@ Its source is tests/parity/defects.yaml, which a test holds to what the project 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+from written_pages import ROOT, write_or_check
+
 SOURCE = ROOT / "tests" / "parity" / "defects.yaml"
 PAGE = ROOT / "docs" / "parity.md"
 BEGIN = "<!-- written by tools/defects_page.py from tests/parity/defects.yaml -->\n"
@@ -59,19 +59,5 @@ def _linked(file: str, name: str) -> str:
     return f"[{name}](../tests/{file})"
 
 
-def main() -> int:
-    """Writes the table, or with --check compares it; 0 when it is as it should be."""
-    text = PAGE.read_text()
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page(text))
-        return 0
-    if text == page(text):
-        return 0
-    print(
-        "docs/parity.md is not what tests/parity/defects.yaml says: run python tools/defects_page.py", file=sys.stderr
-    )
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: page(PAGE.read_text())}, "tests/parity/defects.yaml"))

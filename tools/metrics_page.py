@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from usherd.telemetry.counts import HEALTH_METHODS, METHODS, OTHER
 from usherd.telemetry.metrics import METRICS
+from written_pages import ROOT, write_or_check
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "metrics.md"
+PAGE = ROOT / "docs" / "metrics.md"
 HEAD = """\
 # Metrics
 
@@ -41,16 +41,5 @@ def page() -> str:
     return "".join(lines)
 
 
-def main() -> int:
-    """Writes the page, or with --check compares it; 0 when it is as it should be."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() == page():
-        return 0
-    print("docs/metrics.md is not what the list says: run python tools/metrics_page.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: page()}, "the list of metrics"))

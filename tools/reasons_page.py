@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+from written_pages import ROOT, write_or_check
+
 PAGE = ROOT / "docs" / "reasons.md"
 ENTRY = re.compile(r"((?:  // .*\n)+)  (REASON|FAULT_REASON)_(\w+) = (\d+);")
 HEAD = """\
@@ -59,16 +60,5 @@ def entries(file: Path) -> list[tuple[str, str, str]]:
     return found
 
 
-def main() -> int:
-    """Writes the page, or with --check compares it; 0 when it is as it should be."""
-    if "--check" not in sys.argv[1:]:
-        PAGE.write_text(page())
-        return 0
-    if PAGE.read_text() == page():
-        return 0
-    print("docs/reasons.md is not what the contract says: run python tools/reasons_page.py", file=sys.stderr)
-    return 1
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(write_or_check({PAGE: page()}, "the contract"))
