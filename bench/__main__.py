@@ -10,8 +10,8 @@ from pathlib import Path
 
 from bench import in_process, listening, metrics, wire
 from bench.company import company
-from bench.processes import free_port
 from bench.report import Figure, machine, text
+from tools.ports import free_port
 
 
 def main() -> int:

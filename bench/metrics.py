@@ -14,8 +14,9 @@ import yaml
 
 from bench import wire
 from bench.company import TOKENS, Company
-from bench.processes import cpu, free_port, process
+from bench.processes import cpu, process
 from bench.report import Figure
+from tools.ports import free_port
 from usherd.calls import Asked, Call, Ended
 from usherd.domain import Decision, Effect, Verdict
 from usherd.ports import Cache

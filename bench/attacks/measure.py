@@ -16,8 +16,9 @@ import yaml
 
 from bench.attacks.catalogue import Attack
 from bench.company import company
-from bench.processes import free_port, memory, process
+from bench.processes import memory, process
 from tools.certificates import Authority
+from tools.ports import free_port
 
 RATE = 100.0
 """Calls a second of the caller who means well: few, so that the daemon has nothing to do but the attack."""

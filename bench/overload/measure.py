@@ -15,7 +15,8 @@ import yaml
 
 from bench.attacks.measure import percentile
 from bench.company import company
-from bench.processes import cpu, free_port, memory, process
+from bench.processes import cpu, memory, process
+from tools.ports import free_port
 
 PROCESSES = 2
 STEPS = (1000, 1500, 2000, 2500, 3000, 3500, 4000)
