@@ -16,11 +16,11 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
-from app.test_reload import ROUTE, Daemon
 from clients.asking import Ask, both_faces
 from commands import server, usherd
 from tools.caller_world import names, server_files
 from tools.certificates import Authority
+from tools.changing import ROUTE, Daemon
 from usher_client import CallerNotAllowed, CallerUnknown, Client
 
 OURS = Authority("ours")

@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from app.test_reload import ROUTE, Daemon, until
 from commands import environment, server, usherd
+from tools.changing import ROUTE, Daemon
+from tools.waiting import until
 from usher_client import Client
 
 

@@ -17,11 +17,12 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.test_reload import PATIENCE, ROUTE, Daemon, running, until
 from commands import usherd
 from keyring import key_pair
+from tools.changing import ROUTE, Daemon, running
 from tools.rpc_world import call, calling
 from tools.rpc_world import running as serving
+from tools.waiting import PATIENCE, until
 from tools.watched import fetched, metrics_address, scraped
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2

@@ -2,91 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from subprocess import DEVNULL, Popen, TimeoutExpired
-from typing import Any
 
 import pytest
 
-from commands import server
-from keyring import KeyPair, key_pair, key_set
-from usher_client import Client
-
-ROUTE = "/v1/chat/completions"
-PATIENCE = 20.0
-PAIR = key_pair("Ed25519", "k1")
-
-
-class Daemon:
-    """A server that runs, its files, and a client."""
-
-    process: Popen[str]
-    client: Client
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.issuer: dict[str, Any] = {
-            "name": "idp",
-            "issuer": "https://idp.example",
-            "audiences": ["gateway"],
-            "keys": {"jwks_file": "keys.json"},
-            "claims": {"teams": "groups"},
-        }
-        self.write("keys.json", key_set(PAIR))
-        self.write("directory.yaml", {"teams": [{"id": "red", "models": ["gpt-4o"]}]})
-        self.configure()
-
-    def write(self, name: str, content: Any) -> None:
-        (self.folder / name).write_text(json.dumps(content))
-
-    def configure(self, *, issuer: dict[str, Any] | None = None, **keys: Any) -> None:
-        common = {
-            "issuers": [self.issuer | (issuer or {})],
-            "teams": {"routes": [ROUTE]},
-            "directory": {"seed": "directory.yaml"},
-            "server": {"address": "127.0.0.1:0"},
-        }
-        self.write("usherd.yaml", common | keys)
-
-    def token(self, pair: KeyPair = PAIR, **claims: Any) -> str:
-        now = int(time.time())
-        valid = {"iss": "https://idp.example", "aud": "gateway", "sub": "alice", "iat": now, "exp": now + 600}
-        return pair.token(valid | {"groups": ["red"]} | claims)
-
-    def reason(self, token: str) -> str:
-        return self.client.authorize(token, ROUTE, "gpt-4o", deadline=10.0).reason
-
-    def events(self, name: str) -> list[dict[str, Any]]:
-        lines = (self.folder / "server.log").read_text().splitlines()
-        return [event for line in lines if (event := json.loads(line))["event"] == name]
-
-    def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
-        until(lambda: len(self.events(name)) >= count)
-        return self.events(name)[-1]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
-@contextmanager
-def running(folder: Path, made: Callable[[Path], Daemon] = Daemon) -> Iterator[Daemon]:
-    daemon = made(folder)
-    with server(folder / "usherd.yaml") as (process, address), Client(address) as client:
-        daemon.process, daemon.client = process, client
-        yield daemon
+from keyring import key_pair, key_set
+from tools.changing import Daemon, running
+from tools.waiting import PATIENCE, until
 
 
 def test_a_change_is_seen_by_every_question_after_it_and_no_call_fails(tmp_path: Path) -> None:

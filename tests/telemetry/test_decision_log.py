@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telemetry.test_line_writer import Stuck, _until
 from tools.rpc_world import (
     ALLOW,
     CANARY,
@@ -27,6 +26,8 @@ from tools.rpc_world import (
     decision,
     running,
 )
+from tools.stuck_file import Stuck
+from tools.waiting import until
 from usher.v1 import authorization_service_pb2 as api
 from usherd.calls import Asked, Call, Trace
 from usherd.domain import Dependency, DependencyKind, Principal, PrincipalKind, Question, Verdict
@@ -259,10 +260,10 @@ async def test_a_decision_that_cannot_be_written_down_is_not_answered(tmp_path: 
         file.broken = True
         # This one is answered: its line is in the queue, and stays there until it can be written.
         await call(channel, "Check", check_bytes())
-        _until(lambda: not log._writer.healthy)
+        until(lambda: not log._writer.healthy)
         meanwhile = [await call(channel, method, check_bytes()) for method in ("Check", "Authorize")]
         file.broken = False
-        _until(lambda: log._writer.healthy)
+        until(lambda: log._writer.healthy)
         after = await call(channel, "Check", check_bytes())
     log.close()
 
@@ -298,7 +299,7 @@ def test_while_the_file_fails_it_is_on_error_that_counts(tmp_path: Path) -> None
     log = _log(file, size=3, on_full="refuse", on_error="drop")
     file.broken = True
     _decide(log)
-    _until(lambda: not log._writer.healthy)
+    until(lambda: not log._writer.healthy)
     for _ in range(4):
         _decide(log)
     file.broken = False

@@ -9,29 +9,22 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tools.stuck_file import Stuck
+from tools.waiting import PATIENCE, until
 from usherd.telemetry import line_writer
 from usherd.telemetry.line_file import LineFile, LineFileUnusable, check_writable
 from usherd.telemetry.line_writer import LineWriter
-
-PATIENCE = 20.0
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(line_writer, "AGAIN_AFTER", 0.02)
-
-
-def _until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -41,23 +34,6 @@ def _writing(file: LineFile, size: int = 1000) -> Iterator[LineWriter]:
         yield writer
     finally:
         writer.close(PATIENCE)
-
-
-class Stuck(LineFile):
-    """A disk that a test holds up, or that fails; it takes a few bytes at a time."""
-
-    def __init__(self, path: Path, at_once: int = 1 << 20) -> None:
-        super().__init__(path)
-        self.free = threading.Event()
-        self.free.set()
-        self.broken = False
-        self.at_once = at_once
-
-    def write(self, data: bytes | memoryview) -> int:
-        assert self.free.wait(PATIENCE)
-        if self.broken:
-            raise LineFileUnusable("no space left on device")
-        return super().write(data[: self.at_once])
 
 
 def test_lines_come_in_their_order_and_all_of_them(tmp_path: Path) -> None:
@@ -92,7 +68,7 @@ def test_what_is_there_stays_and_a_line_that_somebody_left_unfinished_is_not_con
 def test_a_file_that_was_moved_or_deleted_is_made_anew(tmp_path: Path, away: str) -> None:
     with _writing(LineFile(tmp_path / "a")) as writer:
         writer.put(b"one\n")
-        _until(lambda: writer.written == 1)
+        until(lambda: writer.written == 1)
         if away == "moved":
             (tmp_path / "a").rename(tmp_path / "a.1")
         else:
@@ -108,7 +84,7 @@ def test_a_file_is_opened_anew_without_a_line_when_it_is_asked_for(tmp_path: Pat
     with _writing(LineFile(tmp_path / "a")) as writer:
         (tmp_path / "a").rename(tmp_path / "a.1")
         writer.open_anew()
-        _until((tmp_path / "a").exists)
+        until((tmp_path / "a").exists)
 
 
 def test_a_queue_is_bounded_and_what_does_not_fit_is_counted(tmp_path: Path) -> None:
@@ -123,7 +99,7 @@ def test_a_queue_is_bounded_and_what_does_not_fit_is_counted(tmp_path: Path) -> 
         time.sleep(line_writer.PACE * 3)
         assert writer.full  # what the thread has in its hands counts
         file.free.set()
-        _until(lambda: not writer.full)
+        until(lambda: not writer.full)
 
     assert (writer.written, writer.dropped) == (10, 1)
 
@@ -134,10 +110,10 @@ def test_a_disk_that_fails_loses_no_line_that_was_taken(tmp_path: Path) -> None:
         file.broken = True
         for number in range(100):
             writer.put(b"line %d\n" % number)
-        _until(lambda: not writer.healthy)
+        until(lambda: not writer.healthy)
         assert writer.written == 0
         file.broken = False
-        _until(lambda: writer.healthy)
+        until(lambda: writer.healthy)
 
     assert (tmp_path / "a").read_bytes() == b"".join(b"line %d\n" % number for number in range(100))
     assert (writer.written, writer.dropped) == (100, 0)
@@ -156,7 +132,7 @@ def test_a_line_that_was_half_written_to_a_file_that_is_moved_away_is_whole_in_t
 
         file.write = once  # type: ignore[method-assign]
         writer.put(b"one\ntwo\n")
-        _until(lambda: not writer.healthy)
+        until(lambda: not writer.healthy)
         (tmp_path / "a").rename(tmp_path / "a.1")
         del file.write  # type: ignore[attr-defined]
 
@@ -172,10 +148,10 @@ def test_trouble_is_told_in_the_log_once_and_so_is_its_end(tmp_path: Path, caplo
             writer.put(b"%d\n" % number)
         for _ in range(50):
             writer.drop()
-        _until(lambda: not writer.healthy)
+        until(lambda: not writer.healthy)
         time.sleep(0.2)
         file.broken = False
-        _until(lambda: writer.healthy)
+        until(lambda: writer.healthy)
 
     told = [(each.getMessage(), getattr(each, "dropped", None)) for each in caplog.records]
     assert sorted(told, key=str) == [
