@@ -23,9 +23,13 @@ from tools.ports import free_port
 RATE = 100.0
 """Calls a second of the caller who means well: few, so that the daemon has nothing to do but the attack."""
 DEADLINE = 2.0
+"""Seconds that such a call may take."""
 BEFORE, AFTER = 3.0, 5.0
+"""Seconds of calls without the attack."""
 _SETTLE = 1.0
+"""Seconds in which the processes get ready."""
 _WINDOW = 0.5
+"""Seconds of calls that are looked at together, to find when all is as before."""
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,11 @@ STEPS = (1000, 1500, 2000, 2500, 3000, 3500, 4000)
 """Calls a second that are offered to find the most that is served."""
 STEP_SECONDS = 3.0
 LEAST_GOODPUT = 0.6
+"""What is served of twice the most, as a share of the most."""
 MOST_SLOWER = 5.0
+"""The p99 of what is served meanwhile, over that of an unloaded daemon."""
 MOST_RECOVERY = 2.0
+"""Seconds after which it is as before."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import structlog
 from usherd.admin.serving import admin_address, administered
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import House
-from usherd.listening import check_listening, listening
+from usherd.listening import check_decision_log, listening
 from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
@@ -197,7 +197,7 @@ def check(settings: Settings) -> None:
     Raises GivenKeysUnusable, AddressUnusable, TlsUnusable, DecisionLogUnusable.
     """
     _check_addresses(settings)
-    check_listening(settings)
+    check_decision_log(settings)
     for issuer in issuers_with_keys(settings):
         if isinstance(issuer.source, GivenKeySet | PemFile):
             try:

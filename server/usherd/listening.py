@@ -61,8 +61,8 @@ async def listening(settings: Settings, counts: Counts | None = None) -> AsyncIt
         yield Listening(Listeners(listeners) if listeners else None, wants_trace, log)
 
 
-def check_listening(settings: Settings) -> None:
-    """What `listening` would refuse, as far as that can be known before. Raises DecisionLogUnusable."""
+def check_decision_log(settings: Settings) -> None:
+    """What `listening` would refuse of it, as far as that can be known before. Raises DecisionLogUnusable."""
     if settings.decision_log is not None and settings.decision_log.file is not None:
         try:
             check_writable(settings.decision_log.file)

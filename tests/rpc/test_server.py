@@ -16,12 +16,15 @@ import usherd
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from usherd.callers import RPCS
 from usherd.rpc.address import AddressUnusable, is_local
+from usherd.rpc.guard import method_of
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import channel_options, options
 from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
+from usherd.telemetry import counts
 
 OK = grpc.StatusCode.OK
 REFLECTION = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
@@ -48,6 +51,13 @@ async def test_these_methods_are_served_and_no_others() -> None:
     assert names(with_reflection=True) == METHODS | {REFLECTION}
     # What has a name that a caller's rights could have is served, and the other way round.
     assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
+
+
+def test_every_method_but_reflection_is_counted_by_its_name_and_questions_with_bugs_by_their_ids() -> None:
+    ours = {f"{counts.SERVICE}{name}" for name in counts.METHODS}
+
+    assert ours | {f"{counts.HEALTH}{name}" for name in counts.HEALTH_METHODS} == METHODS
+    assert {name for name in METHODS if marks_of(name) is not method_of} == ours
 
 
 def test_grpc_knows_every_option_by_its_name() -> None:

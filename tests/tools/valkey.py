@@ -1,6 +1,6 @@
 """A real Valkey in a process of its own, on a socket, which a test can stop, kill and start again.
 
-async with Valkey(folder) as valkey:
+async with Valkey() as valkey:
     valkey.url                unix://...
     valkey.freeze()           it hangs: connections are taken, and nothing is answered
     await valkey.kill()       it is gone, as by kill -9

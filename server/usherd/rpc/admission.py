@@ -24,7 +24,7 @@ CREDENTIAL = "authorization"
 """The metadata with a caller's credential."""
 
 _REMEMBERED = 1024
-"""Certificates of which it is known whose they are."""
+"""Certificates of which it is remembered whose they are."""
 _TOLD_EVERY = 60.0
 """Seconds between two lines of the log about the same kind of refusal."""
 
@@ -35,7 +35,7 @@ class Terms(NamedTuple):
     """On what terms calls are let in."""
 
     callers: Sequence[CallerRule] = ()
-    """None: callers are not told apart, and all are let in."""
+    """In the order in which they are tried; empty: callers are not told apart, and all are let in."""
     may_explain: bool = False
     """Whether callers that are not told apart may see explanations."""
     health_for_all: bool = True

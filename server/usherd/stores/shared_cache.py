@@ -25,7 +25,9 @@ from usherd.stores.memory_cache import Entry
 from usherd.stores.told import Tell, Told
 
 PATIENCE = 0.25
+"""Seconds that one call may take, unless told otherwise."""
 MAX_CONNECTIONS = 16
+"""Connections at a time; further calls wait for one within their patience."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 """Seconds that it is left alone for after a failure: a hanging one costs a `PATIENCE` now and then, not one a call."""
 

@@ -20,6 +20,7 @@ from opentelemetry.trace import Tracer
 QUEUE = 4096
 """Spans that may wait; beyond it the oldest are dropped."""
 BATCH = 512
+"""Spans sent together at the most."""
 PACE = 2.0
 """Seconds after which spans are sent at the latest."""
 PATIENCE = 5.0
