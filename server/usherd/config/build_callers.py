@@ -16,7 +16,7 @@ _MIN_DISTINCT = 8
 
 def credentials(
     callers: Sequence[Caller], folder: Path, environment: Mapping[str, str]
-) -> tuple[list[tuple[bytes, ...]], list[tuple[KeyPath, str]]]:
+) -> tuple[tuple[tuple[bytes, ...], ...], list[tuple[KeyPath, str]]]:
     """The digests of each caller's credentials, and what is wrong with them: places and texts."""
     found: list[tuple[bytes, ...]] = []
     problems: list[tuple[KeyPath, str]] = []
@@ -34,7 +34,7 @@ def credentials(
                 problems.append((path, f"is a credential of {owner}, too; expected each once"))
             digests.append(digest)
         found.append(tuple(digests))
-    return found, problems
+    return tuple(found), problems
 
 
 def _credential(reference: str, folder: Path, environment: Mapping[str, str]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usherd.callers import CallerRule
 from usherd.config import build, build_callers, directory, hook, rules, telemetry
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
@@ -61,11 +60,9 @@ def _settings(
     reader = Reader(file, document, environment)
     secrets = reader.all()
     check, hook_problems = _hook(file, document)
-    traces, traces_found = telemetry.traces(file, document.folder, environment)
     people, directory_problems = _directory(file, document, given)
-    problems += [document.problem(place, text) for place, text in (*found, *traces_found)]
-    callers, caller_problems = _callers(file, document, environment)
-    problems += reader.problems + hook_problems + directory_problems + caller_problems
+    problems += [document.problem(place, text) for place, text in found]
+    problems += reader.problems + hook_problems + directory_problems
     if is_shadow and file.access.shadow is not None:
         problems.append(document.problem(_SHADOW, "a shadow has no shadow of its own; expected no such key"))
     if problems:
@@ -96,9 +93,9 @@ def _settings(
         loopback_http=file.insecure.loopback_http,
         budget_period=file.budgets.together.period,
         hook=check,
-        callers=callers,
+        callers=build_callers.rules(file.callers, secrets.credentials),
         decision_log=telemetry.decision_log(file, document.folder),
-        traces=traces,
+        traces=telemetry.traces(file, secrets.trace_headers),
         metrics=None
         if file.telemetry.metrics is None
         else MetricsSettings(address=file.telemetry.metrics, remote_allowed=file.insecure.remote_metrics),
@@ -169,14 +166,6 @@ def _server(file: File, folder: Path) -> ServerSettings:
         drain=file.server.drain,
         plaintext_allowed=file.insecure.plaintext,
     )
-
-
-def _callers(
-    file: File, document: Document, environment: Mapping[str, str]
-) -> tuple[tuple[CallerRule, ...], list[Problem]]:
-    credentials, found = build_callers.credentials(file.callers, document.folder, environment)
-    problems = [document.problem(place, text) for place, text in found]
-    return build_callers.rules(file.callers, credentials), problems
 
 
 def _directory(file: File, document: Document, found: Document | None) -> tuple[DirectoryFile | None, list[Problem]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple, TypeVar
 
+from usherd.config import build_callers, telemetry
 from usherd.config.document import Document
 from usherd.config.problems import KeyPath, Problem, Unusable
 from usherd.config.scalars import check_cache_url, read_secret
 from usherd.config.schema import File
 from usherd.config.settings import SharedCacheSettings
+
+_Secret = TypeVar("_Secret")
 
 MIN_KEY = 32
 """Bytes. HS256 under less can be found by trying (RFC 7518, section 3.2), and so can what is sealed under less."""
@@ -23,6 +26,10 @@ class Secrets(NamedTuple):
     client_secrets: tuple[bytes | None, ...]
     """What each issuer is asked with; None: it is not asked."""
     shared_cache: SharedCacheSettings | None
+    credentials: tuple[tuple[bytes, ...], ...]
+    """Of each caller, as digests."""
+    trace_headers: tuple[tuple[str, str], ...]
+    """What the receiver of traces is shown."""
 
 
 class Reader:
@@ -36,7 +43,21 @@ class Reader:
 
     def all(self) -> Secrets:
         """All of them. What could not be read is missing, and among the problems."""
-        return Secrets(self._master_key(), tuple(self._client_secrets()), self._shared_cache())
+        return Secrets(
+            master_key=self._master_key(),
+            client_secrets=tuple(self._client_secrets()),
+            shared_cache=self._shared_cache(),
+            credentials=self._noted(
+                build_callers.credentials(self._file.callers, self._document.folder, self._environment)
+            ),
+            trace_headers=self._noted(telemetry.trace_headers(self._file, self._document.folder, self._environment)),
+        )
+
+    def _noted(self, read: tuple[tuple[_Secret, ...], Iterable[tuple[KeyPath, str]]]) -> tuple[_Secret, ...]:
+        secrets, problems = read
+        for path, text in problems:
+            self._wrong(path, text)
+        return secrets
 
     def _read(self, path: KeyPath, reference: str, *, least: int = 0, why: str = "") -> bytes | None:
         try:

@@ -94,25 +94,33 @@ def decision_log(file: File, folder: Path) -> DecisionLogSettings | None:
     )
 
 
-def traces(file: File, folder: Path, environment: Mapping[str, str]) -> tuple[TracesSettings | None, Found]:
-    """The settings of the traces of a file, and what is wrong with its secrets."""
+def traces(file: File, headers: tuple[tuple[str, str], ...]) -> TracesSettings | None:
+    """The settings of the traces of a file that was checked, with their headers."""
     wanted = file.telemetry.traces
     if wanted is None:
-        return None, iter(())
-    headers, found = [], []
-    for name, reference in wanted.headers.items():
-        try:
-            headers.append((name, _header_value(read_secret(reference, folder, environment))))
-        except Unusable as error:
-            found.append(((*_TRACES, "headers", name), str(error)))
-    settings = TracesSettings(
+        return None
+    return TracesSettings(
         endpoint=wanted.endpoint,
         protocol=wanted.protocol,
         sample=wanted.sample,
-        headers=tuple(headers),
+        headers=headers,
         include=frozenset(wanted.include),
     )
-    return settings, iter(found)
+
+
+def trace_headers(
+    file: File, folder: Path, environment: Mapping[str, str]
+) -> tuple[tuple[tuple[str, str], ...], list[tuple[KeyPath, str]]]:
+    """The headers for the receiver of traces, and what is wrong with them: places and texts."""
+    found: list[tuple[str, str]] = []
+    problems: list[tuple[KeyPath, str]] = []
+    wanted = file.telemetry.traces
+    for name, reference in () if wanted is None else wanted.headers.items():
+        try:
+            found.append((name, _header_value(read_secret(reference, folder, environment))))
+        except Unusable as error:
+            problems.append(((*_TRACES, "headers", name), str(error)))
+    return tuple(found), problems
 
 
 def _header_value(secret: bytes) -> str:
