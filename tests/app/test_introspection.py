@@ -162,9 +162,9 @@ async def test_an_endpoint_that_is_down_is_a_fault_of_its_own_tokens_and_soon_a_
     async with serving(tmp_path) as server:
         await idp.fail(Fault.HANG, PATH)
         slow = [await server.reason(f"{TOKEN}-{number}") for number in range(3)]
-        began = time.monotonic()
+        before = len(idp.asked)
         quick = [await server.reason(f"{TOKEN}-{number}") for number in range(3)]
-        took = time.monotonic() - began
+        asked = len(idp.asked) - before
         meanwhile = await server.reason(jwt())
         await idp.fail(None, PATH)
         idp.issue(TOKEN, **claims())
@@ -173,8 +173,9 @@ async def test_an_endpoint_that_is_down_is_a_fault_of_its_own_tokens_and_soon_a_
         await server.wait_for("introspection_works_again")
 
     assert slow + quick == [FaultReason.INTROSPECTION_UNAVAILABLE.name] * 6
-    # A dead endpoint takes a second each time it is asked.
-    assert took < 1.0
+    # On a slow machine its first pause may be over meanwhile: then one question tries it again.
+    assert before == 3
+    assert asked <= 1
     assert meanwhile == "ALLOWED"
     assert (failed["issuer"], failed["cause"]) == ("asked", "timeout")
 

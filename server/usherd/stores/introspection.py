@@ -24,7 +24,7 @@ MAX_AT_ONCE = 32
 MAX_ASKED = 256
 """Tokens of one issuer that are asked about at a time, those that wait their turn among them."""
 MAX_WAITING = 1024
-"""Callers of one issuer that wait at a time."""
+"""Questions about tokens of one issuer that wait at a time."""
 TOLERATED = 2
 """Failures in a row after which the next one makes an endpoint be left alone."""
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
