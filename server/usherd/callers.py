@@ -11,8 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from usherd.errors import CallerUnknown
-from usherd.identities import (
+from usherd.certificate_names import (
     Certificate,
     email_matches,
     email_pattern,
@@ -23,6 +22,7 @@ from usherd.identities import (
     spiffe_matches,
     spiffe_pattern,
 )
+from usherd.errors import CallerUnknown
 
 RPCS = {
     "usher.v1.AuthorizationService": ("Authorize", "BatchCheck", "Check", "ListModels"),
@@ -51,15 +51,15 @@ class CallerRule:
 
     name: str
     spiffe: tuple[str, ...] = ()
-    """SPIFFE IDs, with segments that may be `*` (`identities.spiffe_pattern`)."""
+    """SPIFFE IDs, with segments that may be `*` (`certificate_names.spiffe_pattern`)."""
     uris: tuple[str, ...] = ()
     """Compared whole."""
     dns: tuple[str, ...] = ()
-    """Host names, of which the first label may be `*` (`identities.host_pattern`)."""
+    """Host names, of which the first label may be `*` (`certificate_names.host_pattern`)."""
     ips: tuple[str, ...] = ()
     """Addresses or networks."""
     emails: tuple[str, ...] = ()
-    """Addresses, of which the local part may be `*` (`identities.email_pattern`)."""
+    """Addresses, of which the local part may be `*` (`certificate_names.email_pattern`)."""
     fingerprints: frozenset[str] = frozenset()
     """As in `Certificate`."""
     credentials: tuple[bytes, ...] = field(default=(), repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from usherd.identities import Certificate, spiffe_id
+from usherd.certificate_names import Certificate, spiffe_id
 
 
 def client_certificate(pem: bytes) -> Certificate | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from usherd import identities
+from usherd import certificate_names
 from usherd.callers import OWN, RPCS, rpc_entries, rpc_names
 from usherd.config.problems import Unusable, did_you_mean, one_of, quoted
 
 
 def check_spiffe(value: str) -> None:
     """A pattern of SPIFFE IDs. Raises Unusable."""
-    if identities.spiffe_pattern(value) is None:
+    if certificate_names.spiffe_pattern(value) is None:
         raise Unusable(
             f"{quoted(value)} is no SPIFFE ID; expected spiffe://domain/path, the domain in lower case, with * for a"
             " whole segment of the path; at its end for all that follow"
@@ -20,19 +20,19 @@ def check_spiffe(value: str) -> None:
 
 def check_host(value: str) -> None:
     """A host name. Raises Unusable."""
-    if identities.host_pattern(value) is None:
+    if certificate_names.host_pattern(value) is None:
         raise Unusable(f"{quoted(value)} is no host name; expected one as gateway.example.com or *.example.com")
 
 
 def check_email(value: str) -> None:
     """An e-mail address. Raises Unusable."""
-    if identities.email_pattern(value) is None:
+    if certificate_names.email_pattern(value) is None:
         raise Unusable(f"{quoted(value)} is no address; expected one as gateway@example.com or *@example.com")
 
 
 def check_network(value: str) -> None:
     """An IP address or network. Raises Unusable."""
-    if identities.network(value) is None:
+    if certificate_names.network(value) is None:
         raise Unusable(f"{quoted(value)} is no address; expected one as 10.0.0.7, or a network as 10.0.0.0/24")
 
 

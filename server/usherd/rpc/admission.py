@@ -15,8 +15,8 @@ from usherd.authenticate.client_certificate import client_certificate
 from usherd.bounded import Memo
 from usherd.callers import HEALTH_CHECK, CallerRule, Callers
 from usherd.calls import Call
+from usherd.certificate_names import Certificate
 from usherd.errors import CallerNotAllowed, CallerUnknown
-from usherd.identities import Certificate
 from usherd.rpc.guard import Begin, Context
 from usherd.rpc.server import all_alike
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usherd import identities
+from usherd import certificate_names
 from usherd.callers import CallerRule, Callers, credential_digest
 from usherd.errors import CallerUnknown
 
@@ -21,9 +21,9 @@ IDS = st.builds(
 
 
 def _fits(pattern: str, found: str) -> bool:
-    parts = identities.spiffe_pattern(pattern)
+    parts = certificate_names.spiffe_pattern(pattern)
     assert parts is not None
-    return identities.spiffe_matches(parts, identities.spiffe_parts(found))
+    return certificate_names.spiffe_matches(parts, certificate_names.spiffe_parts(found))
 
 
 @given(IDS, IDS)
@@ -56,17 +56,17 @@ def test_an_id_with_anything_behind_it_is_another_id_or_none(one: str, more: str
 @given(st.text(max_size=40))
 def test_any_text_is_an_id_in_its_one_form_or_none(text: str) -> None:
     for each in (text, f"spiffe://{text}"):
-        parts = identities.spiffe_parts(each)
+        parts = certificate_names.spiffe_parts(each)
         assert parts is None or f"spiffe://{'/'.join(parts)}" == each
 
 
 def test_an_id_is_at_most_2048_bytes_long_and_its_domain_255() -> None:
     longest = "spiffe://mesh/" + "a" * (2048 - len("spiffe://mesh/"))
 
-    assert identities.spiffe_parts(longest) is not None
-    assert identities.spiffe_parts(longest + "a") is None
-    assert identities.spiffe_parts("spiffe://" + "a" * 255) is not None
-    assert identities.spiffe_parts("spiffe://" + "a" * 256) is None
+    assert certificate_names.spiffe_parts(longest) is not None
+    assert certificate_names.spiffe_parts(longest + "a") is None
+    assert certificate_names.spiffe_parts("spiffe://" + "a" * 255) is not None
+    assert certificate_names.spiffe_parts("spiffe://" + "a" * 256) is None
 
 
 CREDENTIALS = [f"{number:032}" for number in range(5)]
