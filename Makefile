@@ -53,9 +53,6 @@ generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for G
 soak: $(VENV)/.dev ## Watches usherd at half load for 30 minutes, among rotations, reloads and faults (ARGS="--minutes 3").
 	PYTHONPATH=tests $(BIN)/python -m oracle.soak $(ARGS)
 
-fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as it is told to (ARGS=--help).
-	PYTHONPATH=tests $(BIN)/python -m tools.fault_proxy $(ARGS)
-
 mutants: $(VENV)/.mutants ## Counts the changes of the code that no test notices (ARGS=permit for one room of it).
 	$(BIN)/python tools/mutants.py $(ARGS)
 
@@ -70,6 +67,9 @@ attacks: $(VENV)/.dev ## Attacks a daemon of its own over loopback, and measures
 
 overload: $(VENV)/.dev ## Offers a daemon of its own twice what it can do, and measures who is served.
 	$(BIN)/python -m bench.overload $(ARGS)
+
+fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as it is told to (ARGS=--help).
+	PYTHONPATH=tests $(BIN)/python -m tools.fault_proxy $(ARGS)
 
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
@@ -111,4 +111,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate mutants fuzz soak fault-proxy bench attacks overload clean
+.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate soak mutants fuzz bench attacks overload fault-proxy clean
