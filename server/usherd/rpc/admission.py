@@ -19,6 +19,7 @@ from usherd.certificate_names import Certificate
 from usherd.errors import CallerNotAllowed, CallerUnknown
 from usherd.rpc.guard import Begin, Context
 from usherd.rpc.server import all_alike
+from usherd.seldom import Seldom
 
 CREDENTIAL = "authorization"
 """The metadata with a caller's credential."""
@@ -48,7 +49,7 @@ class Admission:
     def __init__(self, terms: Terms) -> None:
         self._rules: _Rules | None = None
         self._may_explain = False
-        self._told: dict[tuple[str, str], float] = {}
+        self._seldom = Seldom(time.monotonic, _TOLD_EVERY)
         self.change(terms)
 
     def change(self, terms: Terms) -> None:
@@ -77,9 +78,7 @@ class Admission:
 
     def _tell(self, event: str, method: str, caller: str) -> None:
         # Methods and names are few; what a stranger sends is not in the line.
-        now, kind = time.monotonic(), (method, caller)
-        if now - self._told.get(kind, -_TOLD_EVERY) >= _TOLD_EVERY:
-            self._told[kind] = now
+        if self._seldom.is_due((method, caller)):
             _log.warning(event, extra={"method": method, "caller": caller})
 
 

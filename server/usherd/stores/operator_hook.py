@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Mapping
 
 from usherd.ports import Stopwatch
+from usherd.seldom import Seldom
 
 TOLD_EVERY = 60.0
 """Seconds between two complaints about a slow check, at least."""
@@ -38,7 +39,7 @@ class OperatorHook:
         self._timeout = timeout
         self._stopwatch = stopwatch
         self._on_slow = on_slow
-        self._told_at: float | None = None
+        self._seldom = Seldom(stopwatch, TOLD_EVERY)
 
     async def __call__(self, claims: Mapping[str, object]) -> bool:
         """Whether the check answers true, and nothing else. Raises whatever it raises, TimeoutError, HookExited."""
@@ -57,6 +58,5 @@ class OperatorHook:
 
     def _tell_if_slow(self, began: float) -> None:
         now = self._stopwatch()
-        if now - began > self._timeout and (self._told_at is None or now - self._told_at >= TOLD_EVERY):
-            self._told_at = now
+        if now - began > self._timeout and self._seldom.is_due():
             self._on_slow(now - began)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 
+from usherd.seldom import Seldom
 from usherd.telemetry.line_file import LineFile, LineFileUnusable
 
 PACE = 0.05
@@ -34,7 +35,9 @@ class LineWriter:
         self._lines_of_batch = 0
         self._wake, self._closing = threading.Event(), threading.Event()
         self._anew = False
-        self._told_failure = self._told_drop = -TOLD_EVERY
+        # One for each thread.
+        self._failures_told = Seldom(time.monotonic, TOLD_EVERY)
+        self._drops_told = Seldom(time.monotonic, TOLD_EVERY)
         self._dropped_told = 0
         self.healthy = True
         """Whether the last attempt to write succeeded."""
@@ -60,9 +63,7 @@ class LineWriter:
     def drop(self) -> None:
         """Counts a line that was not taken, and says so in the log at most once a minute."""
         self.dropped += 1
-        now = time.monotonic()
-        if now - self._told_drop >= TOLD_EVERY:
-            self._told_drop = now
+        if self._drops_told.is_due():
             self._tell_drops()
 
     def open_anew(self) -> None:
@@ -107,7 +108,7 @@ class LineWriter:
             return False
         if not self.healthy:
             self.healthy = True
-            self._told_failure = -TOLD_EVERY
+            self._failures_told.forget()
             _log.warning("decision_log_recovered", extra={"dropped": self.dropped})
         return True
 
@@ -133,9 +134,7 @@ class LineWriter:
 
     def _failed(self, why: str) -> None:
         self.healthy = False
-        now = time.monotonic()
-        if now - self._told_failure >= TOLD_EVERY:
-            self._told_failure = now
+        if self._failures_told.is_due():
             _log.error("decision_log_failed", extra={"why": why, "waiting": len(self._waiting) + self._lines_of_batch})
 
     def _tell_drops(self) -> None:

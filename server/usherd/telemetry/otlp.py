@@ -17,6 +17,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import Tracer
 
+from usherd.seldom import Seldom
+
 QUEUE = 4096
 """Spans that may wait; beyond it the oldest are dropped."""
 BATCH = 512
@@ -85,7 +87,7 @@ class _Telling(SpanExporter):
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
-        self._told = -TOLD_EVERY
+        self._seldom = Seldom(time.monotonic, TOLD_EVERY)
         self.lost = 0
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -95,9 +97,7 @@ class _Telling(SpanExporter):
             result, why = SpanExportResult.FAILURE, type(error).__name__
         if result is not SpanExportResult.SUCCESS:
             self.lost += len(spans)
-            now = time.monotonic()
-            if now - self._told >= TOLD_EVERY:
-                self._told = now
+            if self._seldom.is_due():
                 _log.warning("spans_lost", extra={"spans": self.lost, "why": why})
         return result
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from usherd.domain import Decision
 from usherd.ports import Stopwatch
+from usherd.seldom import Seldom
 from usherd.shadow import Difference, Tally
 
 EXAMPLE_EVERY = 60.0
@@ -28,17 +29,14 @@ class ShadowLog:
         self._life = life
         self._log = log
         self._stopwatch = stopwatch
-        self._told: dict[Difference, float] = {}
+        self._seldom = Seldom(stopwatch, EXAMPLE_EVERY)
         self._summed_at = stopwatch()
         self._total = 0
 
     def example(self, decision: Decision, difference: Difference) -> None:
         """Tells of one difference, unless one of its kind was told a moment ago."""
-        now = self._stopwatch()
-        if now - self._told.get(difference, -EXAMPLE_EVERY) < EXAMPLE_EVERY:
-            return
-        self._told[difference] = now
-        self._log("shadow_difference", decision_id=decision.decision_id, **_words(difference))
+        if self._seldom.is_due(difference):
+            self._log("shadow_difference", decision_id=decision.decision_id, **_words(difference))
 
     def tick(self, tally: Callable[[], Tally]) -> None:
         """Writes a summary when it is time, and something was asked since the last."""
