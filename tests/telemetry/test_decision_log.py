@@ -294,6 +294,27 @@ def test_a_full_queue_drops_or_refuses_as_it_was_told(tmp_path: Path) -> None:
         assert (log.dropped, log.refused) == ((1, 0) if on_full == "drop" else (0, 1))
 
 
+def test_a_queue_that_fills_up_between_two_looks_at_it_drops_nothing_that_was_to_be_refused(tmp_path: Path) -> None:
+    class Flickering(LineWriter):
+        """Its thread takes a batch, which is counted twice for a moment, just after the first look."""
+
+        looks = 0
+
+        @property
+        def full(self) -> bool:
+            self.looks += 1
+            return self.looks > 1
+
+    writer = Flickering(LineFile(tmp_path / "a"), 1000)
+    log = DecisionLog(Records(Fields()), writer, sample=1.0, on_full="refuse", on_error="refuse")
+    _decide(log)
+    with pytest.raises(DecisionLogUnavailable):
+        _decide(log)
+    log.close()
+
+    assert (log.written, log.dropped, log.refused) == (1, 0, 1)
+
+
 def test_while_the_file_fails_it_is_on_error_that_counts(tmp_path: Path) -> None:
     file = Stuck(tmp_path / "a")
     log = _log(file, size=3, on_full="refuse", on_error="drop")

@@ -54,11 +54,13 @@ class DecisionLog:
         if self._sample < 1 and allows(decision.verdict) and random.random() >= self._sample:  # noqa: S311
             return
         writer = self._writer
-        trouble = self._on_full if writer.healthy else self._on_error
-        if (writer.full or not writer.healthy) and trouble == "refuse":
+        # Each is looked at once: the thread that writes may change it from one look to the next.
+        healthy, full = writer.healthy, writer.full
+        trouble = self._on_full if healthy else self._on_error
+        if (full or not healthy) and trouble == "refuse":
             self.refused += 1
             raise DecisionLogUnavailable
-        if writer.full:
+        if full:
             writer.drop()
         else:
             writer.put(self._records.line(call, request_id, asked, decision))
