@@ -8,6 +8,7 @@ import string
 from collections.abc import Iterator
 from itertools import product
 
+import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as read_text
 
@@ -52,6 +53,42 @@ async def written(counts: Counts, now: State | None = None, accept: str = "") ->
 
     body, _ = await MetricsPage("1.2.3", counts, lambda: now).write(accept, rest)
     return body.decode()
+
+
+PLAIN, OPEN = "text/plain; version=0.0.4; charset=utf-8", "application/openmetrics-text; version=1.0.0; charset=utf-8"
+PROMETHEUS = (
+    "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+    "application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;q=0.4,text/plain;version=0.0.4;q=0.3"
+)
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ("", PLAIN),
+        ("*/*", PLAIN),
+        ("text/plain;version=0.0.4", PLAIN),
+        (PROMETHEUS, OPEN),
+        ("application/openmetrics-text", OPEN),
+        ("text/html , application/openmetrics-text ; q=0.5", OPEN),
+        ("application/openmetrics-text;version=0.0.1", PLAIN),
+        ("application/openmetrics-text;version=words", PLAIN),
+        ("application/openmetrics-text;version=1.0.0.canary", PLAIN),
+        ("application/openmetrics-text;version=2.0.0;version=1.0.0", PLAIN),
+        ("text/plain;version=words", PLAIN),
+        ("text/plain;version=1.0.0;escaping=\xff", PLAIN),
+        (";,;=,;version=", PLAIN),
+    ],
+)
+async def test_whatever_is_accepted_there_is_a_page_and_its_type_is_in_our_words(accept: str, form: str) -> None:
+    async def rest() -> None:
+        return None
+
+    body, content_type = await MetricsPage("1.2.3", Counts(), lambda: None).write(accept, rest)
+
+    assert content_type.startswith(form)
+    assert "canary" not in content_type
+    assert body.endswith(b"# EOF\n") == (form == OPEN)
 
 
 async def samples(counts: Counts, now: State | None = None) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:

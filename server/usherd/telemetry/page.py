@@ -15,6 +15,7 @@ from usherd.telemetry.counts import Counts
 from usherd.telemetry.state import State
 
 _END = b"# EOF\n"
+_OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
 class MetricsPage:
@@ -34,7 +35,7 @@ class MetricsPage:
 
         `rest` is called after each family: a scrape must not hold up calls.
         """
-        encode, content_type = choose_encoder(accept)
+        encode, content_type = choose_encoder(_OPENMETRICS if _wants_openmetrics(accept) else "")
         parts: list[bytes] = []
         for family in self.families():
             parts.append(encode(_One(family)).removesuffix(_END))
@@ -53,6 +54,19 @@ class MetricsPage:
             yield from families.of_state(self._counts, state)
             yield from families.of_refreshes(self._counts, state)
         yield from self._process.collect()
+
+
+def _wants_openmetrics(accept: str) -> bool:
+    """Whether the version that is written is among what is accepted.
+
+    The library is asked in our words: of a stranger's it would repeat some, and fail at others.
+    """
+    for each in accept.split(","):
+        name, *parameters = (part.strip() for part in each.split(";"))
+        versions = [part for part in parameters if part.startswith("version=")]
+        if name == "application/openmetrics-text" and versions in ([], ["version=1.0.0"]):
+            return True
+    return False
 
 
 class _One(Collector):
