@@ -147,17 +147,63 @@ async def test_a_reader_who_does_not_read_is_not_waited_for() -> None:
         writer.transport.abort()
 
 
-async def test_connections_beyond_the_bound_are_closed_at_once_and_have_room_later() -> None:
+async def test_whoever_says_nothing_keeps_nobody_out_who_asks() -> None:
     async with running(connections=2, patience=30.0) as port:
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        for _, writer in silent:
+            writer.write(b"GET /page HTTP/1.1\r\nhost: a\r\n")
+        await asyncio.sleep(0.1)
+        answer = await get(port)
+        ended = await asyncio.wait_for(_end(silent[0][0]), 10)
+        silent[1][1].write(b"\r\n")
+        other = await asyncio.wait_for(silent[1][0].read(), 10)
+        for _, writer in silent:
+            writer.close()
+
+    assert status(answer) == 200
+    # Of those who were silent it was the first.
+    assert ended == b""
+    assert status(other) == 200
+
+
+async def test_a_crowd_that_comes_at_once_and_says_nothing_is_bounded_and_holds_nothing_up() -> None:
+    async with running(connections=4, patience=30.0) as port:
+        crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(40)]
+        answer = await get(port)
+        await asyncio.sleep(0.1)
+        left = [reader for reader, _ in crowd if not reader.at_eof() and reader.exception() is None]
+        for _, writer in crowd:
+            writer.close()
+
+    assert status(answer) == 200
+    assert len(left) <= 4
+
+
+async def test_connections_beyond_the_bound_are_closed_at_once_where_all_have_asked_and_have_room_later() -> None:
+    go_on = asyncio.Event()
+
+    async def waiting(accept: str) -> Page:
+        await go_on.wait()
+        return text_page(200, "at last")
+
+    async with serving(PAGES | {"/waiting": waiting}, "127.0.0.1", 0, connections=2, patience=30.0) as port:
+        held = [asyncio.create_task(get(port, "/waiting")) for _ in range(2)]
         await asyncio.sleep(0.1)
         refused = await get(port)
-        for _, writer in held:
-            writer.close()
+        go_on.set()
+        served = [await each for each in held]
         answer = await eventually(port)
 
     assert refused == b""
+    assert [status(each) for each in served] == [200, 200]
     assert status(answer) == 200
+
+
+async def _end(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 async def test_whoever_is_connected_does_not_hold_up_the_end() -> None:

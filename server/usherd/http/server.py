@@ -18,7 +18,8 @@ import h11
 MAX_HEAD = 8192
 """Bytes of a request's line and headers."""
 MAX_CONNECTIONS = 32
-"""Connections at a time; further ones are closed at once."""
+"""Connections at a time. A further one takes the place of the one that has been silent for longest; where all have sent
+their requests, it is closed at once."""
 PATIENCE = 5.0
 """Seconds from the first byte of a request to the last of its answer."""
 _CHUNK = 4096
@@ -72,14 +73,31 @@ class _Exchanges:
         self._room = connections
         self._patience = patience
         self._open: set[asyncio.Task[None]] = set()
+        self._silent: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
+        """Those of them whose request has not come yet, in the order in which they came."""
 
     def accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if len(self._open) >= self._room:
+        if len(self._open) >= self._room and not self._make_room():
             writer.transport.abort()
             return
         task = asyncio.create_task(self._serve(reader, writer), name="http exchange")
         self._open.add(task)
-        task.add_done_callback(self._open.discard)
+        self._silent[task] = writer.transport
+        task.add_done_callback(self._forget)
+
+    def _make_room(self) -> bool:
+        # Else whoever holds all places and says nothing would keep the probes of the process out, which ends it.
+        for task, transport in self._silent.items():
+            # A task that has not begun would not do that itself.
+            transport.abort()
+            task.cancel()
+            self._forget(task)
+            return True
+        return False
+
+    def _forget(self, task: asyncio.Task[None]) -> None:
+        self._open.discard(task)
+        self._silent.pop(task, None)
 
     async def end(self) -> None:
         """Ends what is left."""
@@ -110,6 +128,7 @@ class _Exchanges:
             request = await _request(connection, reader)
             if request is None:
                 return
+            self._has_spoken()
             page = await self._answer(request)
         except h11.RemoteProtocolError as error:
             page = text_page(error.error_status_hint, "not a request that is understood")
@@ -127,6 +146,10 @@ class _Exchanges:
             answer += connection.send(h11.Data(data=page.body)) or b""
         writer.write(answer)
         await writer.drain()
+
+    def _has_spoken(self) -> None:
+        if (task := asyncio.current_task()) is not None:
+            self._silent.pop(task, None)
 
     async def _answer(self, request: h11.Request) -> Page:
         write = self._pages.get(request.target.partition(b"?")[0].decode("latin-1"))
