@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum
 from typing import NamedTuple, Protocol
 
@@ -47,6 +47,8 @@ class Ended(Enum):
     ANSWERED = "answered"
     CANCELLED = "cancelled"
     """Its caller went away, or the server did, before there was an answer."""
+    NOT_FOUND = "not_found"
+    """It asked about something that is not here: of the health service alone, whose protocol says so."""
 
 
 Ending = FaultReason | Ended
@@ -72,6 +74,9 @@ class Listeners:
     def __init__(self, listeners: Sequence[Listener]) -> None:
         self._listeners = tuple(listeners)
 
+    def __iter__(self) -> Iterator[Listener]:
+        return iter(self._listeners)
+
     def decided(self, call: Call, request_id: str, asked: Callable[[], Asked], decision: Decision) -> None:
         """As `Listener.decided`."""
         for each in self._listeners:
@@ -81,3 +86,13 @@ class Listeners:
         """As `Listener.ended`."""
         for each in self._listeners:
             each.ended(call, ending, seconds)
+
+
+def one_by_one(listener: Listener | None) -> Sequence[Listener]:
+    """Each of those that listen, in order.
+
+    What has many parts is told whole to one before the next hears of it: that hears of nothing then that is held back.
+    """
+    if listener is None:
+        return ()
+    return tuple(listener) if isinstance(listener, Listeners) else (listener,)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -11,9 +12,10 @@ import pytest
 from tools.rpc_world import CANARY, SERVICE, Answers, call, calling, check_bytes, running
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-from usherd.calls import Asked, Call, Ended, Ending
+from usherd.calls import Asked, Call, Ended, Ending, Listeners
 from usherd.domain import Decision, Question
-from usherd.errors import CallerUnknown, Fault, FaultReason, KeysUnavailable
+from usherd.errors import CallerUnknown, DecisionLogUnavailable, Fault, FaultReason, KeysUnavailable
+from usherd.rpc import health
 from usherd.rpc.guard import Begin
 
 
@@ -61,6 +63,54 @@ async def test_a_listener_hears_each_decision_of_a_batch_and_no_fault() -> None:
         await call(channel, "BatchCheck", api.BatchCheckRequest(token=CANARY, items=items).SerializeToString())
 
     assert [asked.model for _, _, asked, _ in heard.decisions] == ["a", "c"]
+
+
+async def test_of_a_batch_that_is_held_back_nobody_else_hears() -> None:
+    """A decision log that has no room for the last of three lines holds all back: none of them was sent."""
+
+    class Full(Heard):
+        def decided(self, *told: Any) -> None:
+            self.refusing = DecisionLogUnavailable() if len(self.decisions) == 2 else None
+            super().decided(*told)
+
+    items = [
+        api.BatchCheckRequest.Item(id=model, question=question_pb2.Question(route="/r", model=model))
+        for model in ("a", "b", "c")
+    ]
+    full, heard = Full(), Heard()
+    async with running(listener=Listeners([full, heard])) as server, calling(server) as channel:
+        outcome = await call(
+            channel, "BatchCheck", api.BatchCheckRequest(token=CANARY, items=items).SerializeToString()
+        )
+
+    assert (outcome.code, outcome.reason) == (grpc.StatusCode.UNAVAILABLE, "DECISION_LOG_UNAVAILABLE")
+    assert len(full.decisions) == 2
+    assert heard.decisions == []
+    assert heard.endings == [(f"{SERVICE}/BatchCheck", FaultReason.DECISION_LOG_UNAVAILABLE)]
+
+
+async def test_a_denial_that_a_page_of_another_revision_does_not_get_is_not_told() -> None:
+    heard, answers = Heard(), Answers(names=("a", "b"))
+    async with running(answers, listener=heard) as server, calling(server) as channel:
+        request = api.ListModelsRequest(question=question_pb2.Question(token=CANARY, route="/r"), page_size=1)
+        first = await call(channel, "ListModels", request.SerializeToString())
+        request.page_token = api.ListModelsResponse.FromString(first.answer).next_page_token
+        answers.revision, answers.denied = "store:8", True
+        outcome = await call(channel, "ListModels", request.SerializeToString())
+
+    assert outcome.reason == "PAGE_INVALID"
+    assert heard.decisions == []
+
+
+async def test_a_health_check_of_a_service_that_there_is_not_is_no_answer() -> None:
+    heard = Heard()
+    async with running(listener=heard) as server, calling(server) as channel:
+        with pytest.raises(grpc.aio.AioRpcError):
+            await channel.unary_unary(f"/{health.NAME}/Check")(b"\x0a\x01x", timeout=10)
+        await channel.unary_unary(f"/{health.NAME}/Check")(b"", timeout=10)
+
+    name = f"/{health.NAME}/Check"
+    assert heard.endings == [(name, Ended.NOT_FOUND), (name, Ended.ANSWERED)]
 
 
 async def test_an_answer_that_must_be_heard_and_is_not_does_not_leave() -> None:

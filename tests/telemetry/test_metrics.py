@@ -112,6 +112,7 @@ async def test_calls_and_decisions_are_counted_by_method_and_how_they_ended() ->
     counts.decided(call, "", lambda: ASKED, decision(Reason.TEAM_BLOCKED))
     for ending in (Ended.ANSWERED, Ended.ANSWERED, Ended.CANCELLED, FaultReason.KEYS_UNAVAILABLE):
         counts.ended(call, ending, 0.003)
+    counts.ended(Call("/grpc.health.v1.Health/Check"), Ended.NOT_FOUND, 0.003)
 
     found = await samples(counts)
     method = {"method": "Check"}
@@ -120,11 +121,13 @@ async def test_calls_and_decisions_are_counted_by_method_and_how_they_ended() ->
     assert found[key("usherd_calls_total", **method, code="OK", reason="ANSWERED")] == 2
     assert found[key("usherd_calls_total", **method, code="CANCELLED", reason="CANCELLED")] == 1
     assert found[key("usherd_calls_total", **method, code="UNAVAILABLE", reason="KEYS_UNAVAILABLE")] == 1
+    assert found[key("usherd_calls_total", method="Health/Check", code="NOT_FOUND", reason="NOT_FOUND")] == 1
+    assert found[key("usherd_calls_total", method="Health/Check", code="CANCELLED", reason="CANCELLED")] == 0
     assert found[key("usherd_call_duration_seconds_count", **method)] == 4
     assert found[key("usherd_call_duration_seconds_bucket", **method, le="0.0025")] == 0
     assert found[key("usherd_call_duration_seconds_bucket", **method, le="0.005")] == 4
     assert sum(value for (name, _), value in found.items() if name == "usherd_decisions_total") == 2
-    assert sum(value for (name, _), value in found.items() if name == "usherd_calls_total") == 4
+    assert sum(value for (name, _), value in found.items() if name == "usherd_calls_total") == 5
 
 
 async def test_an_effect_that_does_not_go_with_its_reason_is_shown_as_it_was() -> None:
@@ -191,6 +194,7 @@ async def test_ten_thousand_made_up_values_make_no_series() -> None:
     for ending in (*Ended, *FaultReason):
         # What methods that nobody knows end with is shown once it has happened: a closed set, too.
         counts.ended(Call("unknown"), ending, 0.0)
+        counts.ended(Call(f"{SERVICE}Check"), ending, 0.0)
     before = set(await samples(counts, state()))
     chance = random.Random(4)
     reasons, endings = list(Reason), _endings()
@@ -205,7 +209,7 @@ async def test_ten_thousand_made_up_values_make_no_series() -> None:
 
     after = await samples(counts, state())
     assert set(after) == before
-    assert sum(value for (name, _), value in after.items() if name == "usherd_calls_total") == 10_000 + _KINDS
+    assert sum(value for (name, _), value in after.items() if name == "usherd_calls_total") == 10_000 + 2 * _KINDS
 
 
 _KINDS = len(Ended) + len(FaultReason)

@@ -50,6 +50,7 @@ class Answers:
     fault: BaseException | None = None
     names: tuple[str, ...] = ()
     revision: str = "store:7"
+    denied: bool = False
     asked: list[Question] = field(default_factory=list)
     told: list[dict[str, object]] = field(default_factory=list)
 
@@ -73,7 +74,7 @@ class Answers:
             raise self.fault
         texts = (question.token, question.route, question.method, question.model or "", *question.fallback_models)
         texts += (question.team_id or "", question.team_alias or "", question.end_user_id, question.organization_id)
-        broken = any("\x00" in text for text in texts)
+        broken = self.denied or any("\x00" in text for text in texts)
         return decision(DENY if broken else ALLOW, number=len(self.asked))
 
     async def authorize_many(

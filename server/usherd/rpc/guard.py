@@ -80,6 +80,8 @@ def guarded(
             ending = Ended.CANCELLED
             raise
         except grpc.aio.AbortError:
+            # Nobody but the health service ends a call by itself.
+            ending = Ended.NOT_FOUND
             raise
         except Fault as fault:
             if (bug := bug_behind(fault)) is not None:

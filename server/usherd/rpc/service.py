@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
-from usherd.calls import Asked, Call, Listener
+from usherd.calls import Asked, Call, Listener, one_by_one
 from usherd.domain import Decision, Question
 from usherd.errors import ExplanationNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
@@ -113,11 +113,13 @@ class AuthorizationService:
             ),
         )
         turn = Turn(time.monotonic)
-        for question, result in zip(questions, results, strict=True):
-            await turn.maybe_yield()
-            if isinstance(result, Decision):
-                self._tell(call, wishes, question, result)
-            elif (bug := bug_behind(result)) is not None:
+        for listener in one_by_one(self._listener):
+            for question, result in zip(questions, results, strict=True):
+                await turn.maybe_yield()
+                if isinstance(result, Decision):
+                    _tell(listener, call, wishes, question, result)
+        for result in results:
+            if not isinstance(result, Decision) and (bug := bug_behind(result)) is not None:
                 trace_id = "" if call.trace is None else call.trace.trace_id
                 report_bug(bug, method=call.method, request_id=wishes.request_id, trace_id=trace_id)
         return answers.batch_response(ids, results)
@@ -134,10 +136,10 @@ class AuthorizationService:
                 question, after=after, limit=size, at_least=wishes.at_least, patience=seconds * _PATIENCE
             ),
         )
-        if page.denial is not None:
-            self._tell(call, wishes, question, page.denial)
         if revision and page.revision != revision:
             raise InvalidRequest(FaultReason.PAGE_INVALID)
+        if page.denial is not None and self._listener is not None:
+            _tell(self._listener, call, wishes, question, page.denial)
         following = self._pages.token(question, page.revision, page.last)
         return answers.models_response(page.models, following, page.denial, page.revision)
 
@@ -148,13 +150,9 @@ class AuthorizationService:
                 question, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
             ),
         )
-        self._tell(call, wishes, question, decision)
-        return decision
-
-    def _tell(self, call: Call, wishes: Wishes, question: Question, decision: Decision) -> None:
         if self._listener is not None:
-            asked = Asked(question.route, question.method, question.model)
-            self._listener.decided(call, wishes.request_id, lambda: asked, decision)
+            _tell(self._listener, call, wishes, question, decision)
+        return decision
 
     async def _inside(self, weight: int, work: Callable[[], Awaitable[Result]]) -> Result:
         await self._gate.enter(weight)
@@ -162,6 +160,11 @@ class AuthorizationService:
             return await work()
         finally:
             self._gate.leave(weight)
+
+
+def _tell(listener: Listener, call: Call, wishes: Wishes, question: Question, decision: Decision) -> None:
+    asked = Asked(question.route, question.method, question.model)
+    listener.decided(call, wishes.request_id, lambda: asked, decision)
 
 
 def _allowed(wishes: Wishes, call: Call) -> Wishes:

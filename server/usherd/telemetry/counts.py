@@ -36,7 +36,7 @@ OK = "ok"
 class MethodCounts:
     """What happened to the calls of one method."""
 
-    __slots__ = ("answered", "cancelled", "decisions", "durations", "faults")
+    __slots__ = ("answered", "cancelled", "decisions", "durations", "faults", "not_found")
 
     def __init__(self) -> None:
         # Lists, by number: an enum's hash is a function in Python, and would cost more than all the rest.
@@ -45,6 +45,7 @@ class MethodCounts:
         self.faults = [0] * (max(FaultReason) + 1)
         self.answered = 0
         self.cancelled = 0
+        self.not_found = 0
         self.durations = Histogram(CALL_BOUNDS)
 
 
@@ -85,7 +86,10 @@ class Counts:
         if ending is _ANSWERED:
             counts.answered += 1
         elif isinstance(ending, Ended):
-            counts.cancelled += 1
+            if ending is Ended.NOT_FOUND:
+                counts.not_found += 1
+            else:
+                counts.cancelled += 1
         else:
             counts.faults[ending] += 1
 

@@ -137,7 +137,7 @@ class Spans:
 def _code(ending: Ending) -> str:
     if isinstance(ending, FaultReason):
         return CODES[ending].name
-    return "OK" if ending is Ended.ANSWERED else "CANCELLED"
+    return "OK" if ending is Ended.ANSWERED else ending.name
 
 
 def _parent(trace: Trace | None) -> Context:
