@@ -12,6 +12,9 @@ _NOTHING = "expected at least one value, or no such key"
 
 def check(file: File) -> Found:
     """Everything that is wrong with the callers of a file, but for their credentials."""
+    if "callers" in file.model_fields_set:
+        why = "without callers everybody is let in; expected at least one, or no such key where that is meant"
+        yield from filled(("callers",), file.callers, why)
     yield from twice(("callers",), [caller.name for caller in file.callers], "name", "the name")
     for index, caller in enumerate(file.callers):
         path: KeyPath = ("callers", index)
