@@ -193,6 +193,19 @@ async def test_a_receiver_that_fails_changes_no_answer_and_is_told_of_once(
     assert "secret-header" not in str([vars(each) for each in caplog.records])
 
 
+async def test_a_receiver_that_is_elsewhere_now_is_not_followed_and_its_spans_are_told_as_lost(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with sink("http/protobuf") as found, sink("http/protobuf") as other:
+        found.moved_to = f"{other.endpoint}/v1/traces"
+        async with _traced(found) as channel:
+            await call(channel, "Check", check_bytes())
+
+    assert len(found.requests) == 1
+    assert other.headers == []
+    assert [each.getMessage() for each in caplog.records] == ["spans_lost"]
+
+
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
 async def test_a_receiver_that_is_not_there_keeps_nobody_waiting(
     protocol: str, monkeypatch: pytest.MonkeyPatch

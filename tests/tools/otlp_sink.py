@@ -29,6 +29,8 @@ class Sink:
     paths: list[str] = field(default_factory=list)
     broken: bool = False
     """Whether it answers with an error."""
+    moved_to: str = ""
+    """Where it says that it is now, if that is another place. Over HTTP."""
 
     def take(self, data: bytes, headers: dict[str, str], path: str) -> None:
         self.requests.append(ExportTraceServiceRequest.FromString(data))
@@ -70,7 +72,9 @@ async def _http() -> AsyncIterator[Sink]:
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers["content-length"]))
             found.take(data, {name.lower(): value for name, value in self.headers.items()}, self.path)
-            self.send_response(400 if found.broken else 200)
+            self.send_response(307 if found.moved_to else 400 if found.broken else 200)
+            if found.moved_to:
+                self.send_header("location", found.moved_to)
             self.send_header("content-type", "application/x-protobuf")
             self.end_headers()
 

@@ -114,8 +114,20 @@ def _exporter(endpoint: str, protocol: str, headers: dict[str, str]) -> SpanExpo
 
         plain = urlsplit(endpoint).scheme == "http"
         return Grpc(endpoint=endpoint, insecure=plain, headers=tuple(headers.items()), timeout=PATIENCE)
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
-
     if urlsplit(endpoint).path in ("", "/"):
         endpoint = endpoint.rstrip("/") + _PATH
-    return Http(endpoint=endpoint, headers=headers, timeout=PATIENCE)
+    return _http_exporter(endpoint, headers)
+
+
+def _http_exporter(endpoint: str, headers: dict[str, str]) -> SpanExporter:
+    import requests
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter as Http
+
+    def refuse_redirect(response: requests.Response, *others: object, **more: object) -> None:
+        # The library would follow it, with our headers, or take it for good: that depends on its version.
+        if 300 <= response.status_code < 400:
+            raise requests.TooManyRedirects
+
+    session = requests.Session()
+    session.hooks["response"].append(refuse_redirect)
+    return Http(endpoint=endpoint, headers=headers, timeout=PATIENCE, session=session)
