@@ -25,6 +25,7 @@ from tools.canaries import (
     CLAIMS,
     METADATA,
     REQUEST_ID,
+    SECRETS,
     ask_in_every_way,
     broken_keys,
     canaries,
@@ -56,6 +57,8 @@ SINKS: dict[str, Callable[[Ended], str]] = {
 
 NAMED = {
     "decision log": {ASKED["route"], ASKED["model"], CLAIMS["department"]},
+    # It is the receiver's own.
+    "spans": {SECRETS["receiver"][:24]},
 }
 """What the configuration (`canaries.config`) asks for by name: it must be there, and in no other place."""
 
@@ -68,9 +71,11 @@ REACHED: dict[str, tuple[str, ...]] = {
         '"decision"',
         REQUEST_ID,
         CALLER,
+        "introspection_failed",
+        "shared_cache_failed",
         "Fatal Python error",
     ),
-    "decision log": ("ALLOWED", "SIGNATURE_INVALID", "TEAM_NOT_ALLOWED", REQUEST_ID, CALLER),
+    "decision log": ("ALLOWED", "SIGNATURE_INVALID", "TEAM_NOT_ALLOWED", "TOKEN_INACTIVE", REQUEST_ID, CALLER),
     "metrics": ("usherd_decisions_total", "TEAM_NOT_ALLOWED", "usherd_decision_log_written_total"),
     "spans": ("usherd.decision_id", "UNAVAILABLE", "INTERNAL", REQUEST_ID, CALLER),
 }

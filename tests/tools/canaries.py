@@ -22,6 +22,7 @@ from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 
 ISSUER, BROKEN, FAR = "https://here.example", "https://broken.example", "https://far.example"
+ASKED_ABOUT = "https://asked.example"
 PAIR = key_pair("RSA", "canary-kid")
 REQUEST_ID = "request-7d1f"
 """No canary: lines are found by it."""
@@ -39,6 +40,12 @@ CREDENTIAL, OTHER_CREDENTIAL = "canary-credential-6c2e" * 2, "canary-stolen-3d9b
 CALLER = "gateway-one"
 """No canary: it says who asked."""
 KEY_SET = "canary-keyset-0b5d"
+OPAQUE = {mode: f"canary-opaque-{mode}-" + "7c0d" * 12 for mode in ("active", "broken", "inactive", "refused")}
+"""Tokens that their issuer is asked about, by what it answers."""
+SECRETS = {
+    name: f"canary-{name}-e3b8-" + "0123456789abcdef" * 2 for name in ("client", "cache", "cache-password", "receiver")
+}
+"""Of files and addresses, by whose they are."""
 EXCEPTION = "canary-exception-91c4"
 
 HOOK = f'''
@@ -105,6 +112,7 @@ def tokens(pair: KeyPair = PAIR) -> dict[str, str]:
         "two": f"{good} {good}",
         "wrong types": pair.token(claims(groups={"canary-group-91": ["canary-member-17"]}, email=7)),
         **{mode: pair.token(claims(mode=mode)) for mode in MODES},
+        **{f"opaque {mode}": token for mode, token in OPAQUE.items()},
     }
 
 
@@ -116,6 +124,8 @@ def canaries(asked: Mapping[str, str]) -> dict[str, str]:
     found |= {"credential": CREDENTIAL[:22], "other credential": OTHER_CREDENTIAL[:18]}
     found |= {"key set": KEY_SET, "exception": EXCEPTION, "audience": "canary-audience", "kid": "canary-unknown-kid"}
     found |= {"issuer": "canary-issuer.example", "group": "canary-group-91", "member": "canary-member-17"}
+    found |= {f"secret of {name}": text[:24] for name, text in SECRETS.items()}
+    found |= {f"opaque {name}": text[:24] for name, text in OPAQUE.items()}
     for name, token in asked.items():
         for place, part in enumerate(token.removeprefix("Bearer ").split(".")[1:3]):
             found[f"token {name} part {place}"] = part[:40]
@@ -126,10 +136,15 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
     """The file of a daemon that tells all it can. Of the questions route and model, of the claims one are asked for."""
     (folder / "canary_hook.py").write_text(HOOK)
     (folder / "credential").write_text(CREDENTIAL)
+    for name, text in SECRETS.items():
+        (folder / f"{name}.secret").write_text(text)
+    (folder / "cache.address").write_text(f"redis://usherd:{SECRETS['cache-password']}@127.0.0.1:1/0")
+    introspection = {"client_id": "usherd", "client_secret": "file:client.secret", "opaque": ["canary-opaque-"]}
     issuers: list[dict[str, Any]] = [
         {"name": "here", "issuer": ISSUER, "keys": {"jwks": key_set(PAIR)}, "answer_claims": ["department", "name"]},
         {"name": "broken", "issuer": BROKEN, "keys": {"jwks_url": keys_at}},
         {"name": "far", "issuer": FAR, "keys": {"jwks_url": "https://127.0.0.1:1/jwks"}},
+        {"name": "asked", "issuer": ASKED_ABOUT, "keys": {"introspection": {"url": keys_at, **introspection}}},
     ]
     words = {"teams": "groups", "user": "user", "organization": "org", "end_user": "end_user", "email": "email"}
     role = {"name": "caller", "issuer": "here", "when": {"roles": "Caller"}, "for": ["user", "service"]}
@@ -138,6 +153,10 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
         "roles": [{**role, "grants": {"routes": ["openai_routes"], "models": ["gpt-4o"]}}],
         "models": [{"name": "gpt-4o"}],
         "callers": [{"name": CALLER, "credential": "file:credential", "rpcs": ["AuthorizationService/*"]}],
+        "cache": {
+            "identity_provider": "file:cache.address",
+            "identity_provider_key": "file:cache.secret",
+        },
         "hooks": {"validate": "canary_hook:check", "timeout": "100ms"},
         "insecure": {"loopback_http": True},
         "server": {"address": "127.0.0.1:0"},
@@ -146,7 +165,12 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
             "level": "debug",
             "metrics": "127.0.0.1:0",
             "decision_log": {"file": "decisions.jsonl", "include": ["route", "model"], "claims": ["department"]},
-            "traces": {"endpoint": sink.endpoint, "protocol": "http/protobuf", "sample": 1},
+            "traces": {
+                "endpoint": sink.endpoint,
+                "protocol": "http/protobuf",
+                "sample": 1,
+                "headers": {"x-receiver-key": "file:receiver.secret"},
+            },
         },
     }
     path = folder / "usherd.yaml"
@@ -156,7 +180,7 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
 
 @contextlib.asynccontextmanager
 async def broken_keys() -> AsyncIterator[str]:
-    """Where a key set would be, if it were one."""
+    """Where a key set would be, if it were one. It is asked about opaque tokens, too."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -164,6 +188,15 @@ async def broken_keys() -> AsyncIterator[str]:
             self.send_header("content-type", "application/json")
             self.end_headers()
             self.wfile.write(b'{"keys": [{"kty": "%s"}, "%s"' % ((KEY_SET.encode(),) * 2))
+
+        def do_POST(self) -> None:
+            asked = self.rfile.read(int(self.headers["content-length"])).decode()
+            mode = next((mode for mode, token in OPAQUE.items() if token in asked), "")
+            self.send_response(401 if mode == "refused" else 200)
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            answer = json.dumps({"active": mode != "inactive", **claims(iss=ASKED_ABOUT)})
+            self.wfile.write(answer[: -1 if mode == "broken" else None].encode())
 
         def log_message(self, *arguments: object) -> None:
             pass
