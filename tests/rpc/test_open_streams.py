@@ -18,6 +18,7 @@ from usherd.calls import Call, Ended, Ending, Listener
 from usherd.domain import Question
 from usherd.errors import CallerUnknown, FaultReason
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.guard import Begin, Context
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.open_streams import OpenStreams
@@ -117,6 +118,29 @@ async def test_a_stream_whose_caller_may_still_have_it_goes_on(method: str, term
 
     assert outcome.code is OK
     assert outcome.answer
+
+
+async def test_a_stream_that_cannot_be_judged_ends_and_so_do_those_after_it() -> None:
+    admission = Admission(Terms([rule(credential=CREDENTIAL)]))
+    broken: list[bool] = []
+
+    def begins(method: str) -> Begin:
+        begin = admission.begins(method)
+
+        def bug_first(context: Context) -> Call:
+            if broken and broken.pop():
+                raise ZeroDivisionError
+            return begin(context)
+
+        return bug_first
+
+    async with running(begins=begins) as server, calling(server) as channel:
+        first, second = await _opened(channel, WATCH), await _opened(channel, WATCH)
+        broken.append(True)
+        _change(admission, server, LOST["the caller"][0])
+        outcomes = [await _end(first), await _end(second)]
+
+    assert [outcome.reason for outcome in outcomes] == ["INTERNAL", "CALLER_UNKNOWN"]
 
 
 async def test_a_stream_can_end_in_the_middle_of_its_first_answer() -> None:

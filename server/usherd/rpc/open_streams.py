@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 from usherd.calls import Call
-from usherd.errors import Fault
+from usherd.errors import Fault, InternalFault
 from usherd.rpc.guard import Begin, Context, Serve
 
 
@@ -27,9 +27,17 @@ class _Stream:
         try:
             self.call = self._begin(self._context)
         except Fault as fault:
-            if self.fault is None and self._task is not None:
-                self.fault = fault
-                self._task.cancel()
+            self._end(fault)
+        except Exception as bug:
+            # Others are still to be judged, and who cannot be judged has no right. The guard reports the cause.
+            unknown = InternalFault()
+            unknown.__cause__ = bug
+            self._end(unknown)
+
+    def _end(self, fault: Fault) -> None:
+        if self.fault is None and self._task is not None:
+            self.fault = fault
+            self._task.cancel()
 
     def ended_by(self) -> Fault | None:
         """Why the cancellation came that has just come; None: it was, or was also, somebody else's."""
