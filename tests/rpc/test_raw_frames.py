@@ -211,7 +211,9 @@ async def test_whatever_deadline_a_caller_names_the_servers_own_holds(timeout: s
 async def test_a_caller_who_does_not_read_holds_up_nobody_else() -> None:
     packed = block(headers())
     unread = b"".join(whole(each, packed, check_bytes()) for each in range(1, 101, 2))
-    async with running() as server, calling(server) as channel, AsyncExitStack() as stack:
+    # Their calls come all at once, and have to find room.
+    limits = Limits(backlog=2000)
+    async with running(limits=limits) as server, calling(server) as channel, AsyncExitStack() as stack:
         for _ in range(20):
             opening = PREFACE + settings(INITIAL_WINDOW_SIZE=0) + unread
             await stack.enter_async_context(_connected(server, opening))
@@ -237,6 +239,15 @@ async def test_calls_beyond_the_streams_of_a_connection_wait_with_their_client_a
     assert [each.code for each in outcomes] == [OK] * 60
     # A stream ends on the wire a moment before its handler does.
     assert most <= 20
+
+
+async def test_a_connection_may_use_all_its_streams_at_once() -> None:
+    """With the limits that are in force unless others are given."""
+    async with running() as server, calling(server) as channel:
+        await channel.channel_ready()
+        for _ in range(5):
+            outcomes = await asyncio.gather(*(call(channel, "Check", check_bytes()) for _ in range(Limits().streams)))
+            assert {each.code for each in outcomes} == {OK}
 
 
 async def test_of_calls_beyond_the_backlog_some_are_refused_and_the_others_answered() -> None:

@@ -143,8 +143,8 @@ class ServerLimits(Section):
     concurrency: Concurrency = Field(default=1024, description="Questions in work at a time.")
     streams: Streams = Field(default=100, description="Calls at a time on one connection; clients hold back the rest.")
     backlog: Backlog = Field(
-        default=1000,
-        description="Calls that may wait to be taken up, of all connections; from a third of it on some are refused.",
+        default=128,
+        description="Calls that may wait to be taken up, of all connections; further ones are refused.",
     )
     connections: Connections = Field(default=2000, description="Connections at a time, each a file descriptor.")
     connection_age: ConnectionAge = Field(

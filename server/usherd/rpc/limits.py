@@ -31,9 +31,9 @@ class Limits:
     """Living streams of the health service."""
     streams: int = 100
     """Calls at a time on one connection; clients are told, and hold back the rest."""
-    backlog: int = 1000
-    """Calls that may wait in gRPC's core to be taken up, over all connections. From a third of it on some are refused,
-    more the longer the queue is; beyond it all are."""
+    backlog: int = 128
+    """Calls that may wait in gRPC's core to be taken up, over all connections; further ones are refused. More than
+    `streams`: one connection alone is never refused."""
     connections: int = 2000
     """Connections at a time, those that have not greeted included."""
     connection_age: float = 600.0

@@ -33,11 +33,9 @@ def options(limits: Limits) -> tuple[Option, ...]:
         # It would count a stream until Python is done with it, a moment longer than the client does, and refuse calls
         # of clients that keep to the number above. Whoever resets streams at once meets the bounds below.
         Option("grpc.http.overload_protection", 0, "calls of those who keep to the rules are not refused"),
-        # Between the two, a call is refused the likelier the more of them wait. It is refused before Python sees it:
-        # most of a call's cost is to bring it there and back.
-        Option(
-            "grpc.server.max_pending_requests", max(1, limits.backlog // 3), "what waits is not too late when served"
-        ),
+        # One number: between two, calls would be refused at random. What Python refuses costs nearly as much as what it
+        # serves; only what the core refuses makes room.
+        Option("grpc.server.max_pending_requests", limits.backlog, "what waits is not too late when served"),
         Option("grpc.server.max_pending_requests_hard_limit", limits.backlog, "what waits takes memory"),
         Option("grpc.compression_enabled_algorithms_bitset", 1, "identity only: no decompression bombs"),
         Option("grpc.so_reuseport", 0, "a second process must not get a share of the questions"),
