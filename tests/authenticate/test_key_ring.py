@@ -330,6 +330,34 @@ def test_what_a_newer_set_withdraws_does_not_come_back_from_an_older_one() -> No
         assert (ring.find("a", 21), ring.find("b", 21)) == (A, None)
 
 
+def test_what_was_withdrawn_before_the_newer_set_does_not_come_back() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B], 0)
+    # The newer set is silent about the key that the other one withdrew.
+    one, other = start.loaded([A], 10, frozenset({"b"})), start.loaded([A], 20)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert (ring.find("a", 21), ring.find("b", 21)) == (A, None)
+        assert ring.withdraws("b", 20 + 72 * HOUR - 1)
+        assert not ring.withdraws("b", 20 + 72 * HOUR)
+
+
+def test_what_sets_without_usable_keys_withdrew_one_after_the_other_is_gone() -> None:
+    start = KeyRing(rules=RULES).loaded([A, B, C], 0)
+    one = start.loaded([], 10, frozenset({"a"})).loaded([], 20, frozenset({"b"}))
+
+    for ring in (one.with_news_of(start), start.with_news_of(one)):
+        assert (ring.find("a", 21), ring.find("b", 21), ring.find("c", 21)) == (None, None, C)
+
+
+def test_a_key_that_either_has_seen_after_its_withdrawal_keeps_its_grace() -> None:
+    start = KeyRing(rules=RULES).loaded([A], 0, frozenset({"b"}))
+    one, other = start.loaded([A, B], 10).loaded([A], 20), start.loaded([A], 20)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert ring.find("b", 21) is B
+        assert not ring.withdraws("b", 21)
+
+
 def test_what_a_newer_set_publishes_again_is_no_longer_withdrawn() -> None:
     start = KeyRing(rules=RULES).loaded([A, B], 0)
     one, other = start.loaded([], 10, frozenset({"b"})), start.loaded([A, B], 20)

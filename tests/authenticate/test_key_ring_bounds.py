@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import NamedTuple
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from usherd.authenticate.key_ring import KeyRing, RingRules
 from usherd.domain import VerificationKey
@@ -80,3 +84,40 @@ def test_a_set_has_published_the_keys_that_it_gave_unless_told_otherwise() -> No
     assert ring.loaded([A], 0).find(None, 1) is A
     assert ring.loaded([A, key("a")], 0).find(None, 1) is None
     assert ring.loaded([A, key("a")], 0, published=1).find(None, 1) is A
+
+
+class Fetched(NamedTuple):
+    """A set that was fetched: its usable keys and the ids that it withdraws, and whose fetch it was."""
+
+    keys: frozenset[str]
+    withdrawn: frozenset[str]
+    seconds_later: float
+    by_one: bool
+    by_other: bool
+
+
+IDS = st.frozensets(st.sampled_from("abc"))
+FETCHES = st.lists(
+    st.builds(Fetched, IDS, IDS, st.sampled_from([1.0, HOUR, GRACE - 1]), st.booleans(), st.booleans()), max_size=7
+)
+
+
+@given(FETCHES)
+def test_two_rings_know_together_what_one_that_saw_every_set_knows(fetches: list[Fetched]) -> None:
+    one = other = all_seeing = KeyRing(rules=RULES)
+    now = 0.0
+    for each in fetches:
+        now += each.seconds_later
+        keys, withdrawn = [key(kid) for kid in sorted(each.keys)], each.withdrawn - each.keys
+        if each.by_one:
+            one = one.loaded(keys, now, withdrawn)
+        if each.by_other:
+            other = other.loaded(keys, now, withdrawn)
+        if each.by_one or each.by_other:
+            all_seeing = all_seeing.loaded(keys, now, withdrawn)
+
+    for ring in (one.with_news_of(other), other.with_news_of(one)):
+        assert ring.fetched_at == all_seeing.fetched_at
+        assert ids(ring, now) == ids(all_seeing, now)
+        # A withdrawal may be remembered for longer: which set was the first to be silent about it, neither ring tells.
+        assert all(ring.withdraws(kid, now) for kid in "abc" if all_seeing.withdraws(kid, now))

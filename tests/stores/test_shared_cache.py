@@ -27,7 +27,7 @@ from usherd.stores.key_sources import Discovery, IssuerKeys
 from usherd.stores.memory_cache import Entry
 from usherd.stores.provider_cache import ProviderCaches, provider_caches
 from usherd.stores.provider_http import provider_http
-from usherd.stores.refreshed_keys import KeyEvent
+from usherd.stores.refreshed_keys import KeyEvent, RefreshedKeys
 from usherd.stores.shared_cache import SharedCache, shared_cache
 
 SECRET = b"what replicas share, of 32 bytes"
@@ -330,6 +330,14 @@ async def test_one_with_a_password_is_opened_with_it(clock: Hands, stopwatch: Ha
 # Keys
 
 
+async def refreshed(keys: KeySets) -> None:
+    """Returns when the only key set is refreshed once more, as it is of its own accord."""
+    (part,) = keys._parts["idp"]
+    assert isinstance(part, RefreshedKeys)
+    assert part._tasks is not None
+    await part._refresh(part._tasks)
+
+
 async def test_a_replica_takes_keys_that_another_fetched_a_moment_ago(replicas: Replicas, server: KeyServer) -> None:
     server.describe()
     server.publish(A.jwk())
@@ -446,6 +454,64 @@ async def test_nobody_begins_with_keys_that_were_taken_back(replicas: Replicas, 
 
     with pytest.raises(KeysUnavailable):
         other.find("idp", "a")
+
+
+@pytest.mark.parametrize("back", [400.0, 700.0, 1e6])
+@pytest.mark.parametrize("down", [False, True])
+async def test_a_clock_that_was_set_back_makes_no_keys_count_longer(
+    replicas: Replicas, server: KeyServer, back: float, *, down: bool
+) -> None:
+    server.publish(A.jwk(), B.jwk())
+    keys = await replicas.keys(issuer_keys(server.keys_url, refresh={"unknown_kid_cooldown": 1, "removed_grace": 0}))
+    server.publish(A.jwk())
+    for hand in (replicas.clock, replicas.stopwatch):
+        hand.move(599.0)
+    replicas.clock.move(-back)
+    if down:
+        await server.fail(Fault.DOWN)
+    await refreshed(keys)
+    (status,) = keys.status()
+
+    assert (status.age, status.usable_for) == ((599.0, 3601.0) if down else (0.0, 4200.0))
+    assert status.next_refresh is not None
+    assert status.next_refresh <= 600.0
+    assert (keys.find("idp", "b") is None) is not down
+
+
+async def test_a_key_that_was_taken_back_does_not_come_back_from_what_is_shared(
+    replicas: Replicas, server: KeyServer
+) -> None:
+    server.publish(A.jwk())
+    keys = await replicas.keys(issuer_keys(server.keys_url))
+    for hand in (replicas.clock, replicas.stopwatch):
+        hand.move(100.0)
+    # Another one's fetch, which whoever writes there can bring back as long as its time is not over.
+    await (await replicas.keys(issuer_keys(server.keys_url, refresh={"every": 60}))).find_fresh("idp", "other", 5.0)
+    async with replicas.valkey.client() as client:
+        (name,) = await client.keys("*")
+        sealed = await client.get(name)
+    for hand in (replicas.clock, replicas.stopwatch):
+        hand.move(10.0)
+    server.publish(A.jwk(d="AAAA"))
+    assert await keys.find_fresh("idp", "other", 5.0) is None
+    assert keys.find("idp", "a") is None
+    async with replicas.valkey.client() as client:
+        await client.set(name, sealed)
+    await server.fail(Fault.DOWN)
+    for hand in (replicas.clock, replicas.stopwatch):
+        hand.move(60.0)
+    await refreshed(keys)
+
+    assert keys.find("idp", "a") is None
+
+
+async def test_what_is_shared_and_of_no_use_here_is_fetched(replicas: Replicas, server: KeyServer) -> None:
+    server.publish(A.jwk())
+    await replicas.keys(issuer_keys(server.keys_url))
+    server.publish(B.jwk())
+    other = await replicas.keys(issuer_keys(server.keys_url, denied=frozenset({"a"})))
+
+    assert other.find("idp", "b") is not None
 
 
 async def test_shared_keys_are_read_under_the_rules_of_each_replica(replicas: Replicas, server: KeyServer) -> None:

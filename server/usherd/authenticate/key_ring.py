@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from usherd.domain import VerificationKey
 from usherd.errors import KeysUnavailable
@@ -47,6 +48,13 @@ class _Held:
         return math.inf if self.published else self.last_seen + grace
 
 
+class _Withdrawn(NamedTuple):
+    at: float
+    """When the last set was fetched that withdrew the id."""
+    until: float
+    """Infinite while the newest set withdraws it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyRing:
     """One issuer's keys. Immutable: a newly loaded set makes a new ring."""
@@ -56,8 +64,7 @@ class KeyRing:
     """When the newest usable set was fetched; None: never."""
     _held: Mapping[str | None, _Held] = field(default_factory=dict, repr=False)
     _only: VerificationKey | None = field(default=None, repr=False)
-    _withdrawn: Mapping[str, float] = field(default_factory=dict, repr=False)
-    """Until when each id is withdrawn; infinite for those that the newest set withdraws."""
+    _withdrawn: Mapping[str, _Withdrawn] = field(default_factory=dict, repr=False)
     _withdrawn_at: float = -math.inf
     """When the newest set without any usable key was fetched that withdrew ids."""
 
@@ -125,7 +132,7 @@ class KeyRing:
         """What both know of one key set that each has fetched on its own, under the rules of this one.
 
         The newer of their sets is the one that counts; keys that only the other has seen are removed ones. What either
-        has withdrawn after that set is gone.
+        has withdrawn is gone, unless the other has seen it later.
         """
         other = other.under(self.rules)
         newer, older = (other, self) if _fetched(self) < _fetched(other) else (self, other)
@@ -133,9 +140,14 @@ class KeyRing:
         known = newer._remembering(older, fetched)
         for each in sorted((newer, older), key=lambda ring: ring._withdrawn_at):
             if each._withdrawn_at > fetched:
-                late = frozenset(kid for kid, until in each._withdrawn.items() if until == math.inf)
+                late = frozenset(kid for kid, withdrawn in each._withdrawn.items() if withdrawn.at > fetched)
                 known = known.loaded((), each._withdrawn_at, late)
         return known
+
+    @property
+    def news_at(self) -> float:
+        """When the newest set was fetched that changed it, be it by withdrawals alone; minus infinity: never."""
+        return max(_fetched(self), self._withdrawn_at)
 
     def find(self, kid: str | None, now: float) -> VerificationKey | None:
         """The trusted key of that id; `kid` None: the only key that the newest set has, if it is alone in it.
@@ -189,7 +201,8 @@ class KeyRing:
 
         It counts for all sets of the issuer: another set may hold the key within its grace.
         """
-        return kid is not None and now < self._withdrawn.get(kid, -math.inf)
+        withdrawn = None if kid is None else self._withdrawn.get(kid)
+        return withdrawn is not None and now < withdrawn.until
 
     def usable_for(self, now: float) -> float:
         """Seconds until the set is past its stale bound; 0 when it is, or was never loaded."""
@@ -213,26 +226,39 @@ class KeyRing:
         )
 
     def _remembering(self, older: KeyRing, now: float) -> KeyRing:
-        """The ring with the removed keys of an older one, too, each from when either has seen it last."""
+        """The ring with what an older one knows of removed and withdrawn keys, each from when either knew it last."""
+        published = {kid: held for kid, held in self._held.items() if held.published}
         removed = {kid: held for kid, held in self._held.items() if not held.published}
         for kid, old in older._held.items():
             known = removed.get(kid)
-            if kid is None or self.withdraws(kid, now) or (known is None and kid in self._held):
-                continue
-            if known is None or known.last_seen < old.last_seen:
+            if kid is not None and kid not in published and (known is None or known.last_seen < old.last_seen):
                 removed[kid] = _Held(old.key, old.last_seen, False)
-        published = {kid: held for kid, held in self._held.items() if held.published}
+        withdrawn = dict(self._withdrawn)
+        for name, was in older._withdrawn.items():
+            if name not in published and (name not in withdrawn or withdrawn[name].at < was.at):
+                withdrawn[name] = was._replace(until=min(was.until, now + self.rules.removed_grace))
+        for name in removed.keys() & withdrawn.keys():
+            if removed[name].last_seen <= withdrawn[name].at:
+                del removed[name]
+            else:
+                del withdrawn[name]
         latest = sorted(removed.items(), key=lambda each: -each[1].last_seen)
-        return replace(self, _held=published | dict(latest[:MAX_RETAINED]))
+        newest = {name: each for name, each in withdrawn.items() if each.until == math.inf}
+        before = sorted(withdrawn.items() - newest.items(), key=lambda each: -each[1].at)
+        return replace(
+            self,
+            _held=published | dict(latest[:MAX_RETAINED]),
+            _withdrawn=newest | dict(before[:MAX_RETAINED]),
+        )
 
-    def _withdrawals(self, withdrawn: Set[str], published: Set[str | None], now: float) -> Mapping[str, float]:
+    def _withdrawals(self, withdrawn: Set[str], published: Set[str | None], now: float) -> Mapping[str, _Withdrawn]:
         """Those of the newest set, and older ones that it is silent about: the latest come first."""
         older = [
-            (kid, min(until, now + self.rules.removed_grace))
-            for kid, until in self._withdrawn.items()
-            if kid not in withdrawn and kid not in published and until > now
+            (kid, each._replace(until=min(each.until, now + self.rules.removed_grace)))
+            for kid, each in self._withdrawn.items()
+            if kid not in withdrawn and kid not in published and each.until > now
         ]
-        return dict.fromkeys(withdrawn, math.inf) | dict(older[:MAX_RETAINED])
+        return dict.fromkeys(withdrawn, _Withdrawn(now, math.inf)) | dict(older[:MAX_RETAINED])
 
     def _same(self, key: VerificationKey) -> VerificationKey:
         """The key's object as it was loaded first: tokens that it verified compare with it by identity."""

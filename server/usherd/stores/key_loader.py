@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -43,6 +44,8 @@ class KeySetLoader:
         self._timeout = issuer.refresh.timeout
         self._last: tuple[bytes, KeySet] | None = None
         self._may_have_moved = False
+        self._newest = -math.inf
+        """When the newest document was fetched that was loaded here, in seconds since the epoch."""
 
     async def load(self, *, instead: float = 0.0, in_need: float = 0.0) -> Loaded:
         """The keys that are published; at least one is usable. Raises LoadFailed, which has withdrawn ids.
@@ -105,8 +108,9 @@ class KeySetLoader:
 
     async def _loaded(self, url: str, instead: float, in_need: float) -> Loaded:
         known = await self._cache.get(url)
-        if known is not None and self._cache.is_shared and self._age(known) < instead:
-            return Loaded(await self._key_set(known), self._age(known))
+        shared = await self._shared(known, instead)
+        if shared is not None:
+            return shared
         asked_at = self._cache.now()
         try:
             document = await self._http.get(url, timeout=self._timeout, known=known)
@@ -115,11 +119,30 @@ class KeySetLoader:
             if failure.withdrawn:
                 # Nobody may begin with keys that their provider has taken back.
                 await self._cache.drop(url)
-            elif known is not None and self._cache.is_shared and self._age(known) < in_need:
-                return Loaded(await self._key_set(known), self._age(known), failure)
-            raise
+                raise
+            shared = await self._shared(known, in_need)
+            if shared is None:
+                raise
+            return shared._replace(failure=failure)
+        self._newest = asked_at
         await self._cache.put(url, replace(document, fetched_at=asked_at), self._longest)
         return Loaded(key_set)
+
+    async def _shared(self, known: Document | None, younger_than: float) -> Loaded | None:
+        """What replicas share, if it is so young, newer than what was loaded here, and of use under these rules."""
+        if known is None or known.fetched_at is None or not self._cache.is_shared:
+            return None
+        # Ages are by a clock that may be set back: then what was loaded here would grow younger, and never old.
+        age = self._age(known)
+        if not 0 <= age < younger_than or known.fetched_at <= self._newest:
+            return None
+        try:
+            key_set = await self._key_set(known)
+        except LoadFailed:
+            # It was of use under the rules of whoever put it there.
+            return None
+        self._newest = known.fetched_at
+        return Loaded(key_set, age)
 
     async def _key_set(self, document: Document) -> KeySet:
         if self._last is None or self._last[0] != document.body:

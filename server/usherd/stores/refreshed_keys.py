@@ -179,15 +179,15 @@ class RefreshedKeys:
         started = self._stopwatch()
         forced, self._forced = self._forced, False
         try:
-            # What replicas share must be newer than what is here: an older document would bring back its keys. By a
-            # second, for two clocks are read.
-            mine = math.inf if self.ring.fetched_at is None else started - self.ring.fetched_at - 1.0
+            # What replicas share must be newer than what is here: an older document would bring back its keys, and those
+            # that were withdrawn since. By a second, for two clocks are read.
+            mine = started - self.ring.news_at - 1.0
             every, stale_for = self._issuer.refresh.every, self._issuer.refresh.stale_for
             loaded = await self._load(
                 instead=0.0 if forced else min(mine, every / 2), in_need=min(mine, every + stale_for)
             )
             self._age, failures = loaded.age, self._failures
-            if not loaded.age or self.ring.fetched_at is None or self.ring.fetched_at < started - loaded.age:
+            if not loaded.age or self.ring.news_at < started - loaded.age:
                 self._accept(loaded.key_set, started - loaded.age)
             if loaded.failure is not None:
                 self._failures = failures
