@@ -331,6 +331,23 @@ async def test_tokens_that_get_no_answer_keep_no_other_from_being_asked_about(as
     assert not (await ask(asked)).active
 
 
+@pytest.mark.parametrize("fault", [Fault.STATUS_400, Fault.STATUS_403])
+async def test_tokens_that_are_refused_an_answer_keep_no_other_from_being_asked_about(
+    asking: Asking, fault: Fault
+) -> None:
+    asked = await asking.open()
+    await asking.server.fail(fault, PATH)
+    for number in range(10):
+        assert await fails(asked, f"t{number}")
+    await asking.server.fail(None, PATH)
+
+    assert not (await ask(asked)).active
+    assert asking.events[0] == (
+        IntrospectionEvent.FAILED,
+        {"issuer": "idp", "cause": "request_refused", "failures": 1},
+    )
+
+
 async def test_only_so_many_are_asked_about_at_a_time(asking: Asking, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(introspection, "MAX_ASKED", 5)
     monkeypatch.setattr(introspection, "MAX_AT_ONCE", 2)

@@ -237,14 +237,15 @@ class KeyRing:
         for name, was in older._withdrawn.items():
             if name not in published and (name not in withdrawn or withdrawn[name].at < was.at):
                 withdrawn[name] = was._replace(until=min(was.until, now + self.rules.removed_grace))
-        for name in removed.keys() & withdrawn.keys():
-            if removed[name].last_seen <= withdrawn[name].at:
-                del removed[name]
-            else:
-                del withdrawn[name]
+        for kid in removed.keys() & withdrawn.keys():
+            if kid is not None and removed[kid].last_seen <= withdrawn[kid].at:
+                del removed[kid]
+            elif kid is not None:
+                del withdrawn[kid]
         latest = sorted(removed.items(), key=lambda each: -each[1].last_seen)
         newest = {name: each for name, each in withdrawn.items() if each.until == math.inf}
-        before = sorted(withdrawn.items() - newest.items(), key=lambda each: -each[1].at)
+        before = [each for each in withdrawn.items() if each[0] not in newest]
+        before.sort(key=lambda each: -each[1].at)
         return replace(
             self,
             _held=published | dict(latest[:MAX_RETAINED]),

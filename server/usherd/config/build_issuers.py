@@ -89,7 +89,13 @@ def issuer_policy(issuer: Issuer, file: File, preset: str, options: Options, key
         else IntrospectionRules(opaque_prefixes=tuple(asked.opaque or ()), may_lack=frozenset(asked.may_lack)),
         answer_claims=tuple((name, claim_paths.parse(name)) for name in dict.fromkeys(issuer.answer_claims)),
     )
-    return replace(made, digest=digest((made, keys)))
+    # Digests are told to gateways and logs, where a secret that somebody thought up could be found by trying.
+    told = (
+        keys
+        if keys.introspection is None
+        else replace(keys, introspection=replace(keys.introspection, client_secret=b""))
+    )
+    return replace(made, digest=digest((made, told)))
 
 
 def _conditions(conditions: Mapping[str, Iterable[str]]) -> tuple[tuple[ClaimPath, tuple[str, ...]], ...]:

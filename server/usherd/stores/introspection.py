@@ -31,7 +31,14 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 """Seconds that it is left alone for; each further time doubles them."""
 
 _OF_ONE_TOKEN = frozenset(
-    {Cause.CONTENT_TYPE, Cause.CONTENT_ENCODING, Cause.TOO_LARGE, Cause.NOT_JSON, Cause.NOT_AN_ANSWER}
+    {
+        Cause.REQUEST_REFUSED,
+        Cause.CONTENT_TYPE,
+        Cause.CONTENT_ENCODING,
+        Cause.TOO_LARGE,
+        Cause.NOT_JSON,
+        Cause.NOT_AN_ANSWER,
+    }
 )
 """What a token's holder may have caused: it must not keep others' tokens from being asked about."""
 

@@ -28,6 +28,8 @@ URL_SIZE = 2048
 ETAG_SIZE = 256
 """The most characters of an entity tag that is worth keeping."""
 
+_REFUSALS = frozenset({400, 403, 413, 414, 422, 431})
+"""Statuses that what is in a question may be the cause of, at the endpoint or at a firewall before it."""
 _GZIP = 16 + zlib.MAX_WBITS
 _Result = TypeVar("_Result")
 
@@ -93,8 +95,10 @@ class ProviderHttp:
 
     async def _posted(self, url: str, headers: Mapping[str, str], content: bytes, max_size: int) -> bytes:
         async with self._client.stream("POST", url, headers=headers, content=content) as response:
-            if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            if response.status_code == httpx.codes.UNAUTHORIZED:
                 raise LoadFailed(Cause.CREDENTIALS_REFUSED)
+            if response.status_code in _REFUSALS:
+                raise LoadFailed(Cause.REQUEST_REFUSED)
             _check_status(response)
             if response.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
                 raise LoadFailed(Cause.CONTENT_TYPE)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -179,8 +178,8 @@ class RefreshedKeys:
         started = self._stopwatch()
         forced, self._forced = self._forced, False
         try:
-            # What replicas share must be newer than what is here: an older document would bring back its keys, and those
-            # that were withdrawn since. By a second, for two clocks are read.
+            # What replicas share must be newer than what is here: an older document would bring back its keys, also
+            # those that were withdrawn since. By a second, for two clocks are read.
             mine = started - self.ring.news_at - 1.0
             every, stale_for = self._issuer.refresh.every, self._issuer.refresh.stale_for
             loaded = await self._load(
