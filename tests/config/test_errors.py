@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,18 @@ def test_aliases_cannot_make_much_of_a_short_text(tmp_path: Path) -> None:
         "usherd.yaml:5: aliases repeat too many values; expected at most 10000, and 10 for each value that is written"
         " out"
     ]
+
+
+def test_merging_takes_time_by_the_length_of_the_text() -> None:
+    def seconds(times: int) -> float:
+        keys = "".join(f"  k{number}: 1\n" for number in range(1000 * times))
+        text = f"empty: &e {{}}\nbig:\n{keys}" + "  <<: *e\n" * (1000 * times)
+        began = time.process_time()
+        assert len(parse_document(text.encode(), "x.yaml", Path(), merge_keys=True).lines) > 1000 * times
+        return time.process_time() - began
+
+    # Sixteen times as long: sixteen times, and not two hundred and fifty-six.
+    assert seconds(16) < 100 * min(seconds(1) for _ in range(3))
 
 
 def test_each_of_many_models_may_repeat_what_they_share() -> None:

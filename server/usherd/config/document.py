@@ -209,9 +209,12 @@ class _Reader:
             if key in found:
                 raise _Refused(line, f"this key is here twice, first in line {found[key][0]}", shown_key(key))
             found[key] = (line, self._node(next(self._events), depth + 1))
-        for mapping in merged:
-            found = mapping | found  # of a key that several have, the first counts
-        return found
+        if not merged:
+            return found
+        every: dict[str, tuple[int, _Node]] = {}
+        for mapping in reversed(merged):
+            every |= mapping  # of a key that several have, the first counts
+        return every | found
 
     def _mappings(self, line: int, node: _Node) -> list[dict[str, tuple[int, _Node]]]:
         """The mappings that a merge key names."""
