@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from typing import Any
 
 import pytest
 
-from keyring import key_pair
-from stores.support import Hands, RunKeySets, issuer_keys
+from keyring import ALGORITHMS, key_pair
+from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
+from usherd.authenticate.key_ring import KeyRing, RingRules
+from usherd.authenticate.keys import KeySet, load_key_set
 from usherd.errors import KeysUnavailable
+from usherd.stores.documents import Cause, LoadFailed
+from usherd.stores.key_loader import Loaded
 from usherd.stores.key_sources import KeySetUrls
+from usherd.stores.refreshed_keys import RefreshedKeys
 
 A, B, C = (key_pair("P-256", kid) for kid in "abc")
 HOUR = 3600
@@ -109,3 +115,55 @@ async def test_what_the_old_ones_learn_while_the_new_ones_fail_is_not_lost(
             assert keys.find("idp", "a") is not None
             assert keys.find("idp", "b") is None
             assert keys.find("idp", "c") is not None
+
+
+def fetched(*keys: Any) -> KeySet:
+    return load_key_set({"keys": [key.jwk() for key in keys]}, issuer="idp", algorithms=ALGORITHMS)
+
+
+@pytest.mark.parametrize(
+    ("fetch", "left"),
+    [
+        # The other ones withdrew `b` after this had been asked for, and published `c`.
+        (Loaded(fetched(A, B)), {"a", "c"}),
+        (LoadFailed(Cause.NO_USABLE_KEY, withdrawn=frozenset({"b", "c"})), {"a", "c"}),
+        (LoadFailed(Cause.STATUS), {"a", "c"}),
+    ],
+    ids=["keys", "withdrawals", "failure"],
+)
+async def test_a_fetch_that_began_before_what_was_learnt_changes_nothing_of_it(
+    fetch: Loaded | LoadFailed, left: set[str], stopwatch: Hands
+) -> None:
+    answered = asyncio.Event()
+
+    async def load(*, instead: float, in_need: float) -> Loaded:
+        await answered.wait()
+        if isinstance(fetch, LoadFailed):
+            raise fetch
+        return fetch
+
+    start = KeyRing(rules=RingRules(stale_after=4200)).loaded(fetched(A, B).keys, stopwatch.now - 100)
+    keys = RefreshedKeys(
+        issuer_keys("https://idp.example/keys"),
+        0,
+        load,
+        stopwatch=stopwatch,
+        chance=lambda: 1.0,
+        on_event=Events(),
+        ring=start,
+    )
+    others = asyncio.all_tasks()
+    async with asyncio.TaskGroup() as tasks:
+        first_load = keys.start(tasks)
+        await asyncio.sleep(0)
+        stopwatch.move(1.0)
+        newest = stopwatch.now
+        keys.learn(start.loaded(fetched(A, C).keys, newest, frozenset({"b"})))
+        answered.set()
+        await first_load
+        for task in asyncio.all_tasks() - others:
+            task.cancel()
+
+    assert {key.kid for key in keys.ring.keys(newest)} == left
+    assert keys.ring.fetched_at == newest
+    assert keys.ring.withdraws("b", newest)

@@ -193,7 +193,7 @@ class RefreshedKeys:
                 self._fail(loaded.failure.cause, loaded.failure.retry_after, {})
         except LoadFailed as failure:
             # It may say that a key must go, even where it leaves none to use.
-            self.ring = self.ring.loaded((), started, failure.withdrawn)
+            self._take(KeySet(keys=(), dropped={}, published=0, withdrawn=failure.withdrawn), started)
             self._fail(failure.cause, failure.retry_after, {})
         except Exception as bug:  # nothing may end the refreshing; the class alone is safe to tell
             self._fail(Cause.INTERNAL, None, {"error_class": type(bug).__name__})
@@ -201,9 +201,16 @@ class RefreshedKeys:
             self._attempted = True
             self._flight = None
 
+    def _take(self, key_set: KeySet, started: float) -> None:
+        known = self.ring
+        late = started < known.news_at  # it was learnt from another ring while this set was fetched
+        ring = KeyRing(rules=known.rules) if late else known
+        ring = ring.loaded(key_set.keys, started, key_set.withdrawn, key_set.published)
+        self.ring = known.with_news_of(ring) if late else ring
+
     def _accept(self, key_set: KeySet, started: float) -> None:
         before, dropped_before = _identities(self.ring, started), self._dropped
-        self.ring = self.ring.loaded(key_set.keys, started, key_set.withdrawn, key_set.published)
+        self._take(key_set, started)
         self._dropped = key_set.dropped
         self._failures, self._last_error, self._retry_after = 0, None, 0.0
         after = _identities(self.ring, started)
