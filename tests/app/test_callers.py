@@ -40,7 +40,8 @@ class Guarded(Daemon):
         super().__init__(folder)
 
     def configure(self, **keys: Any) -> None:
-        super().configure(**({"callers": self.callers} | self.more | keys))
+        told = {"callers": self.callers} if self.callers else {}
+        super().configure(**(told | self.more | keys))
 
     def ask(self, *options: object, env: dict[str, str] | None = None) -> CompletedProcess[str]:
         question = ("ask", "-", ROUTE, "gpt-4o", "--server", self.address, "--json", "--timeout", "10")

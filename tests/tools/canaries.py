@@ -40,8 +40,8 @@ CREDENTIAL, OTHER_CREDENTIAL = "canary-credential-6c2e" * 2, "canary-stolen-3d9b
 CALLER = "gateway-one"
 """No canary: it says who asked."""
 KEY_SET = "canary-keyset-0b5d"
-OPAQUE = {mode: f"canary-opaque-{mode}-" + "7c0d" * 12 for mode in ("active", "broken", "inactive", "refused")}
-"""Tokens that their issuer is asked about, by what it answers."""
+OPAQUE = {mode: f"canary-opaque-{mode}-" + "7c0d" * 12 for mode in ("active", "inactive", "broken", "refused")}
+"""Tokens that their issuer is asked about, by what it answers; after failures it is left alone for a while."""
 SECRETS = {
     name: f"canary-{name}-e3b8-" + "0123456789abcdef" * 2 for name in ("client", "cache", "cache-password", "receiver")
 }
@@ -139,7 +139,8 @@ def config(folder: Path, keys_at: str, sink: Sink) -> Path:
     for name, text in SECRETS.items():
         (folder / f"{name}.secret").write_text(text)
     (folder / "cache.address").write_text(f"redis://usherd:{SECRETS['cache-password']}@127.0.0.1:1/0")
-    introspection = {"client_id": "usherd", "client_secret": "file:client.secret", "opaque": ["canary-opaque-"]}
+    introspection: dict[str, Any] = {"client_id": "usherd", "client_secret": "file:client.secret"}
+    introspection |= {"opaque": ["canary-opaque-"], "timeout": "9s"}
     issuers: list[dict[str, Any]] = [
         {"name": "here", "issuer": ISSUER, "keys": {"jwks": key_set(PAIR)}, "answer_claims": ["department", "name"]},
         {"name": "broken", "issuer": BROKEN, "keys": {"jwks_url": keys_at}},
