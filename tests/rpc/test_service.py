@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from dataclasses import replace
 
 import grpc
 import pytest
 
 from tools.rpc_world import (
+    ALLOW,
     QUESTION,
     SERVICE,
     Answers,
     call,
     calling,
     check_bytes,
+    decision,
     ended,
     running,
 )
@@ -21,7 +25,9 @@ from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2
 from usherd import errors
 from usherd.errors import Fault, FaultReason, InvalidRequest
-from usherd.rpc.limits import Limits
+from usherd.rpc import answers
+from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.service import AuthorizationService
 
 OK = grpc.StatusCode.OK
 
@@ -213,3 +219,15 @@ async def test_a_question_denied_whatever_the_model_lists_nothing_and_says_why()
 
     assert isinstance(page, api.ListModelsResponse)
     assert (list(page.models), page.denial.effect) == ([], decision_pb2.EFFECT_DENY)
+
+
+def test_verdicts_of_an_authorizer_that_answers_no_more_are_not_kept() -> None:
+    limits = Limits()
+    service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
+    kept = replace(ALLOW)
+    answers.check_response(decision(kept), keep=True)
+    held = sys.getrefcount(kept)
+
+    service.answer_with(Answers())
+
+    assert sys.getrefcount(kept) == held - 1

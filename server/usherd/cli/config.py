@@ -69,9 +69,15 @@ def check(
         warn(warning)
     say(f"{file} is valid", "yes")
     say(f"  issuers  {', '.join(issuer.name for issuer in policy.issuers)}")
-    say(f"  rules    {len(policy.roles)} roles, {len(policy.admin)} admin rules, {len(policy.models)} models")
-    say(f"  people   {len(rows.teams)} teams, {len(rows.users)} users, {len(rows.organizations)} organizations")
+    rules = (_count(policy.roles, "role"), _count(policy.admin, "admin rule"), _count(policy.models, "model"))
+    people = (_count(rows.teams, "team"), _count(rows.users, "user"), _count(rows.organizations, "organization"))
+    say(f"  rules    {', '.join(rules)}")
+    say(f"  people   {', '.join(people)}")
     say(f"  digest   {policy.digest}")
+
+
+def _count(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" + ("" if len(things) == 1 else "s")
 
 
 def _refuse(problems: Sequence[Problem], *, as_json: bool) -> NoReturn:

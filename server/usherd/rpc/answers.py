@@ -37,6 +37,11 @@ def authorize_response(decision: Decision, *, keep: bool = False) -> bytes:
     return _framed(decision, _TERMS_ONCE, keep=keep)
 
 
+def forget_kept() -> None:
+    """Forgets the bytes that were kept: verdicts of an authorizer that answers no more are not answered again."""
+    _verdicts.clear()
+
+
 def batch_response(ids: Sequence[str], results: Sequence[Decision | Fault]) -> bytes:
     """A BatchCheckResponse with the result of each id, in that order.
 

@@ -45,6 +45,7 @@ class AuthorizationService:
     def answer_with(self, authorizer: Answering) -> None:
         """From now on questions are for this authorizer; those that are with another one stay there."""
         self._authorizer = authorizer
+        answers.forget_kept()
 
     def handlers(self) -> dict[str, Serve]:
         """The handler of each method's full name, under the deadline of both sides.
