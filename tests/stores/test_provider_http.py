@@ -262,3 +262,29 @@ class TestTls:
 
         assert raised.value.cause is Cause.CONNECT
         assert server.requests == []
+
+
+async def test_clients_have_one_trust_in_the_systems_authorities_until_these_change(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One each would be a megabyte each, held for long by what ended clients leave behind."""
+    made: list[ssl.SSLContext] = []
+    create = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        made.append(create())
+        return made[-1]
+
+    authorities = tmp_path / "authorities.pem"
+    authorities.write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(authorities))
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    for _ in range(3):
+        async with provider_http():
+            pass
+    before = len(made)
+    authorities.write_text("# others\n")
+    async with provider_http():
+        pass
+
+    assert (before, len(made)) == (1, 2)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import functools
 import http.cookiejar
 import ipaddress
 import logging
+import os
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Coroutine, Mapping
@@ -118,7 +120,7 @@ async def provider_http(
         # They log URLs and headers, which are the operator's business alone.
         logging.getLogger(name).setLevel(logging.WARNING)
     async with httpx.AsyncClient(
-        verify=tls if tls is not None else ssl.create_default_context(),
+        verify=tls if tls is not None else _trusting(_authorities()),
         trust_env=False,
         follow_redirects=False,
         # One deadline covers the whole fetch; a time per read would let a peer drip bytes for ever.
@@ -133,6 +135,32 @@ async def provider_http(
         },
     ) as client:
         yield ProviderHttp(client, allow_loopback_http=allow_loopback_http)
+
+
+_Stamps = tuple[tuple[int, int, int] | None, ...]
+
+
+def _authorities() -> _Stamps:
+    """Which files of certificate authorities the system has now."""
+    paths = ssl.get_default_verify_paths()
+    return tuple(_stamp(path) for path in (paths.cafile, paths.capath))
+
+
+def _stamp(path: str | None) -> tuple[int, int, int] | None:
+    try:
+        found = os.stat(path) if path is not None else None
+    except OSError:
+        found = None
+    return None if found is None else (found.st_ino, found.st_size, found.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=1)
+def _trusting(authorities: _Stamps) -> ssl.SSLContext:
+    """What trusts the system's authorities, read again when they are others.
+
+    One for all clients: it takes about a megabyte, and what an ended client leaves in cycles would hold it for long.
+    """
+    return ssl.create_default_context()
 
 
 def url_is_allowed(url: str, *, allow_loopback_http: bool) -> bool:
