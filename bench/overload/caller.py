@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import pickle
 import sys
 import time
@@ -91,4 +92,8 @@ def _suffix(number: int) -> bytes:
 
 if __name__ == "__main__":
     given = json.loads(sys.stdin.readline())
-    print(json.dumps(uvloop.run(run(given, pickle.loads(Path(given["messages"]).read_bytes())))), flush=True)
+    told = json.dumps(uvloop.run(run(given, pickle.loads(Path(given["messages"]).read_bytes()))))
+    # More than a pipe holds; without a buffer, what does not fit at once would be lost.
+    rest = memoryview(told.encode())
+    while rest:
+        rest = rest[os.write(sys.stdout.fileno(), rest) :]
