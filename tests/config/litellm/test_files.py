@@ -60,6 +60,10 @@ INCLUDES = {
         "include: models.yaml\n",
         "config.yaml:1: include: is no list of files; expected one, as [models.yaml]",
     ),
+    "what no file is called": (
+        'include: ["a\\0b.yaml"]\n',
+        "config.yaml:1: include: is no list of files; expected one, as [models.yaml]",
+    ),
     "no configuration": ("[]\n", "config.yaml:1: is no configuration; expected a mapping of keys to values"),
 }
 

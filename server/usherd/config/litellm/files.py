@@ -64,7 +64,8 @@ def read_litellm(path: Path) -> Document:
     if not isinstance(document.value, dict) or INCLUDE not in document.value:
         return document
     named = document.value[INCLUDE]
-    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+    # What no name of a file can have (a zero byte) or should have would not even fail as a file that is not there.
+    if not isinstance(named, list) or not all(isinstance(name, str) and name.isprintable() for name in named):
         raise ConfigError([document.problem((INCLUDE,), "is no list of files; expected one, as [models.yaml]")])
     value: dict[str, Any] = {key: item for key, item in document.value.items() if key != INCLUDE}
     lines: dict[KeyPath, int] = dict(document.lines)
