@@ -6,7 +6,8 @@ import asyncio
 import gc
 import threading
 import time
-from collections.abc import AsyncIterator, Sequence
+import warnings
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -32,6 +33,15 @@ SAMPLED = (("traceparent", f"00-{TRACE}-{SPAN}-01"),)
 NOT_SAMPLED = (("traceparent", f"00-{TRACE}-{SPAN}-00"),)
 SERVER, ERROR = 2, 2
 """The protocol's numbers of a kind of span and of a status."""
+
+
+@pytest.fixture(autouse=True)
+def _sockets_are_collected_where_they_were_left() -> Iterator[None]:
+    """The HTTP library of the exporter leaves sockets to the collector, which says so to whatever test is next."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @asynccontextmanager
