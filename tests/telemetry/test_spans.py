@@ -38,7 +38,12 @@ SERVER, ERROR = 2, 2
 @pytest.fixture(autouse=True)
 def _sockets_are_collected_where_they_were_left() -> Iterator[None]:
     """The HTTP library of the exporter leaves sockets to the collector, which says so to whatever test is next."""
+    _collected()
     yield
+    _collected()
+
+
+def _collected() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
