@@ -6,10 +6,9 @@ import asyncio
 import gc
 import threading
 import time
-import warnings
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import grpc
 import pytest
@@ -35,18 +34,19 @@ SERVER, ERROR = 2, 2
 """The protocol's numbers of a kind of span and of a status."""
 
 
+def _sending() -> list[threading.Thread]:
+    """The threads that send spans."""
+    return [each for each in threading.enumerate() if each.name in ("OtelBatchSpanRecordProcessor", "last-spans")]
+
+
 @pytest.fixture(autouse=True)
-def _sockets_are_collected_where_they_were_left() -> Iterator[None]:
-    """The HTTP library of the exporter leaves sockets to the collector, which says so to whatever test is next."""
-    _collected()
+def _nobody_is_left_who_sends() -> Iterator[None]:
+    """Else they would draw random numbers in the middle of somebody else's test; and what they left open is told here."""
     yield
-    _collected()
-
-
-def _collected() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    for each in _sending():
+        each.join(20)
+    gc.collect()
+    assert _sending() == []
 
 
 @asynccontextmanager
@@ -232,6 +232,22 @@ async def test_a_receiver_that_is_not_there_keeps_nobody_waiting(
 
     assert outcome.code is grpc.StatusCode.OK
     assert time.monotonic() - begin < 5
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_what_could_not_be_sent_at_the_end_is_not_tried_again_behind_it(
+    protocol: Literal["grpc", "http/protobuf"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(otlp, "LAST_SPANS", 0.2)
+    monkeypatch.setattr(otlp, "PATIENCE", 300.0)
+    way = Otlp("http://127.0.0.1:1", protocol, {})
+    way.tracer.start_span("one").end()
+
+    way.close()
+    for each in _sending():
+        each.join(20)
+
+    assert _sending() == []
 
 
 def test_spans_that_cannot_be_sent_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,6 +80,9 @@ class Otlp:
         ending = threading.Thread(target=self._provider.shutdown, name="last-spans", daemon=True)
         ending.start()
         ending.join(LAST_SPANS)
+        if ending.is_alive():
+            # Or it would be tried again, however long that takes, while others believe that this has ended.
+            self._exporter.shutdown()
 
 
 class _Telling(SpanExporter):
@@ -126,6 +129,7 @@ def _http_exporter(endpoint: str, headers: dict[str, str]) -> SpanExporter:
     def refuse_redirect(response: requests.Response, *others: object, **more: object) -> None:
         # The library would follow it, with our headers, or take it for good: that depends on its version.
         if 300 <= response.status_code < 400:
+            response.close()
             raise requests.TooManyRedirects
 
     session = requests.Session()
