@@ -41,7 +41,7 @@ def _sending() -> list[threading.Thread]:
 
 @pytest.fixture(autouse=True)
 def _nobody_is_left_who_sends() -> Iterator[None]:
-    """Else they would draw random numbers in the middle of somebody else's test; and what they left open is told here."""
+    """Else they would draw random numbers in the middle of another test. What they left open is told here, too."""
     yield
     for each in _sending():
         each.join(20)
