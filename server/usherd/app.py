@@ -12,9 +12,9 @@ from functools import partial
 import structlog
 
 from usherd.admin.serving import admin_address, administered
+from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
 from usherd.house import House
-from usherd.listening import check_decision_log, listening
 from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
@@ -59,7 +59,7 @@ async def serve(
         if admin.address is not None:
             _log.info("metrics_served", address=admin.address)
         counts = admin.counts
-        heard = await stack.enter_async_context(listening(settings, counts))
+        heard = await stack.enter_async_context(call_listeners(settings, counts))
         moving = await Moving.into(settings, counts)
         stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.

@@ -29,7 +29,7 @@ from usherd.stores.key_sets import KeySets
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.operator_hook import OperatorHook
 from usherd.stores.pinned_directory import PinnedDirectory
-from usherd.stores.provider_cache import AnswerCache, ProviderCache, provider_caches
+from usherd.stores.provider_cache import AnswerCache, DocumentCache, provider_caches
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
 from usherd.stores.refreshed_keys import KeyEvent
@@ -53,7 +53,7 @@ class House:
     verifier: Verifier
     keys: KeySets
     directory: PinnedDirectory
-    documents: ProviderCache
+    documents: DocumentCache
     """Those of identity providers."""
     shadow_log: ShadowLog | None = None
     """None: there is no candidate policy."""

@@ -1,4 +1,4 @@
-"""Fixtures for key sets: an identity provider on loopback, and clocks that stand still until told otherwise."""
+"""Fixtures for key sets: a provider and a Valkey on loopback, and clocks that stand still until told otherwise."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from stores.asking import Asking
 from stores.directories import IMPLEMENTATIONS, Open
+from stores.replicas import Replicas
 from stores.support import Events, Hands, RunKeySets
 from tools.key_server import KeyServer
+from tools.valkey import Valkey
 from usherd.stores.key_sets import KeySets
 from usherd.stores.key_sources import IssuerKeys
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import provider_http
 
 
@@ -38,12 +41,12 @@ def _events() -> Events:
 
 
 @pytest.fixture(name="cache")
-def _cache(clock: Hands) -> ProviderCache:
-    return ProviderCache(clock)
+def _cache(clock: Hands) -> DocumentCache:
+    return DocumentCache(clock)
 
 
 @pytest.fixture(name="run")
-def _run(stopwatch: Hands, events: Events, cache: ProviderCache) -> RunKeySets:
+def _run(stopwatch: Hands, events: Events, cache: DocumentCache) -> RunKeySets:
     @asynccontextmanager
     async def run(
         *issuers: IssuerKeys, first_loads_patience: float = 10.0, before: KeySets | None = None
@@ -67,3 +70,23 @@ def _run(stopwatch: Hands, events: Events, cache: ProviderCache) -> RunKeySets:
 @pytest.fixture(name="open_directory", params=IMPLEMENTATIONS)
 def _open_directory(request: pytest.FixtureRequest) -> Open:
     return IMPLEMENTATIONS[request.param]
+
+
+@pytest.fixture(name="valkey")
+async def _valkey() -> AsyncIterator[Valkey]:
+    async with Valkey() as valkey:
+        yield valkey
+
+
+@pytest.fixture(name="replicas")
+async def _replicas(valkey: Valkey, clock: Hands, stopwatch: Hands) -> AsyncIterator[Replicas]:
+    replicas = Replicas(valkey, clock, stopwatch)
+    async with replicas.stack:
+        yield replicas
+
+
+@pytest.fixture(name="asking")
+async def _asking(clock: Hands, stopwatch: Hands) -> AsyncIterator[Asking]:
+    asking = Asking(clock, stopwatch)
+    async with asking.server, asking.stack:
+        yield asking

@@ -18,7 +18,7 @@ from stores.support import Hands, RunKeySets, issuer_keys
 from usherd.stores.documents import Cause
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, PemFile
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 
 A, B, RSA = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("RSA", "rsa")
@@ -115,6 +115,6 @@ class TestGivenKeys:
         http = ProviderHttp(httpx.AsyncClient(), allow_loopback_http=False)
 
         with pytest.raises(GivenKeysUnusable) as raised:
-            KeySets([issuer_keys(PemFile(path=file))], http=http, cache=ProviderCache(clock), stopwatch=stopwatch)
+            KeySets([issuer_keys(PemFile(path=file))], http=http, cache=DocumentCache(clock), stopwatch=stopwatch)
 
         assert str(raised.value) == f"issuer idp: keys: {cause.value}"

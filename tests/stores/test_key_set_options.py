@@ -19,7 +19,7 @@ from usherd.policy import ANY_ISSUER
 from usherd.stores.documents import Cause
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import Discovery, GivenKeySet, KeySetUrls, PemFile
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 from usherd.stores.refreshed_keys import KeyEvent
 
@@ -105,7 +105,7 @@ def test_where_every_document_is_read_one_without_keys_stops_the_start(
     issuer = issuer_keys(GivenKeySet(document=document), algorithms=frozenset({"RS256"}))
 
     with pytest.raises(GivenKeysUnusable):
-        KeySets([issuer], http=http, cache=ProviderCache(clock), stopwatch=stopwatch)
+        KeySets([issuer], http=http, cache=DocumentCache(clock), stopwatch=stopwatch)
 
 
 @pytest.mark.parametrize("text", ["{", "<html>"])
@@ -120,7 +120,7 @@ def test_a_file_that_is_no_json_stops_the_start_under_every_preset(
         KeySets(
             [issuer_keys(GivenKeySet(document=file), options=LITELLM)],
             http=http,
-            cache=ProviderCache(clock),
+            cache=DocumentCache(clock),
             stopwatch=stopwatch,
         )
 
@@ -146,7 +146,7 @@ async def test_pem_files_are_for_those_who_read_every_document(
         assert keys.find("idp", None) is not None
     issuer = issuer_keys(PemFile(path=file), options=LITELLM)
     with pytest.raises(GivenKeysUnusable, match="not_a_key_set"):
-        KeySets([issuer], http=http, cache=ProviderCache(clock), stopwatch=stopwatch)
+        KeySets([issuer], http=http, cache=DocumentCache(clock), stopwatch=stopwatch)
 
 
 async def test_a_discovery_document_for_any_issuer_may_name_any(server: KeyServer, run: RunKeySets) -> None:

@@ -18,7 +18,7 @@ from usherd.errors import KeysUnavailable
 from usherd.stores.documents import Cause
 from usherd.stores.key_sets import KeySets
 from usherd.stores.key_sources import Discovery, GivenKeySet, KeySetUrls, Refresh, discovery_url
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 
 A, B, RSA = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("RSA", "rsa")
@@ -159,7 +159,7 @@ def _key_sets_of(documents: dict[str, Any], issuer: str, stopwatch: Hands, clock
 
     http = ProviderHttp(httpx.AsyncClient(transport=httpx.MockTransport(answer)), allow_loopback_http=True)
     return KeySets(
-        [issuer_keys(Discovery(), issuer=issuer)], http=http, cache=ProviderCache(clock), stopwatch=stopwatch
+        [issuer_keys(Discovery(), issuer=issuer)], http=http, cache=DocumentCache(clock), stopwatch=stopwatch
     ).running()
 
 
@@ -190,7 +190,7 @@ def test_an_issuer_is_named_once(stopwatch: Hands, clock: Hands) -> None:
     http = ProviderHttp(httpx.AsyncClient(), allow_loopback_http=False)
 
     with pytest.raises(ValueError, match="idp: named twice"):
-        KeySets(issuers, http=http, cache=ProviderCache(clock), stopwatch=stopwatch)
+        KeySets(issuers, http=http, cache=DocumentCache(clock), stopwatch=stopwatch)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from aiocache import SimpleMemoryCache
 from stores.support import Hands
 from usherd.stores.documents import Document
 from usherd.stores.memory_cache import MemoryCache
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 
 URL = "https://idp.example/keys"
 DOCUMENT = Document(body=b"{}", etag='"1"')
@@ -20,21 +20,21 @@ DOCUMENT = Document(body=b"{}", etag='"1"')
 
 def small(
     clock: Hands, backend: SimpleMemoryCache, *, max_entries: int = 100, max_bytes: int = 1 << 20
-) -> ProviderCache:
+) -> DocumentCache:
     """A cache with bounds of its own."""
-    return ProviderCache(
+    return DocumentCache(
         clock, memory=MemoryCache(clock, max_entries=max_entries, max_bytes=max_bytes, backend=backend)
     )
 
 
-async def test_what_was_put_is_there(cache: ProviderCache) -> None:
+async def test_what_was_put_is_there(cache: DocumentCache) -> None:
     await cache.put(URL, DOCUMENT, 60)
 
     assert await cache.get(URL) == DOCUMENT
     assert await cache.get(URL + "/") is None
 
 
-async def test_its_time_is_checked_when_it_is_read(cache: ProviderCache, clock: Hands) -> None:
+async def test_its_time_is_checked_when_it_is_read(cache: DocumentCache, clock: Hands) -> None:
     await cache.put(URL, DOCUMENT, 60)
     clock.move(59.999)
     within = await cache.get(URL)
@@ -65,7 +65,7 @@ async def test_a_short_time_to_live_is_not_rounded_to_for_ever(clock: Hands) -> 
     assert backend._cache == {}
 
 
-async def test_what_was_dropped_is_gone(cache: ProviderCache) -> None:
+async def test_what_was_dropped_is_gone(cache: DocumentCache) -> None:
     await cache.put(URL, DOCUMENT, 60)
     await cache.drop(URL)
 
@@ -124,7 +124,7 @@ class StuckBackend(SimpleMemoryCache):  # type: ignore[misc]
 @pytest.mark.parametrize("backend", [BrokenBackend(), StuckBackend()])
 async def test_a_backend_that_fails_makes_misses(backend: SimpleMemoryCache, clock: Hands) -> None:
     memory = MemoryCache(clock, max_entries=1, max_bytes=1000, backend=backend, patience=0.01)
-    cache = ProviderCache(clock, memory=memory)
+    cache = DocumentCache(clock, memory=memory)
     await cache.put(URL, DOCUMENT, 60)
     found = await cache.get(URL)
     await cache.drop(URL)
@@ -159,7 +159,7 @@ async def test_a_value_of_another_form_is_a_miss(value: object, clock: Hands) ->
     assert await cache.get(URL) is None
 
 
-async def test_neither_urls_nor_values_reach_the_logs(cache: ProviderCache, caplog: pytest.LogCaptureFixture) -> None:
+async def test_neither_urls_nor_values_reach_the_logs(cache: DocumentCache, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     await cache.put(URL + "?canary", Document(body=b"canary"), 60)
     await cache.get(URL + "?canary")
@@ -168,7 +168,7 @@ async def test_neither_urls_nor_values_reach_the_logs(cache: ProviderCache, capl
 
 
 async def test_switched_off_by_the_environment_it_holds_nothing(
-    cache: ProviderCache, monkeypatch: pytest.MonkeyPatch
+    cache: DocumentCache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AIOCACHE_DISABLE", "1")
     await cache.put(URL, DOCUMENT, 60)
@@ -177,7 +177,7 @@ async def test_switched_off_by_the_environment_it_holds_nothing(
 
 
 @pytest.mark.parametrize("steps", range(6))
-async def test_a_cancellation_is_never_lost(steps: int, cache: ProviderCache) -> None:
+async def test_a_cancellation_is_never_lost(steps: int, cache: DocumentCache) -> None:
     await cache.put(URL, DOCUMENT, 60)
     reading = asyncio.create_task(cache.get(URL))
     for _ in range(steps):
@@ -188,7 +188,7 @@ async def test_a_cancellation_is_never_lost(steps: int, cache: ProviderCache) ->
     assert isinstance(outcome, asyncio.CancelledError) is came_in_time
 
 
-async def test_it_counts_what_it_had_and_what_it_had_not(cache: ProviderCache, clock: Hands) -> None:
+async def test_it_counts_what_it_had_and_what_it_had_not(cache: DocumentCache, clock: Hands) -> None:
     await cache.get(URL)
     await cache.put(URL, DOCUMENT, 60)
     await cache.get(URL)

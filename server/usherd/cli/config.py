@@ -92,7 +92,7 @@ def _unusable(settings: Settings) -> str | None:
     """What is wrong beyond the file itself: keys that it gives, the address, TLS."""
     # Only now: the house takes longer to import than a file that does not load takes to refuse.
     from usherd.app import check as check_house
-    from usherd.listening import DecisionLogUnusable
+    from usherd.call_listeners import DecisionLogUnusable
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable

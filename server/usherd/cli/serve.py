@@ -48,7 +48,7 @@ def serve(
     from dataclasses import replace
 
     from usherd import app
-    from usherd.listening import DecisionLogUnusable
+    from usherd.call_listeners import DecisionLogUnusable
     from usherd.reloads import Source
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable

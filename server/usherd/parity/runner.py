@@ -18,7 +18,7 @@ from usherd.parity.setup import settings_of, with_keys
 from usherd.parity.world import World
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.operator_hook import OperatorHook
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp, provider_http
 
 KEPT = 128
@@ -74,7 +74,7 @@ class Runner:
                 return _NOT_LOADED if made is None else await made.ask(case)
 
     def _key_sets(self, settings: Settings) -> KeySets:
-        cache = ProviderCache(time.time)
+        cache = DocumentCache(time.time)
         return KeySets(issuers_with_keys(settings), http=self._http, cache=cache, stopwatch=time.monotonic)
 
     def _made(self, settings: Settings, keys: KeySets) -> World | None:

@@ -13,7 +13,7 @@ from usherd.authenticate.keys import KeySet, KeySetError, load_key_set, load_pem
 from usherd.policy import ANY_ISSUER
 from usherd.stores.documents import Cause, Document, LoadFailed
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, PemFile, discovery_url
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import BODY_SIZE, ProviderHttp
 
 DISCOVERY_TTL = 3600.0
@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
 class KeySetLoader:
     """Loads the key set of one URL or one discovery document, again and again, for one issuer."""
 
-    def __init__(self, issuer: IssuerKeys, source: Discovery | str, http: ProviderHttp, cache: ProviderCache) -> None:
+    def __init__(self, issuer: IssuerKeys, source: Discovery | str, http: ProviderHttp, cache: DocumentCache) -> None:
         self._issuer = issuer
         self._source = source
         self._http = http

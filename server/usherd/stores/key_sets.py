@@ -18,7 +18,7 @@ from usherd.ports import Stopwatch
 from usherd.stores.documents import Cause, LoadFailed
 from usherd.stores.key_loader import KeySetLoader, load_given
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, KeySetUrls, PemFile
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 from usherd.stores.refreshed_keys import KeyEvent, KeySetStatus, OnEvent, RefreshedKeys
 
@@ -78,7 +78,7 @@ class KeySets:
         issuers: Iterable[IssuerKeys],
         *,
         http: ProviderHttp,
-        cache: ProviderCache,
+        cache: DocumentCache,
         stopwatch: Stopwatch,
         on_event: OnEvent = lambda event, fields: None,
         chance: Callable[[], float] = random.random,

@@ -36,7 +36,7 @@ class CacheNames:
         return f"usherd:1:{kind}:{keyed.hexdigest()}"
 
 
-class ProviderCache:
+class DocumentCache:
     """A bounded cache of documents by URL. It may lose any of them at any time; it never returns one past its time."""
 
     def __init__(
@@ -135,7 +135,7 @@ class AnswerCache:
 class ProviderCaches(NamedTuple):
     """What one house keeps of identity providers."""
 
-    documents: ProviderCache
+    documents: DocumentCache
     answers: AnswerCache
 
 
@@ -157,7 +157,7 @@ async def provider_caches(
     answers = MemoryCache(clock, max_entries=MAX_ANSWERS, max_bytes=MAX_ANSWER_BYTES)
     if url is None or secret is None:
         names = CacheNames(secrets.token_bytes(32))
-        yield ProviderCaches(ProviderCache(clock, names=names), AnswerCache(answers, None, names))
+        yield ProviderCaches(DocumentCache(clock, names=names), AnswerCache(answers, None, names))
         return
     names = CacheNames(secret)
     async with shared_cache(
@@ -169,7 +169,7 @@ async def provider_caches(
         patience=patience,
         tell=tell,
     ) as shared:
-        yield ProviderCaches(ProviderCache(clock, shared=shared, names=names), AnswerCache(answers, shared, names))
+        yield ProviderCaches(DocumentCache(clock, shared=shared, names=names), AnswerCache(answers, shared, names))
 
 
 def _framed(document: Document) -> bytes:

@@ -17,7 +17,7 @@ from usherd.config.settings import Settings
 from usherd.origins import issuer_keys, issuers_with_keys
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.stores.key_sources import GivenKeySet, IssuerKeys
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 from usherd.stories.book import OpenBook
 from usherd.stories.signing import story_key
@@ -124,7 +124,7 @@ class Compiler:
         return replace(problem, file=part.name, key=key)
 
     def _key_sets(self, issuers: Iterable[IssuerKeys]) -> KeySets:
-        return KeySets(issuers, http=self._http, cache=ProviderCache(time.time), stopwatch=lambda: 0.0)
+        return KeySets(issuers, http=self._http, cache=DocumentCache(time.time), stopwatch=lambda: 0.0)
 
 
 def _issuers(document: Document) -> list[dict[str, Any]]:

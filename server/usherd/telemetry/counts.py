@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
+from usherd.callers import RPCS
 from usherd.calls import Asked, Call, Ended, Ending
 from usherd.domain import Decision, Effect
 from usherd.errors import FaultReason
@@ -15,11 +16,12 @@ from usherd.ports import Cache, Stage
 from usherd.reasons import Reason
 from usherd.telemetry.histogram import Histogram
 
-SERVICE = "/usher.v1.AuthorizationService/"
-METHODS = ("Authorize", "Check", "BatchCheck", "ListModels")
+_SERVICE, _HEALTH = "usher.v1.AuthorizationService", "grpc.health.v1.Health"
+SERVICE = f"/{_SERVICE}/"
+METHODS = RPCS[_SERVICE]
 """Those that answer questions."""
-HEALTH = "/grpc.health.v1.Health/"
-HEALTH_METHODS = ("Check", "List", "Watch")
+HEALTH = f"/{_HEALTH}/"
+HEALTH_METHODS = RPCS[_HEALTH]
 OTHER = "other"
 """Stands for every other method: a closed set, whatever callers send."""
 

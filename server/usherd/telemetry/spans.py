@@ -39,7 +39,7 @@ _log = logging.getLogger("usherd.traces")
 
 
 @dataclass(slots=True)
-class _Told:
+class _Decided:
     """What was decided in one call. Of a batch: how often, and the last."""
 
     request_id: str
@@ -49,7 +49,7 @@ class _Told:
     denied: int = 0
 
 
-_told: ContextVar[_Told | None] = ContextVar("told", default=None)
+_decided: ContextVar[_Decided | None] = ContextVar("decided", default=None)
 """Each call is a task, with a context of its own."""
 
 
@@ -66,13 +66,13 @@ class Spans:
         """Remembers the decision for the call's span."""
         if call.trace is not None and not call.trace.sampled:
             return
-        told = _told.get()
-        if told is None:
-            told = _Told(request_id, asked, decision)
-            _told.set(told)
-        told.request_id, told.asked, told.decision = request_id, asked, decision
-        told.decisions += 1
-        told.denied += not allows(decision.verdict)
+        decided = _decided.get()
+        if decided is None:
+            decided = _Decided(request_id, asked, decision)
+            _decided.set(decided)
+        decided.request_id, decided.asked, decided.decision = request_id, asked, decision
+        decided.decisions += 1
+        decided.denied += not allows(decision.verdict)
 
     def ended(self, call: Call, ending: Ending, seconds: float) -> None:
         """Makes the span, if the call's is to be made."""
@@ -97,8 +97,8 @@ class Spans:
             attributes["usherd.fault"] = ending.name
         if call.caller:
             attributes["usherd.caller"] = redacted_id(call.caller)
-        if (told := _told.get()) is not None:
-            attributes |= self._of(told)
+        if (decided := _decided.get()) is not None:
+            attributes |= self._of(decided)
         span = self._tracer.start_span(
             name,
             context=_parent(call.trace),
@@ -110,12 +110,12 @@ class Spans:
             span.set_status(Status(StatusCode.ERROR))
         span.end(end)
 
-    def _of(self, told: _Told) -> dict[str, str | int | bool]:
-        found: dict[str, str | int | bool] = {"usherd.request_id": redacted(told.request_id)}
-        if told.decisions > 1:
-            return found | {"usherd.decisions": told.decisions, "usherd.denied": told.denied}
-        decision = told.decision
-        verdict, asked = decision.verdict, told.asked()
+    def _of(self, decided: _Decided) -> dict[str, str | int | bool]:
+        found: dict[str, str | int | bool] = {"usherd.request_id": redacted(decided.request_id)}
+        if decided.decisions > 1:
+            return found | {"usherd.decisions": decided.decisions, "usherd.denied": decided.denied}
+        decision = decided.decision
+        verdict, asked = decision.verdict, decided.asked()
         ids = {each.kind: each.id for each in verdict.depends_on}
         found["usherd.decision_id"] = decision.decision_id
         found["usherd.effect"] = verdict.effect.name

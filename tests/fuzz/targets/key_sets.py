@@ -37,7 +37,7 @@ from usherd.policy import ANY_ISSUER
 from usherd.stores.documents import Cause, Document, LoadFailed
 from usherd.stores.key_loader import KeySetLoader, load_given
 from usherd.stores.key_sources import Discovery, GivenKeySet, IssuerKeys, PemFile
-from usherd.stores.provider_cache import ProviderCache
+from usherd.stores.provider_cache import DocumentCache
 from usherd.stores.provider_http import ProviderHttp
 
 ISSUER = "https://idp.example"
@@ -234,7 +234,7 @@ def _fetched(form: str, body: bytes, issuer: IssuerKeys) -> KeySet:
     known = {"https://d.example": first, f"{ISSUER}/keys": second}
     http = cast(ProviderHttp, _Http({"https://u.example": body} if form == "u" else known))
     source = "https://u.example" if form == "u" else Discovery(url="https://d.example")
-    loader = KeySetLoader(issuer, source, http, ProviderCache(lambda: 0.0))
+    loader = KeySetLoader(issuer, source, http, DocumentCache(lambda: 0.0))
 
     async def twice() -> KeySet:
         key_set = (await loader.load()).key_set

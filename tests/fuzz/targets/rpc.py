@@ -14,29 +14,27 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import cache
-from random import Random
 from types import SimpleNamespace
 from typing import Any, cast
 
 import grpc
 from google.protobuf.message import DecodeError, Message
-from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from fuzz.mutators import changed_text, mutate_bytes
 from fuzz.no_waiting import NoWaiting
-from fuzz.proto_mutator import mutate_message
 from fuzz.target import Target
-from fuzz.targets.token_gate import CLAIMS, KEYS, VALID, verify_otherwise
-from keyring import NOW, decode, session_token
+from fuzz.targets.rpc_company import FORGETFUL, METHODS, WORLD
+from fuzz.targets.rpc_inputs import mutate, seeds, unframed
+from fuzz.targets.token_gate import verify_otherwise
+from keyring import NOW, decode
 from tools.rpc_world import ready
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2
 from usherd import errors
-from usherd.authenticate.session_token import SESSION_AUDIENCE, SESSION_ISS
+from usherd.authenticate.session_token import SESSION_ISS
 from usherd.calls import Asked, Ending
 from usherd.calls import Call as Asking
-from usherd.domain import Decision, Effect, Limit, Question
+from usherd.domain import Decision, Effect, Question
 from usherd.errors import (
     ExplanationNotAllowed,
     FaultReason,
@@ -48,8 +46,6 @@ from usherd.errors import (
     RevisionNotReached,
     ShuttingDown,
 )
-from usherd.facts import EndUser, Organization, Team, User
-from usherd.policy import SessionRules
 from usherd.reasons import Reason
 from usherd.rpc.guard import guarded
 from usherd.rpc.health import Health
@@ -57,41 +53,7 @@ from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.server import Methods, all_alike, methods
 from usherd.rpc.service import NAME, AuthorizationService
-from worlds import CHAT, SESSION_SECRET, World, finished, issuer, policy
-
-METHODS: dict[str, tuple[str, type[Message], type[Message]]] = {
-    "a": (f"/{NAME}/Authorize", api.AuthorizeRequest, api.AuthorizeResponse),
-    "c": (f"/{NAME}/Check", api.CheckRequest, api.CheckResponse),
-    "b": (f"/{NAME}/BatchCheck", api.BatchCheckRequest, api.BatchCheckResponse),
-    "l": (f"/{NAME}/ListModels", api.ListModelsRequest, api.ListModelsResponse),
-    "h": ("/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
-    "i": ("/grpc.health.v1.Health/List", health_pb2.HealthListRequest, health_pb2.HealthListResponse),
-    "w": ("/grpc.health.v1.Health/Watch", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
-    "r": ("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", reflection_pb2.ServerReflectionRequest,
-          reflection_pb2.ServerReflectionResponse),
-}  # fmt: skip
-TEXTS: dict[str, tuple[str, ...]] = {
-    "route": (CHAT, "/v1/models", "/key/generate", "/health/liveliness", "/openai/deployments/o1/chat/completions",
-    "//", "/v1/%2e", ""),
-    "method": ("POST", "GET", "", "get", "HEAD"),
-    "model": ("gpt-4o", "gpt-4o-mini", "o1", "default", "claude-3", "*", "", "x" * 300, "gpt-4o\0"),
-    "fallback_models": ("gpt-4o", "o1", "gpt-4o-mini", "*", ""),
-    "team_id": ("a", "b", "nobody's", "", "\n"),
-    "team_alias": ("Alpha", "Beta", "", "x" * 300),
-    "end_user_id": ("customer", "blocked", "", "\x00"),
-    "organization_id": ("acme", "id:acme", ""),
-    "at_least_as_fresh": ("store:1", "store:0", "store:99", "other:1", "store:01", "x", ":", "store:" + "9" * 19),
-    "request_id": ("r-1", "é", "x" * 129, "\n", ""),
-    "id": ("1", "2", "x" * 128, "x" * 129, "é" * 65, ""),
-    "page_token": ("", "AAAA", "x" * 1025, "é", "A"),
-    "service": ("", NAME, "unknown"),
-    "file_by_filename": ("usher/v1/question.proto", "no.proto"),
-    "file_containing_symbol": (NAME, "usher.v1.Question", "no.Symbol", ""),
-    "all_extension_numbers_of_type": ("usher.v1.Question", "x"),
-    "list_services": ("", "*"),
-    "host": ("", "h"),
-}  # fmt: skip
-
+from worlds import SESSION_SECRET, finished
 
 LOOP = NoWaiting()
 atexit.register(LOOP.close)
@@ -125,175 +87,7 @@ class Heard:
 HEARD = Heard()
 
 
-def _world(**changes: Any) -> World:
-    session = SessionRules(secret=SESSION_SECRET, max_lifetime=3600.0, digest="d")
-    limit = Limit(tpm=1000, rpm=10, max_budget_micro_usd=5_000_000, budget_reset_seconds=60)
-    alpha = Team(id="a", alias="Alpha", models=("gpt-4o",), limit=limit)
-    beta = Team(id="b", alias="Beta", organization="acme", model_aliases={"default": "o1"}, blocked=True)
-    alice = User(id="alice", identities=(("idp", "alice"),), models=("gpt-4o*", "o1"), teams=("a",), limit=Limit(tpm=7))
-    world = World(
-        policy=policy(issuers=(issuer(answer_claims=(("sub", ("sub",)),)), issuer("dead")), session=session, **changes),
-        teams=(alpha, beta),
-        users=(alice, User(id="bob", role="proxy_admin")),
-        organizations=(Organization(id="acme", models=("o1",)),),
-        end_users=(EndUser(id="customer", limit=Limit(rpm=1)), EndUser(id="blocked", blocked=True)),
-    )
-    world.keys.unavailable.add("dead")
-    return world
-
-
-WORLD, FORGETFUL = _world(), _world(keep_answers_for=0.0)
 LIMITS = Limits(watchers=1)
-
-
-@cache
-def _tokens() -> tuple[str, ...]:
-    token = WORLD.token
-    session = session_token(
-        {"iss": SESSION_ISS, "aud": SESSION_AUDIENCE, "user_id": "bob", "exp": int(NOW) + 60}, SESSION_SECRET
-    )
-    return (
-        token(), token(roles=["Reader"]), token(scope="admin"), token(groups=["a", "b"], sub="x"), token(team="b"),
-            token(exp=int(NOW) - 99),
-        token(customer="blocked"), token(org="acme"), token(sub=5), token(iss="https://who.example"),
-            token()[:-3] + "AAA", session,
-        token(by="dead"), KEYS["1"].token(VALID), "", "a.b.c", "x" * 9000,
-    )  # fmt: skip
-
-
-def _text(name: str, value: str, random: Random) -> str:
-    if name != "token":
-        return (
-            random.choice(TEXTS.get(name, ("x", "usher.v1.Question")))
-            if random.random() < 0.7
-            else changed_text(value, random)
-        )
-    choice = random.randrange(10)
-    if choice < 6:
-        return random.choice(_tokens())
-    if choice < 8:
-        # Signed anew, with other claims.
-        return WORLD.pairs["idp"].token(
-            CLAIMS(json.dumps(VALID | {"roles": ["Reader"], "groups": ["a"]}).encode(), random)
-        )
-    return changed_text(value or random.choice(_tokens()), random)
-
-
-def _seeds() -> list[bytes]:
-    questions = [question_pb2.Question(token=token, route=CHAT, method="POST", model="gpt-4o") for token in _tokens()]
-    alice = questions[0]
-    for name, texts in TEXTS.items():
-        if name in alice.DESCRIPTOR.fields_by_name and name != "fallback_models":
-            questions += [
-                question_pb2.Question(**{"token": _tokens()[3], "route": CHAT, "model": "gpt-4o"} | {name: text})
-                for text in texts
-            ]
-    questions.append(
-        question_pb2.Question(token=_tokens()[1], route=CHAT, model="gpt-4o", fallback_models=["gpt-4o", "o1"])
-    )
-    found = [b"c" + api.CheckRequest(question=question).SerializeToString() for question in questions]
-    found += [b"a" + api.AuthorizeRequest(question=question).SerializeToString() for question in questions[:20]]
-    wishes = [api.Options(explain=True)] + [api.Options(at_least_as_fresh=text) for text in TEXTS["at_least_as_fresh"]]
-    wishes += [api.Options(request_id=text) for text in TEXTS["request_id"]]
-    found += [
-        letter + api.CheckRequest(question=alice, options=each).SerializeToString()
-        for each in wishes
-        for letter in (b"c", b"C")
-    ]
-    found += [b"a" + api.AuthorizeRequest(question=alice, mode=mode).SerializeToString() for mode in (1, 2)]  # type: ignore[arg-type]
-    item = api.BatchCheckRequest.Item
-    batches = [
-        [item(id=str(number), question=question) for number, question in enumerate(some)]
-        for some in (questions[:4], questions, [alice])
-    ]
-    found += [
-        b"b" + api.BatchCheckRequest(items=each, token=_tokens()[1], options=wishes[0]).SerializeToString()
-        for each in batches
-    ]
-    found += [
-        b"b" + api.BatchCheckRequest(items=each).SerializeToString()
-        for each in ([], [item(id="1")], batches[0] * 2, batches[0][:1] * 2)
-    ]
-    many = [item(id=str(number), question=question_pb2.Question(token=f"t{number}")) for number in range(17)]
-    found += [
-        b"b" + api.BatchCheckRequest(items=many).SerializeToString(),
-        b"b" + b"\x12\x00" * 1001,
-        b"b" + b"\x12\x00" * 1001 + b"\x0a\x01\xff",
-    ]
-    found += [
-        b"l" + api.ListModelsRequest(question=question, page_size=2).SerializeToString() for question in questions[:12]
-    ]
-    found += [b"l" + api.ListModelsRequest(question=alice, page_size=size, page_token=text).SerializeToString()
-              for size in (-1, 0, 1001) for text in TEXTS["page_token"]]  # fmt: skip
-    found += [
-        letter + health_pb2.HealthCheckRequest(service=text).SerializeToString()
-        for text in TEXTS["service"]
-        for letter in (b"h", b"w", b"W")
-    ]
-    found += [b"i", b"i\xff"]
-    asks = [{name: text} for name in ("file_by_filename", "file_containing_symbol", "all_extension_numbers_of_type",
-        "list_services")
-            for text in TEXTS[name]]  # fmt: skip
-    asks += [
-        {
-            "file_containing_extension": reflection_pb2.ExtensionRequest(
-                containing_type="usher.v1.Question", extension_number=1
-            )
-        }
-    ]
-    found += [b"r" + _framed([reflection_pb2.ServerReflectionRequest(**each).SerializeToString()]) for each in asks]
-    broken = [
-        b"\xff",
-        b"\x0a\x05\x0a\x03\xff\xfe\xfd",
-        b"\x0a\x04\x12\x02\xc0\xaf",
-        b"\x0a\x04\x2a\x02\xc0\xaf",
-        b"\x12\x07\x12\x05\x0a\x03\xff\xfe\xfd",
-    ]
-    return [*found, *(letter + data for data in broken for letter in (b"a", b"c", b"b", b"l", b"h", b"w", b"r"))]
-
-
-def _framed(requests: Sequence[bytes]) -> bytes:
-    return b"".join(bytes((len(each) % 256,)) + each for each in requests)
-
-
-def _unframed(data: bytes) -> list[bytes]:
-    found: list[bytes] = []
-    while data and len(found) < 8:
-        found.append(data[1 : 1 + data[0]])
-        data = data[1 + data[0] :]
-    return found
-
-
-def _mutate(data: bytes, random: Random) -> bytes:
-    letter, body = data[:1], data[1:]
-    choice = random.randrange(20)
-    kind = METHODS.get(letter.lower().decode("latin-1"), METHODS["c"])[1]
-    if choice == 0:
-        return random.choice(b"acblhiwrACBLW").to_bytes() + body
-    if choice < 3:
-        return letter + mutate_bytes(body, random)
-    if letter == b"r":
-        requests = _unframed(body) or [b""]
-        place = random.randrange(len(requests))
-        return letter + _framed(
-            [*requests[:place], _changed(kind, requests[place], random), *requests[place + random.randrange(2) :]]
-        )
-    return letter + _changed(kind, body, random)
-
-
-def _changed(kind: type[Message], data: bytes, random: Random) -> bytes:
-    try:
-        message = kind.FromString(data)
-    except DecodeError:
-        return mutate_bytes(data, random)
-    for _ in range(random.choice((1, 1, 2, 4))):
-        if message.DESCRIPTOR.fields:
-            mutate_message(message, random, _text)
-    written: bytes = message.SerializeToString()
-    if random.random() < 0.04 and b"gpt" in written:
-        # What a gateway passes on that does not check its texts.
-        written = written.replace(b"gpt", b"g\xfft")
-    return written
 
 
 class Call:
@@ -336,7 +130,7 @@ def _check(data: bytes) -> object:
     HEARD.told = ""
     try:
         if kind is reflection_pb2.ServerReflectionRequest:
-            LOOP.run_until_complete(_reflected(_handler(name, True).stream_stream, _unframed(body), call))
+            LOOP.run_until_complete(_reflected(_handler(name, True).stream_stream, unframed(body), call))
         elif name.endswith("/Watch"):
             LOOP.run_until_complete(_watched(body, call, watchers=0 if letter == "W" else 1))
         else:
@@ -481,9 +275,9 @@ def replaced_model(question: Question, model: str | None) -> Question:
 
 TARGET = Target(
     name="rpc",
-    seeds=_seeds,
+    seeds=seeds,
     check=_check,
-    mutate=_mutate,
+    mutate=mutate,
     max_size=16384,
     out_of_reach={
         "rpc/guard.py": "only a bug, or the end of a call from outside, leads there",

@@ -21,7 +21,7 @@ class DecisionLogUnusable(Exception):
     """It cannot be written. The text names the key, and is for the operator."""
 
 
-class Listening(NamedTuple):
+class CallListeners(NamedTuple):
     """Who listens."""
 
     listener: Listener | None
@@ -38,7 +38,7 @@ class Listening(NamedTuple):
 
 
 @asynccontextmanager
-async def listening(settings: Settings, counts: Counts | None = None) -> AsyncIterator[Listening]:
+async def call_listeners(settings: Settings, counts: Counts | None = None) -> AsyncIterator[CallListeners]:
     """Those whom the settings name; what they hold is written and sent when the block ends, within seconds.
 
     `counts` hears of all calls, too. Raises DecisionLogUnusable.
@@ -58,11 +58,11 @@ async def listening(settings: Settings, counts: Counts | None = None) -> AsyncIt
         if counts is not None:
             # Last: what one before it held back was not sent.
             listeners.append(counts)
-        yield Listening(Listeners(listeners) if listeners else None, wants_trace, log)
+        yield CallListeners(Listeners(listeners) if listeners else None, wants_trace, log)
 
 
 def check_decision_log(settings: Settings) -> None:
-    """What `listening` would refuse of it, as far as that can be known before. Raises DecisionLogUnusable."""
+    """What `call_listeners` would refuse of it, as far as that can be known before. Raises DecisionLogUnusable."""
     if settings.decision_log is not None and settings.decision_log.file is not None:
         try:
             check_writable(settings.decision_log.file)
