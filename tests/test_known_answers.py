@@ -76,7 +76,7 @@ def test_they_keep_no_old_directory_alive_whatever_is_asked_next() -> None:
     assert not is_known(world, b"another")
 
     known = world.authorizer._at_hand._known
-    assert known._facts is world.directory.at_hand()
+    assert known._state is world.directory.at_hand()
     assert len(known) == 0
 
 

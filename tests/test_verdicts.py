@@ -37,7 +37,7 @@ async def test_they_keep_no_old_directory_alive() -> None:
     world.directory.replace(world.rows())
     world.answer(world.question(claims={"groups": ["red"]}))
 
-    assert world.authorizer._verdicts._facts is world.directory.at_hand()
+    assert world.authorizer._verdicts._state is world.directory.at_hand()
     assert not [each for each in gc.get_referrers(first) if each is not locals() and not inspect.isframe(each)]
 
 

@@ -41,6 +41,7 @@ class DependencyKind(IntEnum):
     ORGANIZATION = 7
     END_USER = 8
     BUDGET = 9
+    MEMBERSHIP = 10
 
     # The number's own: an enum's is a function in Python, and these are in keys that each question looks up.
     __hash__ = int.__hash__

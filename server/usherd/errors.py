@@ -4,6 +4,13 @@
     Fault              no decision could be made                    an error status; the gateway fails closed
     ├── InvalidRequest     the gateway sent what it must not        INVALID_ARGUMENT
     ├── Precondition       it does not fit this server's state      FAILED_PRECONDITION
+    ├── FieldInvalid       a field has a value that it may not have INVALID_ARGUMENT
+    ├── NotFound           there is nothing of that name            NOT_FOUND
+    ├── AlreadyExists      there is something of that name          ALREADY_EXISTS
+    ├── EtagMismatch       it has changed meanwhile                 ABORTED
+    ├── BrokenReference    something names it, or it names nothing  FAILED_PRECONDITION
+    ├── ChangesCompacted   what happened then is no longer kept     OUT_OF_RANGE
+    ├── NoStore            this server keeps no directory           FAILED_PRECONDITION
     ├── CallerUnknown      the caller has not shown who it is       UNAUTHENTICATED
     ├── CallerNotAllowed   the caller itself may not ask this       PERMISSION_DENIED
     │   └── ExplanationNotAllowed
@@ -13,9 +20,11 @@
     │   ├── RevocationsUnavailable
     │   ├── IntrospectionUnavailable
     │   ├── DecisionLogUnavailable
+    │   ├── SessionsUnavailable
     │   ├── RevisionNotReached
     │   └── ShuttingDown
     ├── Overloaded         as much work as the server takes on      RESOURCE_EXHAUSTED
+    ├── SlowReader         a stream that nobody reads               RESOURCE_EXHAUSTED
     ├── OutOfTime          the deadline came first                  DEADLINE_EXCEEDED
     └── InternalFault      a bug; the text says nothing             INTERNAL
 
@@ -36,9 +45,13 @@ class Code(IntEnum):
 
     INVALID_ARGUMENT = 3
     DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
     PERMISSION_DENIED = 7
     RESOURCE_EXHAUSTED = 8
     FAILED_PRECONDITION = 9
+    ABORTED = 10
+    OUT_OF_RANGE = 11
     INTERNAL = 13
     UNAVAILABLE = 14
     UNAUTHENTICATED = 16
@@ -56,10 +69,19 @@ class FaultReason(IntEnum):
     REVISION_MALFORMED = 7
     PAGE_INVALID = 8
     REQUEST_ID = 9
+    SUBSCRIPTION_ID = 10
+    SUBSCRIPTION_COUNT = 11
+    FIELD_INVALID = 12
     REVISION_OF_OTHER_STORE = 20
     EXPLANATION_NOT_ALLOWED = 21
     CALLER_UNKNOWN = 22
     CALLER_NOT_ALLOWED = 23
+    NOT_FOUND = 24
+    ALREADY_EXISTS = 25
+    ETAG_MISMATCH = 26
+    REFERENCE = 27
+    CHANGES_COMPACTED = 28
+    NO_STORE = 29
     KEYS_UNAVAILABLE = 40
     DIRECTORY_UNAVAILABLE = 41
     REVISION_NOT_REACHED = 42
@@ -67,9 +89,11 @@ class FaultReason(IntEnum):
     REVOCATIONS_UNAVAILABLE = 44
     INTROSPECTION_UNAVAILABLE = 45
     DECISION_LOG_UNAVAILABLE = 46
+    SESSIONS_UNAVAILABLE = 47
     OVERLOADED = 60
     DEADLINE_EXCEEDED = 61
     INTERNAL = 62
+    SLOW_READER = 63
 
 
 class Refusal(Exception):
@@ -96,6 +120,8 @@ class Fault(Exception):
     message: str = "internal error"
     retry_after: ClassVar[float | None] = None
     """Seconds to wait before asking again; None: no advice."""
+    details: tuple[tuple[str, str], ...] = ()
+    """(name, text) of what is told beside the message: names and rules of the contract, never a value."""
 
     def __init__(self) -> None:
         super().__init__(self.message)
@@ -111,6 +137,8 @@ _INVALID_REQUESTS: dict[FaultReason, str] = {
     FaultReason.REVISION_MALFORMED: "options.at_least_as_fresh: expected a revision that a decision carried",
     FaultReason.PAGE_INVALID: "page_size: expected 0 to 1000; page_token: expected one of this question and revision",
     FaultReason.REQUEST_ID: "options.request_id: expected printable ASCII, at most 128 bytes",
+    FaultReason.SUBSCRIPTION_ID: "add.id: expected a number above all that this stream has used",
+    FaultReason.SUBSCRIPTION_COUNT: "add, remove: expected at most 256 a message, and 10000 subscriptions a stream",
 }
 
 
@@ -131,6 +159,67 @@ class Precondition(Fault):
     code = Code.FAILED_PRECONDITION
     reason = FaultReason.REVISION_OF_OTHER_STORE
     message = "options.at_least_as_fresh: a revision of another store"
+
+
+class FieldInvalid(Fault):
+    """A field of a request has a value that it may not have."""
+
+    code = Code.INVALID_ARGUMENT
+    reason = FaultReason.FIELD_INVALID
+
+    def __init__(self, field: str, expected: str) -> None:
+        """`field` is its path in the request, as `team.limit.tpm`; `expected` the rule. Neither holds a value."""
+        self.details = (("field", field), ("expected", expected))
+        self.message = f"{field}: expected {expected}"
+        super().__init__()
+
+
+class NotFound(Fault):
+    """There is nothing of that name."""
+
+    code = Code.NOT_FOUND
+    reason = FaultReason.NOT_FOUND
+    message = "there is nothing of that name"
+
+
+class AlreadyExists(Fault):
+    """There is something else of that name, or with that identity."""
+
+    code = Code.ALREADY_EXISTS
+    reason = FaultReason.ALREADY_EXISTS
+    message = "there is something of that name, or with that identity, already"
+
+
+class EtagMismatch(Fault):
+    """It has changed since the etag was read."""
+
+    code = Code.ABORTED
+    reason = FaultReason.ETAG_MISMATCH
+    message = "it has changed since the etag was read"
+
+
+class BrokenReference(Fault):
+    """Other things still name it, or it names something that does not exist."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = FaultReason.REFERENCE
+    message = "something else still names it, or it names something that does not exist"
+
+
+class ChangesCompacted(Fault):
+    """Changes since that revision are no longer kept: who wants to know reads everything anew."""
+
+    code = Code.OUT_OF_RANGE
+    reason = FaultReason.CHANGES_COMPACTED
+    message = "changes since that revision are no longer kept"
+
+
+class NoStore(Fault):
+    """This server keeps no directory of its own."""
+
+    code = Code.FAILED_PRECONDITION
+    reason = FaultReason.NO_STORE
+    message = "this server keeps no directory of its own; expected directory.url in its configuration"
 
 
 class CallerUnknown(Fault):
@@ -198,6 +287,13 @@ class DecisionLogUnavailable(Unavailable):
     message = "the decision log is not available"
 
 
+class SessionsUnavailable(Unavailable):
+    """Sessions cannot be made or looked up: their keys or their list are out of reach."""
+
+    reason = FaultReason.SESSIONS_UNAVAILABLE
+    message = "sessions are not available"
+
+
 class RevisionNotReached(Unavailable):
     """The directory did not reach the wanted revision in time."""
 
@@ -219,6 +315,14 @@ class Overloaded(Fault):
     reason = FaultReason.OVERLOADED
     message = "the server is overloaded"
     retry_after = 1.0
+
+
+class SlowReader(Fault):
+    """A stream was not read for so long that it had to be cut."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = FaultReason.SLOW_READER
+    message = "the stream was not read"
 
 
 class OutOfTime(Fault):

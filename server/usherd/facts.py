@@ -37,6 +37,28 @@ class BudgetOwner(NamedTuple):
     """The member's team; empty for all others."""
 
 
+def place_id(team_id: str, user_id: str) -> str:
+    """Names a user's place in a team. The length in front keeps the two ids apart, whatever is in them."""
+    return f"{len(team_id)}:{team_id}/{user_id}"
+
+
+_PREFIXES = {kind: f"{kind.name.lower()}:" for kind in BudgetKind}
+
+
+def budget_id(owner: BudgetOwner) -> str:
+    """Names a budget, as in a dependency."""
+    if owner.kind is BudgetKind.GLOBAL:
+        return "global"
+    if owner.kind is BudgetKind.MEMBER:
+        return "member:" + place_id(owner.team, owner.id)
+    return _PREFIXES[owner.kind] + owner.id
+
+
+def organization_key(organization_id: str) -> str:
+    """Names an organization that is looked for by its id, as in a dependency: apart from those by an alias."""
+    return f"id:{organization_id}" if organization_id.startswith(("id:", "alias:")) else organization_id
+
+
 class BudgetState(IntEnum):
     """Where spend stands against the maximum of the row. Spend itself is not a fact: it changes all the time."""
 
@@ -58,6 +80,8 @@ class Membership:
     role: str = "user"
     """The team's own word for the place: `admin` or `user`."""
     max_budget_micro_usd: int | None = None
+    revision: str = field(default="", compare=False)
+    """As a row's. Where places are kept with their team, the team's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +98,7 @@ class Team:
     blocked: bool = False
     limit: Limit = NO_LIMIT
     members: Mapping[str, Membership] = field(default_factory=dict)
+    """Places by user id, where they are kept with the team. Who asks for one asks the directory (`Facts.member`)."""
     guardrails_modifiable: bool = True
     """Whether requests of the team may change guardrails."""
     model_aliases: Mapping[str, str] = field(default_factory=dict)

@@ -164,6 +164,7 @@ class Judge:
                 if isinstance(outcome, Passed):
                     writes += outcome.writes
             made.append(_MADE[check.name])
+        limits = self._limits.of(case) if denied is None else None
         # What explaining reads behind the first denial is not what the verdict depends on.
         depends_on = (*holder.depends_on, *reading.dependencies())
         explanation = self._explanation(case, results) if explain else None
@@ -182,7 +183,7 @@ class Judge:
             reason=Reason.ALLOWED,
             principal=principal_of(case),
             resolved_model=resolved_model(case),
-            limits=self._limits.of(case),
+            limits=limits,
             depends_on=depends_on,
             explanation=explanation,
         )

@@ -33,8 +33,8 @@ class KnownAnswers:
 
     def __init__(self, size: int) -> None:
         self._cache: DigestCache[KnownAnswer] = DigestCache(size, "")
-        self._facts: Facts | None = None
-        """What all of them were judged by. One object: what is remembered must not keep old directories alive."""
+        self._state: object = None
+        """The state of the directory that all of them were judged by: what is remembered keeps no other alive."""
 
     def key(self, encoded: bytes) -> bytes | None:
         """What the question of that encoding is known by; None: it is too long to be known."""
@@ -42,21 +42,21 @@ class KnownAnswers:
 
     def get(self, key: bytes | None, facts: Facts) -> KnownAnswer | None:
         """What the question of that key was answered with."""
-        if facts is not self._facts:
+        if facts.state is not self._state:
             self._begin_anew(facts)
             return None
         return None if key is None else self._cache.get(key)
 
     def put(self, key: bytes | None, answer: KnownAnswer, facts: Facts) -> None:
         """Remembers an answer to the question of that key."""
-        if facts is not self._facts:
+        if facts.state is not self._state:
             self._begin_anew(facts)
         if key is not None:
             self._cache.put(key, answer)
 
     def _begin_anew(self, facts: Facts) -> None:
         self._cache.clear()
-        self._facts = facts
+        self._state = facts.state
 
     def __len__(self) -> int:
         return len(self._cache)

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from usherd.domain import VerificationKey, VerifiedToken
-from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User, Write
+from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User, Write
 
 Clock = Callable[[], float]
 """Seconds since the epoch. Tokens expire by it."""
@@ -110,6 +110,10 @@ class Facts(Protocol):
     def revision(self) -> int:
         """The revision that all rows are of. Each change of the directory has a higher one."""
 
+    @property
+    def state(self) -> object:
+        """Stands for this state of the directory: one object as long as nothing changes, and never that of another."""
+
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id."""
 
@@ -127,6 +131,9 @@ class Facts(Protocol):
 
     def teams_by_alias(self, issuer: str, alias: str) -> Sequence[Team]:
         """All teams of that alias which tokens of that issuer may claim, in no particular order."""
+
+    def member(self, team_id: str, user_id: str) -> Membership | None:
+        """The place of the user of that directory id in the team of that id."""
 
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""
@@ -148,8 +155,8 @@ class Directory(Protocol):
     """Organizations, teams, users, end users."""
 
     async def facts(self, wanted: Sequence[Wanted]) -> Facts:
-        """Rows for all of `wanted`, the organizations and teams that those rows name, and the state of the budgets of
-        all these, at one revision.
+        """Rows for all of `wanted`, the organizations and teams that those rows name, the users' places in all these
+        teams, and the state of the budgets of all these, at one revision.
 
         Raises DirectoryUnavailable: a row that could not be read is never an absent row.
         """
@@ -157,7 +164,7 @@ class Directory(Protocol):
     def at_hand(self) -> Facts | None:
         """Facts for any question that can be read now, without waiting; None when there are none: ask `facts`.
 
-        The same object as long as nothing has changed.
+        They may lack rows that were not loaded yet: their store, revision and state are what they are good for.
         """
 
     async def reach(self, store: str, revision: int) -> None:

@@ -6,12 +6,22 @@ import functools
 from typing import TypeVar
 
 from usherd.domain import Dependency, DependencyKind
-from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
+from usherd.facts import (
+    BudgetOwner,
+    BudgetState,
+    EndUser,
+    Membership,
+    Organization,
+    Team,
+    User,
+    budget_id,
+    organization_key,
+    place_id,
+)
 from usherd.ports import Facts
 
-_PREFIXES = {kind: f"{kind.name.lower()}:" for kind in BudgetKind}
 _STATES = {state: state.name.lower() for state in BudgetState}
-_Row = TypeVar("_Row", User, Team, Organization, EndUser)
+_Row = TypeVar("_Row", User, Team, Membership, Organization, EndUser)
 
 
 class Reading:
@@ -55,10 +65,14 @@ class Reading:
         # The look-up is a dependency of its own: a second team of the alias makes it ambiguous.
         return self._note(DependencyKind.TEAM, f"alias:{issuer}/{alias}", team)
 
+    def member(self, team_id: str, user_id: str) -> Membership | None:
+        """The place of that user in that team, both by their ids in the directory."""
+        return self._note(DependencyKind.MEMBERSHIP, place_id(team_id, user_id), self._facts.member(team_id, user_id))
+
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""
-        key = f"id:{organization_id}" if organization_id.startswith(("id:", "alias:")) else organization_id
-        return self._note(DependencyKind.ORGANIZATION, key, self._facts.organization(organization_id))
+        row = self._facts.organization(organization_id)
+        return self._note(DependencyKind.ORGANIZATION, organization_key(organization_id), row)
 
     def organization_by_alias(self, alias: str) -> Organization | None:
         """The one organization of that alias; None when there is none or more than one."""
@@ -90,13 +104,4 @@ class Reading:
 # Each question reads several budgets, most of them of rows that many questions have in common.
 @functools.lru_cache(maxsize=8192)
 def _budget_dependency(owner: BudgetOwner, state: BudgetState) -> Dependency:
-    return Dependency(DependencyKind.BUDGET, _budget_id(owner), _STATES[state])
-
-
-def _budget_id(owner: BudgetOwner) -> str:
-    if owner.kind is BudgetKind.GLOBAL:
-        return "global"
-    if owner.kind is BudgetKind.MEMBER:
-        # The length in front keeps the team's id and the user's apart, whatever is in them.
-        return f"member:{len(owner.team)}:{owner.team}/{owner.id}"
-    return _PREFIXES[owner.kind] + owner.id
+    return Dependency(DependencyKind.BUDGET, budget_id(owner), _STATES[state])

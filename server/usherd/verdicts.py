@@ -31,12 +31,12 @@ class Verdicts:
         self._observer = observer
         self._size = size
         self._known: OrderedDict[_Key, Verdict] = OrderedDict()
-        self._facts: Facts | None = None
-        """What all of them were judged by. One object: remembered verdicts must not keep old directories alive."""
+        self._state: object = None
+        """The state of the directory that all of them were judged by: remembered verdicts keep no other alive."""
 
     def known(self, holder: Genuine, question: Question, facts: Facts) -> Verdict | None:
         """The verdict, if it is remembered."""
-        if facts is not self._facts:
+        if facts.state is not self._state:
             return None
         # All of the question but its token, whose holder stands for it.
         key = (holder, question[1:])
@@ -62,9 +62,9 @@ class Verdicts:
         return judged
 
     def _remember(self, key: _Key, verdict: Verdict, facts: Facts) -> None:
-        if facts is not self._facts:
+        if facts.state is not self._state:
             self._known.clear()
-            self._facts = facts
+            self._state = facts.state
         self._known[key] = verdict
         self._known.move_to_end(key)
         if len(self._known) > self._size:

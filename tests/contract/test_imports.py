@@ -36,6 +36,7 @@ SABOTAGES = [
     ("config-door", "server/usherd/policy.py", "import pydantic"),
     ("config-door", "server/usherd/rpc/options.py", "import yaml"),
     ("cli-door", "server/usherd/rpc/options.py", "import rich"),
+    ("sql-door", "server/usherd/stores/memory_directory.py", "import sqlalchemy"),
     ("cli-door", "server/usherd/decide.py", "import typer"),
     ("log-door", "server/usherd/decide.py", "import structlog"),
     ("otel-door", "server/usherd/app.py", "import opentelemetry.trace"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from keyring import NOW
 from laws.strategies import MODEL_PATTERNS, OWNERS, ROUTE_PATTERNS, askings, some, worlds
 from usherd.domain import Dependency, DependencyKind, Effect, Verdict
-from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organization, Team, User
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
 from usherd.policy import Grant
 from usherd.reasons import Reason
 from usherd.rpc.messages import decision_message
@@ -104,7 +104,7 @@ def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
     end_users = (*before.end_users, *after.end_users)
 
     def bare(found: Any) -> Any:
-        if isinstance(found, Team | User | Organization | EndUser):
+        if isinstance(found, Team | User | Organization | EndUser | Membership):
             return replace(found, revision="")
         return [bare(row) for row in found] if isinstance(found, tuple | list) else found
 
@@ -114,6 +114,9 @@ def touched(before: World, after: World) -> set[tuple[DependencyKind, str]]:
         lookups[DependencyKind.TEAM, f"alias:idp/{team.alias}"] = operator.methodcaller(
             "teams_by_alias", "idp", team.alias
         )
+        for user_id in {user.id for user in users} | {*team.members}:
+            place = f"{len(team.id)}:{team.id}/{user_id}"
+            lookups[DependencyKind.MEMBERSHIP, place] = operator.methodcaller("member", team.id, user_id)
     for user in users:
         lookups[DependencyKind.USER, f"idp/{user.id}"] = operator.methodcaller("user", "idp", user.id)
         lookups[DependencyKind.USER, f"email:{user.email}"] = operator.methodcaller("user_by_email", user.email)
@@ -164,7 +167,7 @@ class Spy:
 
     def __init__(self, facts: Any) -> None:
         self._facts = facts
-        self.store, self.revision = facts.store, facts.revision
+        self.store, self.revision, self.state = facts.store, facts.revision, facts.state
         self.asked: set[tuple[DependencyKind, str]] = set()
 
     def user(self, issuer: str, subject: str) -> User | None:
@@ -178,6 +181,10 @@ class Spy:
     def teams_by_alias(self, issuer: str, alias: str) -> Any:
         self.asked.add((DependencyKind.TEAM, f"alias:{issuer}/{alias}"))
         return self._facts.teams_by_alias(issuer, alias)
+
+    def member(self, team_id: str, user_id: str) -> Membership | None:
+        self.asked.add((DependencyKind.MEMBERSHIP, f"{len(team_id)}:{team_id}/{user_id}"))
+        return self._facts.member(team_id, user_id)
 
     def organization(self, organization_id: str) -> Organization | None:
         self.asked.add((DependencyKind.ORGANIZATION, organization_id))

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from laws.strategies import askings, worlds
-from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
+from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
 from usherd.ports import Facts, Wanted
 from worlds import World
 
@@ -23,7 +23,7 @@ class OnlyWanted:
 
     def __init__(self, facts: Facts, wanted: Sequence[Wanted]) -> None:
         self._facts = facts
-        self.store, self.revision = facts.store, facts.revision
+        self.store, self.revision, self.state = facts.store, facts.revision, facts.state
         self._wanted = wanted
         users = [user for each in wanted for user in self._users(each)]
         aliased = [
@@ -78,6 +78,10 @@ class OnlyWanted:
     def teams_by_alias(self, issuer: str, alias: str) -> Sequence[Team]:
         assert any(alias in each.team_aliases for each in self._wanted), alias
         return self._facts.teams_by_alias(issuer, alias)
+
+    def member(self, team_id: str, user_id: str) -> Membership | None:
+        assert team_id in self._teams, team_id
+        return self._facts.member(team_id, user_id)
 
     def organization(self, organization_id: str) -> Organization | None:
         assert organization_id in self._organizations, organization_id

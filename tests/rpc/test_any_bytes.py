@@ -45,7 +45,7 @@ SAMPLES: dict[str, tuple[Message, type[Message]]] = {
 ENDINGS = {
     (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest(reason).message)
     for reason in FaultReason
-    if reason < FaultReason.REVISION_OF_OTHER_STORE
+    if reason < FaultReason.FIELD_INVALID
 } | {(grpc.StatusCode.NOT_FOUND, "unknown service")}
 
 

@@ -7,7 +7,7 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from usherd.errors import CODES, Code, Fault, FaultReason, InternalFault, InvalidRequest, Unavailable
+from usherd.errors import CODES, Code, Fault, FaultReason, FieldInvalid, InternalFault, InvalidRequest, Unavailable
 from usherd.rpc import replies
 from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, status_of
 
@@ -16,9 +16,11 @@ def _kinds(kind: type[Fault] = Fault) -> list[type[Fault]]:
     return [kind, *(deeper for sub in kind.__subclasses__() for deeper in _kinds(sub))]
 
 
-INVALID = [reason for reason in FaultReason if reason < FaultReason.REVISION_OF_OTHER_STORE]
-FAULTS: list[Fault] = [InvalidRequest(reason) for reason in INVALID] + [
-    kind() for kind in _kinds() if kind.__module__ == "usherd.errors" and kind is not InvalidRequest
+INVALID = [reason for reason in FaultReason if reason < FaultReason.FIELD_INVALID]
+FAULTS: list[Fault] = [
+    *(InvalidRequest(reason) for reason in INVALID),
+    FieldInvalid("team.limit.tpm", "0 or more"),
+    *(kind() for kind in _kinds() if kind.__module__ == "usherd.errors" and kind not in (InvalidRequest, FieldInvalid)),
 ]
 
 
@@ -32,6 +34,7 @@ def test_a_fault_ends_a_call_with_its_code_reason_and_advice(fault: Fault) -> No
     assert (status.code, status.message) == (fault.code, fault.message)
     assert status.details[0].Unpack(info)
     assert (info.reason, info.domain) == (fault.reason.name, DOMAIN)
+    assert dict(info.metadata) == dict(fault.details)
     assert [each.Unpack(retry) for each in status.details[1:]] == ([True] if fault.retry_after else [])
     assert retry.retry_delay.ToTimedelta().total_seconds() == (fault.retry_after or 0)
 

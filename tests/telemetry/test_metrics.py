@@ -121,7 +121,7 @@ async def test_calls_and_decisions_are_counted_by_method_and_how_they_ended() ->
     assert found[key("usherd_calls_total", **method, code="OK", reason="ANSWERED")] == 2
     assert found[key("usherd_calls_total", **method, code="CANCELLED", reason="CANCELLED")] == 1
     assert found[key("usherd_calls_total", **method, code="UNAVAILABLE", reason="KEYS_UNAVAILABLE")] == 1
-    assert found[key("usherd_calls_total", method="Health/Check", code="NOT_FOUND", reason="NOT_FOUND")] == 1
+    assert found[key("usherd_calls_total", method="Health/Check", code="NOT_FOUND", reason="SERVICE_UNKNOWN")] == 1
     assert found[key("usherd_calls_total", method="Health/Check", code="CANCELLED", reason="CANCELLED")] == 0
     assert found[key("usherd_call_duration_seconds_count", **method)] == 4
     assert found[key("usherd_call_duration_seconds_bucket", **method, le="0.0025")] == 0

@@ -55,7 +55,7 @@ def _owners(case: Case) -> Iterator[BudgetOwner]:
         yield BudgetOwner(BudgetKind.USER, user.id)
     known = case.identity.user
     if case.rules.options.member_budget == "enforced" and team is not None and known is not None:
-        member = team.members.get(known.id)
+        member = case.reading.member(team.id, known.id)
         if member is not None and member.max_budget_micro_usd is not None:
             yield BudgetOwner(BudgetKind.MEMBER, known.id, team.id)
     if organization is not None and organization.limit.max_budget_micro_usd is not None:

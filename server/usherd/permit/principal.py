@@ -42,7 +42,7 @@ class LimitsOf:
     def of(self, case: Case) -> Limits | None:
         """The limits of team, user and member; None when none of them sets any."""
         user, team = case.identity.user or case.new_user, case.choice.team
-        member = None if team is None or user is None else team.members.get(user.id)
+        member = None if team is None or user is None else case.reading.member(team.id, user.id)
         of_team = None if team is None else self._limit(team)
         of_user = None if user is None else self._limit(user)
         of_member = None if member is None else self._limit(member)

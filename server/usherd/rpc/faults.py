@@ -24,6 +24,10 @@ STATUS: dict[Code, grpc.StatusCode] = {
     Code.PERMISSION_DENIED: grpc.StatusCode.PERMISSION_DENIED,
     Code.RESOURCE_EXHAUSTED: grpc.StatusCode.RESOURCE_EXHAUSTED,
     Code.FAILED_PRECONDITION: grpc.StatusCode.FAILED_PRECONDITION,
+    Code.NOT_FOUND: grpc.StatusCode.NOT_FOUND,
+    Code.ALREADY_EXISTS: grpc.StatusCode.ALREADY_EXISTS,
+    Code.ABORTED: grpc.StatusCode.ABORTED,
+    Code.OUT_OF_RANGE: grpc.StatusCode.OUT_OF_RANGE,
     Code.INTERNAL: grpc.StatusCode.INTERNAL,
     Code.UNAVAILABLE: grpc.StatusCode.UNAVAILABLE,
     Code.UNAUTHENTICATED: grpc.StatusCode.UNAUTHENTICATED,
@@ -35,12 +39,14 @@ Status = tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]
 
 def status_of(fault: Fault) -> Status:
     """How a call ends that this fault came of. All of it is constant text."""
-    return _status(fault.code, fault.reason, fault.message, fault.retry_after)
+    return _status(fault.code, fault.reason, fault.message, fault.retry_after, fault.details)
 
 
 @functools.lru_cache(maxsize=64)
-def _status(code: Code, reason: FaultReason, message: str, retry_after: float | None) -> Status:
-    details: list[Message] = [ErrorInfo(reason=reason.name, domain=DOMAIN)]
+def _status(
+    code: Code, reason: FaultReason, message: str, retry_after: float | None, told: tuple[tuple[str, str], ...]
+) -> Status:
+    details: list[Message] = [ErrorInfo(reason=reason.name, domain=DOMAIN, metadata=dict(told))]
     if retry_after is not None:
         details.append(RetryInfo(retry_delay=duration(retry_after)))
     status = status_pb2.Status(code=int(code), message=message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -160,24 +160,27 @@ def fault(code: grpc.StatusCode, trailers: Sequence[tuple[str, str | bytes]]) ->
     """The fault that a call ended with; without usherd's own details, the nearest by its code."""
     for name, value in trailers:
         if name == STATUS_DETAILS and isinstance(value, bytes):
-            reason = _reason(value)
-            if reason is not None:
-                return _fault(reason)
+            info = _info(value)
+            reason = None if info is None else FaultReason.__members__.get(info.reason)
+            if info is not None and reason is not None:
+                return _fault(reason, info.metadata)
     return _BY_STATUS.get(code, errors.InternalFault)()
 
 
-def _reason(details: bytes) -> FaultReason | None:
+def _info(details: bytes) -> ErrorInfo | None:
     info = ErrorInfo()
     try:
         for detail in Status.FromString(details).details:
             if detail.Is(ErrorInfo.DESCRIPTOR) and detail.Unpack(info) and info.domain == DOMAIN:
-                return FaultReason.__members__.get(info.reason)
+                return info
     except DecodeError:
         return None
     return None
 
 
-def _fault(reason: FaultReason) -> Fault:
+def _fault(reason: FaultReason, told: Mapping[str, str]) -> Fault:
+    if reason is FaultReason.FIELD_INVALID:
+        return errors.FieldInvalid(told.get("field", ""), told.get("expected", ""))
     kind = _BY_REASON.get(reason)
     if kind is not None:
         return kind()

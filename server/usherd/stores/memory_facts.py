@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER
-from usherd.facts import BudgetOwner, BudgetState, EndUser, Organization, Team, User
+from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
 from usherd.stores.sharded import Sharded
 from usherd.stores.tables import Tables
 
@@ -23,6 +23,11 @@ class MemoryFacts:
     """The states that spend has brought about; every other budget is where nothing was spent."""
     _known_states: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
     """What `budget` has found: each question asks for several, and to find the row anew costs more than the check."""
+
+    @property
+    def state(self) -> object:
+        """Itself: another state is another object."""
+        return self
 
     def sizes(self) -> Mapping[str, int]:
         """How many rows there are of each kind."""
@@ -58,6 +63,11 @@ class MemoryFacts:
     def teams_by_alias(self, issuer: str, alias: str) -> Sequence[Team]:
         """All teams of that alias which tokens of that issuer may claim."""
         return tuple(team for team in self.tables.team_aliases.get(alias) or () if self._may_claim(issuer, team))
+
+    def member(self, team_id: str, user_id: str) -> Membership | None:
+        """The place of that user in that team."""
+        team = self.tables.teams.get(team_id)
+        return None if team is None else team.members.get(user_id)
 
     def organization(self, organization_id: str) -> Organization | None:
         """The organization of that id."""

@@ -73,7 +73,7 @@ class Tables:
 
     def with_team(self, team: Team, revision: int) -> Tables:
         """All rows, and this team, which is new."""
-        team = replace(_frozen(team), revision=str(revision))
+        team = _stamped(_frozen(team), revision)
         others = self.team_aliases.get(team.alias) or ()
         return replace(
             self,
@@ -143,8 +143,17 @@ def _by_id(kind: str, rows: Iterable[RowT], before: Sharded[str, RowT], revision
         if old is not None and replace(row, revision=old.revision) == old:
             found[row.id] = old
         else:
-            found[row.id] = replace(row, revision=str(revision))
+            found[row.id] = _stamped(row, revision)
     return found
+
+
+def _stamped(row: RowT, revision: int) -> RowT:
+    """The row as of that revision, and the places of a team with it."""
+    row = replace(row, revision=str(revision))
+    if not isinstance(row, Team) or not row.members:
+        return row
+    members = {user: replace(place, revision=row.revision) for user, place in row.members.items()}
+    return replace(row, members=MappingProxyType(members))
 
 
 def _by_alias(rows: Iterable[AliasedT]) -> dict[str, tuple[AliasedT, ...]]:

@@ -63,7 +63,7 @@ def _calls(counts: Counts) -> Iterator[Sample]:
         yield (method, "OK", "ANSWERED"), each.answered
         yield (method, "CANCELLED", "CANCELLED"), each.cancelled
         if each.not_found or method == "Health/Check":
-            yield (method, "NOT_FOUND", "NOT_FOUND"), each.not_found
+            yield (method, "NOT_FOUND", "SERVICE_UNKNOWN"), each.not_found
         for reason in FaultReason:
             if method in METHODS or each.faults[reason]:
                 yield (method, CODES[reason].name, reason.name), each.faults[reason]

@@ -57,8 +57,8 @@ DECISIONS = _counter(
 )
 CALLS = _counter(
     "calls",
-    "Calls that ended: with an answer (OK, ANSWERED), by their caller (CANCELLED), or with a fault; NOT_FOUND: a health"
-    " check of a service that there is not.",
+    "Calls that ended: with an answer (OK, ANSWERED), by their caller (CANCELLED), or with a fault; SERVICE_UNKNOWN: a"
+    " health check of a service that there is not.",
     "method",
     "code",
     "reason",

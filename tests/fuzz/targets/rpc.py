@@ -60,7 +60,7 @@ atexit.register(LOOP.close)
 ENDINGS = {
     (fault.code.name, fault.message)
     for fault in (
-        *(InvalidRequest(reason) for reason in FaultReason if reason < FaultReason.REVISION_OF_OTHER_STORE),
+        *(InvalidRequest(reason) for reason in FaultReason if reason < FaultReason.FIELD_INVALID),
         Precondition(),
         ExplanationNotAllowed(),
         RevisionNotReached(),

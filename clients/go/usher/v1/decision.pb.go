@@ -104,21 +104,24 @@ const (
 	// team "member:LENGTH:TEAM/USER", where LENGTH is the number of characters of TEAM. Spend that leaves the state as it
 	// is changes nothing.
 	DependencyKind_DEPENDENCY_KIND_BUDGET DependencyKind = 9
+	// A user's place in a team of the directory, "LENGTH:TEAM/USER" as in the id of a member's budget.
+	DependencyKind_DEPENDENCY_KIND_MEMBERSHIP DependencyKind = 10
 )
 
 // Enum value maps for DependencyKind.
 var (
 	DependencyKind_name = map[int32]string{
-		0: "DEPENDENCY_KIND_UNSPECIFIED",
-		1: "DEPENDENCY_KIND_TOKEN",
-		2: "DEPENDENCY_KIND_KEY",
-		3: "DEPENDENCY_KIND_ISSUER",
-		4: "DEPENDENCY_KIND_POLICY",
-		5: "DEPENDENCY_KIND_USER",
-		6: "DEPENDENCY_KIND_TEAM",
-		7: "DEPENDENCY_KIND_ORGANIZATION",
-		8: "DEPENDENCY_KIND_END_USER",
-		9: "DEPENDENCY_KIND_BUDGET",
+		0:  "DEPENDENCY_KIND_UNSPECIFIED",
+		1:  "DEPENDENCY_KIND_TOKEN",
+		2:  "DEPENDENCY_KIND_KEY",
+		3:  "DEPENDENCY_KIND_ISSUER",
+		4:  "DEPENDENCY_KIND_POLICY",
+		5:  "DEPENDENCY_KIND_USER",
+		6:  "DEPENDENCY_KIND_TEAM",
+		7:  "DEPENDENCY_KIND_ORGANIZATION",
+		8:  "DEPENDENCY_KIND_END_USER",
+		9:  "DEPENDENCY_KIND_BUDGET",
+		10: "DEPENDENCY_KIND_MEMBERSHIP",
 	}
 	DependencyKind_value = map[string]int32{
 		"DEPENDENCY_KIND_UNSPECIFIED":  0,
@@ -131,6 +134,7 @@ var (
 		"DEPENDENCY_KIND_ORGANIZATION": 7,
 		"DEPENDENCY_KIND_END_USER":     8,
 		"DEPENDENCY_KIND_BUDGET":       9,
+		"DEPENDENCY_KIND_MEMBERSHIP":   10,
 	}
 )
 
@@ -894,7 +898,7 @@ const file_usher_v1_decision_proto_rawDesc = "" +
 	"\x06Effect\x12\x16\n" +
 	"\x12EFFECT_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fEFFECT_ALLOW\x10\x01\x12\x0f\n" +
-	"\vEFFECT_DENY\x10\x02*\xad\x02\n" +
+	"\vEFFECT_DENY\x10\x02*\xcd\x02\n" +
 	"\x0eDependencyKind\x12\x1f\n" +
 	"\x1bDEPENDENCY_KIND_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15DEPENDENCY_KIND_TOKEN\x10\x01\x12\x17\n" +
@@ -905,7 +909,9 @@ const file_usher_v1_decision_proto_rawDesc = "" +
 	"\x14DEPENDENCY_KIND_TEAM\x10\x06\x12 \n" +
 	"\x1cDEPENDENCY_KIND_ORGANIZATION\x10\a\x12\x1c\n" +
 	"\x18DEPENDENCY_KIND_END_USER\x10\b\x12\x1a\n" +
-	"\x16DEPENDENCY_KIND_BUDGET\x10\t*\x9c\x01\n" +
+	"\x16DEPENDENCY_KIND_BUDGET\x10\t\x12\x1e\n" +
+	"\x1aDEPENDENCY_KIND_MEMBERSHIP\x10\n" +
+	"*\x9c\x01\n" +
 	"\fCheckOutcome\x12\x1d\n" +
 	"\x19CHECK_OUTCOME_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14CHECK_OUTCOME_PASSED\x10\x01\x12\x18\n" +

@@ -34,12 +34,20 @@ const (
 	Code_CODE_INVALID_ARGUMENT Code = 3
 	// The time ran out before there was a decision.
 	Code_CODE_DEADLINE_EXCEEDED Code = 4
+	// There is nothing of that name.
+	Code_CODE_NOT_FOUND Code = 5
+	// There is something of that name already.
+	Code_CODE_ALREADY_EXISTS Code = 6
 	// The caller itself may not make this call.
 	Code_CODE_PERMISSION_DENIED Code = 7
 	// The server has as much work as it takes on. Retry later.
 	Code_CODE_RESOURCE_EXHAUSTED Code = 8
 	// The request does not fit the state of this server, such as a revision of another store. Do not retry as is.
 	Code_CODE_FAILED_PRECONDITION Code = 9
+	// What was to be changed has changed meanwhile. Read it again, and decide again.
+	Code_CODE_ABORTED Code = 10
+	// It is no longer, or not yet, there to be read.
+	Code_CODE_OUT_OF_RANGE Code = 11
 	// A bug in usherd. The text says nothing; the server's log says all.
 	Code_CODE_INTERNAL Code = 13
 	// Keys or facts are out of reach or too old. Retry with backoff.
@@ -54,9 +62,13 @@ var (
 		0:  "CODE_UNSPECIFIED",
 		3:  "CODE_INVALID_ARGUMENT",
 		4:  "CODE_DEADLINE_EXCEEDED",
+		5:  "CODE_NOT_FOUND",
+		6:  "CODE_ALREADY_EXISTS",
 		7:  "CODE_PERMISSION_DENIED",
 		8:  "CODE_RESOURCE_EXHAUSTED",
 		9:  "CODE_FAILED_PRECONDITION",
+		10: "CODE_ABORTED",
+		11: "CODE_OUT_OF_RANGE",
 		13: "CODE_INTERNAL",
 		14: "CODE_UNAVAILABLE",
 		16: "CODE_UNAUTHENTICATED",
@@ -65,9 +77,13 @@ var (
 		"CODE_UNSPECIFIED":         0,
 		"CODE_INVALID_ARGUMENT":    3,
 		"CODE_DEADLINE_EXCEEDED":   4,
+		"CODE_NOT_FOUND":           5,
+		"CODE_ALREADY_EXISTS":      6,
 		"CODE_PERMISSION_DENIED":   7,
 		"CODE_RESOURCE_EXHAUSTED":  8,
 		"CODE_FAILED_PRECONDITION": 9,
+		"CODE_ABORTED":             10,
+		"CODE_OUT_OF_RANGE":        11,
 		"CODE_INTERNAL":            13,
 		"CODE_UNAVAILABLE":         14,
 		"CODE_UNAUTHENTICATED":     16,
@@ -126,6 +142,13 @@ const (
 	FaultReason_FAULT_REASON_PAGE_INVALID FaultReason = 8
 	// INVALID_ARGUMENT: `request_id` is longer than 128 bytes or has characters outside printable ASCII.
 	FaultReason_FAULT_REASON_REQUEST_ID FaultReason = 9
+	// INVALID_ARGUMENT: a subscription's id that is 0, or not above all that this stream has used.
+	FaultReason_FAULT_REASON_SUBSCRIPTION_ID FaultReason = 10
+	// INVALID_ARGUMENT: more than 256 additions and removals in one message, or more than 10,000 subscriptions on a stream.
+	FaultReason_FAULT_REASON_SUBSCRIPTION_COUNT FaultReason = 11
+	// INVALID_ARGUMENT: a field does not have a value that it may have. The `google.rpc.ErrorInfo` has its path in
+	// `metadata["field"]` and what was expected in `metadata["expected"]`.
+	FaultReason_FAULT_REASON_FIELD_INVALID FaultReason = 12
 	// FAILED_PRECONDITION: `at_least_as_fresh` belongs to another store.
 	FaultReason_FAULT_REASON_REVISION_OF_OTHER_STORE FaultReason = 20
 	// PERMISSION_DENIED: this caller may not see explanations.
@@ -134,6 +157,18 @@ const (
 	FaultReason_FAULT_REASON_CALLER_UNKNOWN FaultReason = 22
 	// PERMISSION_DENIED: the caller is known, and may not make this call.
 	FaultReason_FAULT_REASON_CALLER_NOT_ALLOWED FaultReason = 23
+	// NOT_FOUND: there is nothing of that name.
+	FaultReason_FAULT_REASON_NOT_FOUND FaultReason = 24
+	// ALREADY_EXISTS: there is something else of that name, or with that identity.
+	FaultReason_FAULT_REASON_ALREADY_EXISTS FaultReason = 25
+	// ABORTED: it has changed since the etag that was sent was read. Read again, and decide again.
+	FaultReason_FAULT_REASON_ETAG_MISMATCH FaultReason = 26
+	// FAILED_PRECONDITION: other things still name it, or it names something that does not exist.
+	FaultReason_FAULT_REASON_REFERENCE FaultReason = 27
+	// OUT_OF_RANGE: changes since that revision are no longer kept. Read everything anew, and go on from there.
+	FaultReason_FAULT_REASON_CHANGES_COMPACTED FaultReason = 28
+	// FAILED_PRECONDITION: this server keeps no directory of its own: `directory.url` is not set.
+	FaultReason_FAULT_REASON_NO_STORE FaultReason = 29
 	// UNAVAILABLE: the keys of the token's issuer are out of reach or too old.
 	FaultReason_FAULT_REASON_KEYS_UNAVAILABLE FaultReason = 40
 	// UNAVAILABLE: the directory is out of reach or too old.
@@ -148,10 +183,14 @@ const (
 	FaultReason_FAULT_REASON_INTROSPECTION_UNAVAILABLE FaultReason = 45
 	// UNAVAILABLE: the decision cannot be written down, and none may leave without that.
 	FaultReason_FAULT_REASON_DECISION_LOG_UNAVAILABLE FaultReason = 46
+	// UNAVAILABLE: sessions cannot be made or looked up: their keys or their list are out of reach.
+	FaultReason_FAULT_REASON_SESSIONS_UNAVAILABLE FaultReason = 47
 	// RESOURCE_EXHAUSTED: the server has as much work as it takes on.
 	FaultReason_FAULT_REASON_OVERLOADED FaultReason = 60
 	// DEADLINE_EXCEEDED: the time ran out before there was a decision.
 	FaultReason_FAULT_REASON_DEADLINE_EXCEEDED FaultReason = 61
+	// RESOURCE_EXHAUSTED: the stream was not read for so long that it had to be cut.
+	FaultReason_FAULT_REASON_SLOW_READER FaultReason = 63
 	// INTERNAL: a bug in usherd.
 	FaultReason_FAULT_REASON_INTERNAL FaultReason = 62
 )
@@ -169,10 +208,19 @@ var (
 		7:  "FAULT_REASON_REVISION_MALFORMED",
 		8:  "FAULT_REASON_PAGE_INVALID",
 		9:  "FAULT_REASON_REQUEST_ID",
+		10: "FAULT_REASON_SUBSCRIPTION_ID",
+		11: "FAULT_REASON_SUBSCRIPTION_COUNT",
+		12: "FAULT_REASON_FIELD_INVALID",
 		20: "FAULT_REASON_REVISION_OF_OTHER_STORE",
 		21: "FAULT_REASON_EXPLANATION_NOT_ALLOWED",
 		22: "FAULT_REASON_CALLER_UNKNOWN",
 		23: "FAULT_REASON_CALLER_NOT_ALLOWED",
+		24: "FAULT_REASON_NOT_FOUND",
+		25: "FAULT_REASON_ALREADY_EXISTS",
+		26: "FAULT_REASON_ETAG_MISMATCH",
+		27: "FAULT_REASON_REFERENCE",
+		28: "FAULT_REASON_CHANGES_COMPACTED",
+		29: "FAULT_REASON_NO_STORE",
 		40: "FAULT_REASON_KEYS_UNAVAILABLE",
 		41: "FAULT_REASON_DIRECTORY_UNAVAILABLE",
 		42: "FAULT_REASON_REVISION_NOT_REACHED",
@@ -180,8 +228,10 @@ var (
 		44: "FAULT_REASON_REVOCATIONS_UNAVAILABLE",
 		45: "FAULT_REASON_INTROSPECTION_UNAVAILABLE",
 		46: "FAULT_REASON_DECISION_LOG_UNAVAILABLE",
+		47: "FAULT_REASON_SESSIONS_UNAVAILABLE",
 		60: "FAULT_REASON_OVERLOADED",
 		61: "FAULT_REASON_DEADLINE_EXCEEDED",
+		63: "FAULT_REASON_SLOW_READER",
 		62: "FAULT_REASON_INTERNAL",
 	}
 	FaultReason_value = map[string]int32{
@@ -195,10 +245,19 @@ var (
 		"FAULT_REASON_REVISION_MALFORMED":        7,
 		"FAULT_REASON_PAGE_INVALID":              8,
 		"FAULT_REASON_REQUEST_ID":                9,
+		"FAULT_REASON_SUBSCRIPTION_ID":           10,
+		"FAULT_REASON_SUBSCRIPTION_COUNT":        11,
+		"FAULT_REASON_FIELD_INVALID":             12,
 		"FAULT_REASON_REVISION_OF_OTHER_STORE":   20,
 		"FAULT_REASON_EXPLANATION_NOT_ALLOWED":   21,
 		"FAULT_REASON_CALLER_UNKNOWN":            22,
 		"FAULT_REASON_CALLER_NOT_ALLOWED":        23,
+		"FAULT_REASON_NOT_FOUND":                 24,
+		"FAULT_REASON_ALREADY_EXISTS":            25,
+		"FAULT_REASON_ETAG_MISMATCH":             26,
+		"FAULT_REASON_REFERENCE":                 27,
+		"FAULT_REASON_CHANGES_COMPACTED":         28,
+		"FAULT_REASON_NO_STORE":                  29,
 		"FAULT_REASON_KEYS_UNAVAILABLE":          40,
 		"FAULT_REASON_DIRECTORY_UNAVAILABLE":     41,
 		"FAULT_REASON_REVISION_NOT_REACHED":      42,
@@ -206,8 +265,10 @@ var (
 		"FAULT_REASON_REVOCATIONS_UNAVAILABLE":   44,
 		"FAULT_REASON_INTROSPECTION_UNAVAILABLE": 45,
 		"FAULT_REASON_DECISION_LOG_UNAVAILABLE":  46,
+		"FAULT_REASON_SESSIONS_UNAVAILABLE":      47,
 		"FAULT_REASON_OVERLOADED":                60,
 		"FAULT_REASON_DEADLINE_EXCEEDED":         61,
+		"FAULT_REASON_SLOW_READER":               63,
 		"FAULT_REASON_INTERNAL":                  62,
 	}
 )
@@ -324,17 +385,22 @@ const file_usher_v1_fault_proto_rawDesc = "" +
 	"\x06reason\x18\x02 \x01(\x0e2\x15.usher.v1.FaultReasonR\x06reason\x12\x18\n" +
 	"\amessage\x18\x03 \x01(\tR\amessage\x12:\n" +
 	"\vretry_after\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"retryAfter*\xed\x01\n" +
+	"retryAfter*\xc3\x02\n" +
 	"\x04Code\x12\x14\n" +
 	"\x10CODE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15CODE_INVALID_ARGUMENT\x10\x03\x12\x1a\n" +
-	"\x16CODE_DEADLINE_EXCEEDED\x10\x04\x12\x1a\n" +
+	"\x16CODE_DEADLINE_EXCEEDED\x10\x04\x12\x12\n" +
+	"\x0eCODE_NOT_FOUND\x10\x05\x12\x17\n" +
+	"\x13CODE_ALREADY_EXISTS\x10\x06\x12\x1a\n" +
 	"\x16CODE_PERMISSION_DENIED\x10\a\x12\x1b\n" +
 	"\x17CODE_RESOURCE_EXHAUSTED\x10\b\x12\x1c\n" +
-	"\x18CODE_FAILED_PRECONDITION\x10\t\x12\x11\n" +
+	"\x18CODE_FAILED_PRECONDITION\x10\t\x12\x10\n" +
+	"\fCODE_ABORTED\x10\n" +
+	"\x12\x15\n" +
+	"\x11CODE_OUT_OF_RANGE\x10\v\x12\x11\n" +
 	"\rCODE_INTERNAL\x10\r\x12\x14\n" +
 	"\x10CODE_UNAVAILABLE\x10\x0e\x12\x18\n" +
-	"\x14CODE_UNAUTHENTICATED\x10\x10*\xd2\x06\n" +
+	"\x14CODE_UNAUTHENTICATED\x10\x10*\xb6\t\n" +
 	"\vFaultReason\x12\x1c\n" +
 	"\x18FAULT_REASON_UNSPECIFIED\x10\x00\x12$\n" +
 	" FAULT_REASON_REQUEST_UNDECODABLE\x10\x01\x12!\n" +
@@ -345,20 +411,32 @@ const file_usher_v1_fault_proto_rawDesc = "" +
 	"\x18FAULT_REASON_TOKEN_COUNT\x10\x06\x12#\n" +
 	"\x1fFAULT_REASON_REVISION_MALFORMED\x10\a\x12\x1d\n" +
 	"\x19FAULT_REASON_PAGE_INVALID\x10\b\x12\x1b\n" +
-	"\x17FAULT_REASON_REQUEST_ID\x10\t\x12(\n" +
+	"\x17FAULT_REASON_REQUEST_ID\x10\t\x12 \n" +
+	"\x1cFAULT_REASON_SUBSCRIPTION_ID\x10\n" +
+	"\x12#\n" +
+	"\x1fFAULT_REASON_SUBSCRIPTION_COUNT\x10\v\x12\x1e\n" +
+	"\x1aFAULT_REASON_FIELD_INVALID\x10\f\x12(\n" +
 	"$FAULT_REASON_REVISION_OF_OTHER_STORE\x10\x14\x12(\n" +
 	"$FAULT_REASON_EXPLANATION_NOT_ALLOWED\x10\x15\x12\x1f\n" +
 	"\x1bFAULT_REASON_CALLER_UNKNOWN\x10\x16\x12#\n" +
-	"\x1fFAULT_REASON_CALLER_NOT_ALLOWED\x10\x17\x12!\n" +
+	"\x1fFAULT_REASON_CALLER_NOT_ALLOWED\x10\x17\x12\x1a\n" +
+	"\x16FAULT_REASON_NOT_FOUND\x10\x18\x12\x1f\n" +
+	"\x1bFAULT_REASON_ALREADY_EXISTS\x10\x19\x12\x1e\n" +
+	"\x1aFAULT_REASON_ETAG_MISMATCH\x10\x1a\x12\x1a\n" +
+	"\x16FAULT_REASON_REFERENCE\x10\x1b\x12\"\n" +
+	"\x1eFAULT_REASON_CHANGES_COMPACTED\x10\x1c\x12\x19\n" +
+	"\x15FAULT_REASON_NO_STORE\x10\x1d\x12!\n" +
 	"\x1dFAULT_REASON_KEYS_UNAVAILABLE\x10(\x12&\n" +
 	"\"FAULT_REASON_DIRECTORY_UNAVAILABLE\x10)\x12%\n" +
 	"!FAULT_REASON_REVISION_NOT_REACHED\x10*\x12\x1e\n" +
 	"\x1aFAULT_REASON_SHUTTING_DOWN\x10+\x12(\n" +
 	"$FAULT_REASON_REVOCATIONS_UNAVAILABLE\x10,\x12*\n" +
 	"&FAULT_REASON_INTROSPECTION_UNAVAILABLE\x10-\x12)\n" +
-	"%FAULT_REASON_DECISION_LOG_UNAVAILABLE\x10.\x12\x1b\n" +
+	"%FAULT_REASON_DECISION_LOG_UNAVAILABLE\x10.\x12%\n" +
+	"!FAULT_REASON_SESSIONS_UNAVAILABLE\x10/\x12\x1b\n" +
 	"\x17FAULT_REASON_OVERLOADED\x10<\x12\"\n" +
-	"\x1eFAULT_REASON_DEADLINE_EXCEEDED\x10=\x12\x19\n" +
+	"\x1eFAULT_REASON_DEADLINE_EXCEEDED\x10=\x12\x1c\n" +
+	"\x18FAULT_REASON_SLOW_READER\x10?\x12\x19\n" +
 	"\x15FAULT_REASON_INTERNAL\x10>BG\n" +
 	"\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3"
 

@@ -31,6 +31,7 @@ class DependencyKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEPENDENCY_KIND_ORGANIZATION: _ClassVar[DependencyKind]
     DEPENDENCY_KIND_END_USER: _ClassVar[DependencyKind]
     DEPENDENCY_KIND_BUDGET: _ClassVar[DependencyKind]
+    DEPENDENCY_KIND_MEMBERSHIP: _ClassVar[DependencyKind]
 
 class CheckOutcome(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -52,6 +53,7 @@ DEPENDENCY_KIND_TEAM: DependencyKind
 DEPENDENCY_KIND_ORGANIZATION: DependencyKind
 DEPENDENCY_KIND_END_USER: DependencyKind
 DEPENDENCY_KIND_BUDGET: DependencyKind
+DEPENDENCY_KIND_MEMBERSHIP: DependencyKind
 CHECK_OUTCOME_UNSPECIFIED: CheckOutcome
 CHECK_OUTCOME_PASSED: CheckOutcome
 CHECK_OUTCOME_DENIED: CheckOutcome
