@@ -106,7 +106,7 @@ class News:
     touched: frozenset[Ref] | None
     """Every dependency whose value may be another now. None: any may be."""
     lookups: tuple[Lookup, ...]
-    """What has changed that is no dependency: revocations and sessions."""
+    """All that has changed, in the directory's words: what is no dependency, as revocations, too. Empty with None."""
     committed_at: float
     """When the oldest of these changes was made, in seconds since the epoch."""
 

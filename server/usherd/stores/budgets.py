@@ -64,6 +64,7 @@ class Ledger:
         self._clock = clock
         self._counters: dict[BudgetOwner, _Counter] = {}
         self._states: Sharded[BudgetOwner, BudgetState] = Sharded()
+        self._moved: set[BudgetOwner] = set()
         self._ending: dict[float, set[BudgetOwner]] = {}
         """Whose state changes at that moment. Few moments: one for each length of periods."""
 
@@ -79,6 +80,11 @@ class Ledger:
     def due(self) -> float:
         """When `renew` has something to do, in seconds since the epoch; infinite: never, as long as nobody spends."""
         return min(self._ending, default=math.inf)
+
+    def take_moved(self) -> set[BudgetOwner]:
+        """Whose state has changed since this was last asked."""
+        moved, self._moved = self._moved, set()
+        return moved
 
     def record(self, owner: BudgetOwner, budget: Budget, micro_usd: int) -> None:
         """Adds to what the owner of this budget has spent in its period. Raises ValueError for less than 0."""
@@ -136,3 +142,4 @@ class Ledger:
             if state is not unspent and counter.ends < math.inf:
                 self._ending.setdefault(counter.ends, set()).add(owner)
         self._states = self._states.changed(changes)
+        self._moved.update(changes)

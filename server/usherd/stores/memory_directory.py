@@ -6,15 +6,18 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from usherd.changes import Listening, Lookup, lookup_of
 from usherd.errors import Precondition
-from usherd.facts import BudgetOwner, Rows, Write
+from usherd.facts import BudgetOwner, Rows, Team, Write
 from usherd.ports import Clock, Wanted
+from usherd.stores.announcer import Announcer
 from usherd.stores.budgets import NO_BUDGET, Budget, Ledger
 from usherd.stores.memory_facts import MemoryFacts
+from usherd.stores.row_lookups import lookups_of
 from usherd.stores.tables import Tables
 from usherd.stores.written import written
 
@@ -71,6 +74,11 @@ class MemoryDirectory:
         tables = Tables(bare_ids_for=bare_ids_for, everyone=everyone).holding(rows, 1)
         self._facts = MemoryFacts(store=store_id, revision=1, tables=tables, states=self._ledger.states)
         self._changed = asyncio.Event()
+        self._announcer = Announcer()
+
+    def listen(self, hear: Listening) -> Callable[[], None]:
+        """`hear` is told of every change from now on, until what is returned is called."""
+        return self._announcer.listen(hear)
 
     async def facts(self, wanted: Sequence[Wanted]) -> MemoryFacts:
         """All rows, whatever is wanted. It never fails, and never waits."""
@@ -115,7 +123,7 @@ class MemoryDirectory:
             tables = replace(self._facts.tables, bare_ids_for=tables.bare_ids_for, everyone=tables.everyone)
             tables = tables.holding(prepared.rows, self._facts.revision + 1)
         self._ledger.rows_changed(tables.budget)
-        return self._publish(tables)
+        return self._publish(tables, None)
 
     def record_usage(self, owner: BudgetOwner, micro_usd: int) -> int:
         """Adds to what that owner has spent, and returns the revision, a new one if its budget's state has changed.
@@ -139,20 +147,31 @@ class MemoryDirectory:
         before = self._facts.tables
         tables = written(before, writes, self._facts.revision + 1)
         if tables is not before:
-            self._publish(tables)
+            self._publish(tables, [*_lookups(before, writes), *_lookups(tables, writes)])
 
     def _spent(self) -> int:
         """Publishes the states of the ledger, if one has changed."""
         self._due = self._ledger.due
         if self._ledger.states is self._facts.states:
             return self._facts.revision
-        return self._publish(self._facts.tables)
+        return self._publish(self._facts.tables, map(lookup_of, self._ledger.take_moved()))
 
-    def _publish(self, tables: Tables) -> int:
+    def _publish(self, tables: Tables, lookups: Iterable[Lookup] | None) -> int:
         revision = self._facts.revision + 1
         states, self._due = self._ledger.states, self._ledger.due
         self._facts = MemoryFacts(store=self._facts.store, revision=revision, tables=tables, states=states)
         # Whoever waits holds the old event: it wakes them all once, and later comers wait on a fresh one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
+        if lookups is None:
+            self._ledger.take_moved()
+        self._announcer.tell(revision, lookups, self._clock(), tables.bare_ids_for)
         return revision
+
+
+def _lookups(tables: Tables, writes: Sequence[Write]) -> Iterator[Lookup]:
+    """What finds the rows that these writes are about, as they are in these tables."""
+    for write in writes:
+        found = (tables.teams if isinstance(write.row, Team) else tables.users).get(write.row.id)
+        if found is not None:
+            yield from lookups_of(found)

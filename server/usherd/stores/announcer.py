@@ -1,0 +1,41 @@
+"""Tells listeners what has changed in a directory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from usherd.changes import Listening, Lookup, News, Ref, refs_of
+
+
+class Announcer:
+    """Everybody who wants to hear of one directory's changes."""
+
+    def __init__(self) -> None:
+        self._listening: dict[object, Listening] = {}
+
+    def listen(self, hear: Listening) -> Callable[[], None]:
+        """`hear` is told of every change from now on, until what is returned is called."""
+        key = object()
+        self._listening[key] = hear
+
+        def unlisten() -> None:
+            self._listening.pop(key, None)
+
+        return unlisten
+
+    def tell(
+        self, revision: int, lookups: Iterable[Lookup] | None, committed_at: float, bare_ids_for: str | None
+    ) -> None:
+        """These look-ups find something else since that revision; None: any may. Facts of it can be read already."""
+        if not self._listening:
+            return
+        found = () if lookups is None else tuple(dict.fromkeys(lookups))
+        touched = None if lookups is None else refs_of_all(found, bare_ids_for)
+        news = News(revision, touched, found, committed_at)
+        for hear in tuple(self._listening.values()):
+            hear(news)
+
+
+def refs_of_all(lookups: Iterable[Lookup], bare_ids_for: str | None) -> frozenset[Ref]:
+    """The dependencies that any of these look-ups answers."""
+    return frozenset(ref for lookup in lookups for ref in refs_of(lookup, bare_ids_for))
