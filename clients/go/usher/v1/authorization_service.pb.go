@@ -32,6 +32,8 @@ const (
 	Mode_MODE_UNSPECIFIED Mode = 0
 	// One decision, then the end of the stream.
 	Mode_MODE_ONCE Mode = 1
+	// A decision, and then every change of it, until the stream ends.
+	Mode_MODE_WATCH Mode = 2
 )
 
 // Enum value maps for Mode.
@@ -39,10 +41,12 @@ var (
 	Mode_name = map[int32]string{
 		0: "MODE_UNSPECIFIED",
 		1: "MODE_ONCE",
+		2: "MODE_WATCH",
 	}
 	Mode_value = map[string]int32{
 		"MODE_UNSPECIFIED": 0,
 		"MODE_ONCE":        1,
+		"MODE_WATCH":       2,
 	}
 )
 
@@ -212,6 +216,11 @@ type AuthorizeResponse struct {
 	// Types that are valid to be assigned to Event:
 	//
 	//	*AuthorizeResponse_Decision
+	//	*AuthorizeResponse_Checkpoint
+	//	*AuthorizeResponse_Changed
+	//	*AuthorizeResponse_Expiring
+	//	*AuthorizeResponse_Ended
+	//	*AuthorizeResponse_Resync
 	Event isAuthorizeResponse_Event `protobuf_oneof:"event"`
 	// How this stream is served. In the first message of every stream.
 	Terms         *StreamTerms `protobuf:"bytes,15,opt,name=terms,proto3" json:"terms,omitempty"`
@@ -265,6 +274,51 @@ func (x *AuthorizeResponse) GetDecision() *Decision {
 	return nil
 }
 
+func (x *AuthorizeResponse) GetCheckpoint() *Checkpoint {
+	if x != nil {
+		if x, ok := x.Event.(*AuthorizeResponse_Checkpoint); ok {
+			return x.Checkpoint
+		}
+	}
+	return nil
+}
+
+func (x *AuthorizeResponse) GetChanged() *Changed {
+	if x != nil {
+		if x, ok := x.Event.(*AuthorizeResponse_Changed); ok {
+			return x.Changed
+		}
+	}
+	return nil
+}
+
+func (x *AuthorizeResponse) GetExpiring() *Expiring {
+	if x != nil {
+		if x, ok := x.Event.(*AuthorizeResponse_Expiring); ok {
+			return x.Expiring
+		}
+	}
+	return nil
+}
+
+func (x *AuthorizeResponse) GetEnded() *Ended {
+	if x != nil {
+		if x, ok := x.Event.(*AuthorizeResponse_Ended); ok {
+			return x.Ended
+		}
+	}
+	return nil
+}
+
+func (x *AuthorizeResponse) GetResync() *Resync {
+	if x != nil {
+		if x, ok := x.Event.(*AuthorizeResponse_Resync); ok {
+			return x.Resync
+		}
+	}
+	return nil
+}
+
 func (x *AuthorizeResponse) GetTerms() *StreamTerms {
 	if x != nil {
 		return x.Terms
@@ -277,18 +331,54 @@ type isAuthorizeResponse_Event interface {
 }
 
 type AuthorizeResponse_Decision struct {
-	// The complete decision. Always in the first message.
+	// The complete decision. Always in the first message, and in no other.
 	Decision *Decision `protobuf:"bytes,1,opt,name=decision,proto3,oneof"`
 }
 
+type AuthorizeResponse_Checkpoint struct {
+	// Nothing has changed.
+	Checkpoint *Checkpoint `protobuf:"bytes,2,opt,name=checkpoint,proto3,oneof"`
+}
+
+type AuthorizeResponse_Changed struct {
+	// There is another decision now.
+	Changed *Changed `protobuf:"bytes,3,opt,name=changed,proto3,oneof"`
+}
+
+type AuthorizeResponse_Expiring struct {
+	// The decision will end soon.
+	Expiring *Expiring `protobuf:"bytes,4,opt,name=expiring,proto3,oneof"`
+}
+
+type AuthorizeResponse_Ended struct {
+	// The decision has ended for good. The last event of its stream, which then ends with OK.
+	Ended *Ended `protobuf:"bytes,5,opt,name=ended,proto3,oneof"`
+}
+
+type AuthorizeResponse_Resync struct {
+	// The decision is unknown from now on: ask again. The last event of its stream, which then ends with OK.
+	Resync *Resync `protobuf:"bytes,6,opt,name=resync,proto3,oneof"`
+}
+
 func (*AuthorizeResponse_Decision) isAuthorizeResponse_Event() {}
+
+func (*AuthorizeResponse_Checkpoint) isAuthorizeResponse_Event() {}
+
+func (*AuthorizeResponse_Changed) isAuthorizeResponse_Event() {}
+
+func (*AuthorizeResponse_Expiring) isAuthorizeResponse_Event() {}
+
+func (*AuthorizeResponse_Ended) isAuthorizeResponse_Event() {}
+
+func (*AuthorizeResponse_Resync) isAuthorizeResponse_Event() {}
 
 // How a stream is served.
 type StreamTerms struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The mode that is being served, whatever was asked for.
 	Mode Mode `protobuf:"varint,1,opt,name=mode,proto3,enum=usher.v1.Mode" json:"mode,omitempty"`
-	// How long the server may be silent at most while the decision holds. Absent with MODE_ONCE: the stream ends.
+	// How long the server may be silent at most while the decision holds. A client that has heard nothing for longer
+	// treats what it holds as unknown and asks again. Absent with MODE_ONCE: the stream ends.
 	MaxSilence    *durationpb.Duration `protobuf:"bytes,2,opt,name=max_silence,json=maxSilence,proto3" json:"max_silence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -338,6 +428,263 @@ func (x *StreamTerms) GetMaxSilence() *durationpb.Duration {
 	return nil
 }
 
+// Changes what a stream is subscribed to. Additions come before removals. Together at most 256 of both.
+type SubscribeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Questions to subscribe to.
+	Add []*SubscribeRequest_Add `protobuf:"bytes,1,rep,name=add,proto3" json:"add,omitempty"`
+	// Numbers of subscriptions that end. A number that is subscribed no more, or never was, is passed over: its end may
+	// be on its way.
+	Remove        []uint64 `protobuf:"varint,2,rep,packed,name=remove,proto3" json:"remove,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeRequest) Reset() {
+	*x = SubscribeRequest{}
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeRequest) ProtoMessage() {}
+
+func (x *SubscribeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeRequest.ProtoReflect.Descriptor instead.
+func (*SubscribeRequest) Descriptor() ([]byte, []int) {
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SubscribeRequest) GetAdd() []*SubscribeRequest_Add {
+	if x != nil {
+		return x.Add
+	}
+	return nil
+}
+
+func (x *SubscribeRequest) GetRemove() []uint64 {
+	if x != nil {
+		return x.Remove
+	}
+	return nil
+}
+
+// One event of a stream of subscriptions.
+type SubscribeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The number of the subscription. 0: all of this stream.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The id of the decision that the event is about: of the new one in a `decision`, of the one that no longer holds in
+	// a `changed` or `ended`. Empty with 0.
+	DecisionId string `protobuf:"bytes,2,opt,name=decision_id,json=decisionId,proto3" json:"decision_id,omitempty"`
+	// What happened. Unset, or a kind that the client does not know: the subscription's decision is unknown, ask again.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*SubscribeResponse_Decision
+	//	*SubscribeResponse_Checkpoint
+	//	*SubscribeResponse_Changed
+	//	*SubscribeResponse_Expiring
+	//	*SubscribeResponse_Ended
+	//	*SubscribeResponse_Resync
+	//	*SubscribeResponse_Fault
+	Event isSubscribeResponse_Event `protobuf_oneof:"event"`
+	// How this stream is served. In its first message, and in no other.
+	Terms         *StreamTerms `protobuf:"bytes,15,opt,name=terms,proto3" json:"terms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeResponse) Reset() {
+	*x = SubscribeResponse{}
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeResponse) ProtoMessage() {}
+
+func (x *SubscribeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeResponse.ProtoReflect.Descriptor instead.
+func (*SubscribeResponse) Descriptor() ([]byte, []int) {
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *SubscribeResponse) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SubscribeResponse) GetDecisionId() string {
+	if x != nil {
+		return x.DecisionId
+	}
+	return ""
+}
+
+func (x *SubscribeResponse) GetEvent() isSubscribeResponse_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetDecision() *Decision {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Decision); ok {
+			return x.Decision
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetCheckpoint() *Checkpoint {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Checkpoint); ok {
+			return x.Checkpoint
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetChanged() *Changed {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Changed); ok {
+			return x.Changed
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetExpiring() *Expiring {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Expiring); ok {
+			return x.Expiring
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetEnded() *Ended {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Ended); ok {
+			return x.Ended
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetResync() *Resync {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Resync); ok {
+			return x.Resync
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetFault() *Fault {
+	if x != nil {
+		if x, ok := x.Event.(*SubscribeResponse_Fault); ok {
+			return x.Fault
+		}
+	}
+	return nil
+}
+
+func (x *SubscribeResponse) GetTerms() *StreamTerms {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+type isSubscribeResponse_Event interface {
+	isSubscribeResponse_Event()
+}
+
+type SubscribeResponse_Decision struct {
+	// The complete decision: the first event of each subscription, unless it is a fault.
+	Decision *Decision `protobuf:"bytes,3,opt,name=decision,proto3,oneof"`
+}
+
+type SubscribeResponse_Checkpoint struct {
+	// Nothing has changed, for no subscription that has had its decision.
+	Checkpoint *Checkpoint `protobuf:"bytes,4,opt,name=checkpoint,proto3,oneof"`
+}
+
+type SubscribeResponse_Changed struct {
+	// There is another decision now.
+	Changed *Changed `protobuf:"bytes,5,opt,name=changed,proto3,oneof"`
+}
+
+type SubscribeResponse_Expiring struct {
+	// The decision will end soon.
+	Expiring *Expiring `protobuf:"bytes,6,opt,name=expiring,proto3,oneof"`
+}
+
+type SubscribeResponse_Ended struct {
+	// The decision has ended for good, and the subscription with it.
+	Ended *Ended `protobuf:"bytes,7,opt,name=ended,proto3,oneof"`
+}
+
+type SubscribeResponse_Resync struct {
+	// The decision is unknown from now on, and the subscription has ended: ask again. With 0, all of them: the stream
+	// then ends with OK.
+	Resync *Resync `protobuf:"bytes,8,opt,name=resync,proto3,oneof"`
+}
+
+type SubscribeResponse_Fault struct {
+	// There is no decision, and the subscription has ended.
+	Fault *Fault `protobuf:"bytes,9,opt,name=fault,proto3,oneof"`
+}
+
+func (*SubscribeResponse_Decision) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Checkpoint) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Changed) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Expiring) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Ended) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Resync) isSubscribeResponse_Event() {}
+
+func (*SubscribeResponse_Fault) isSubscribeResponse_Event() {}
+
 // A question, asked with a unary call.
 type CheckRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -351,7 +698,7 @@ type CheckRequest struct {
 
 func (x *CheckRequest) Reset() {
 	*x = CheckRequest{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[4]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -363,7 +710,7 @@ func (x *CheckRequest) String() string {
 func (*CheckRequest) ProtoMessage() {}
 
 func (x *CheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[4]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -376,7 +723,7 @@ func (x *CheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckRequest.ProtoReflect.Descriptor instead.
 func (*CheckRequest) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{4}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *CheckRequest) GetQuestion() *Question {
@@ -404,7 +751,7 @@ type CheckResponse struct {
 
 func (x *CheckResponse) Reset() {
 	*x = CheckResponse{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[5]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +763,7 @@ func (x *CheckResponse) String() string {
 func (*CheckResponse) ProtoMessage() {}
 
 func (x *CheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[5]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +776,7 @@ func (x *CheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CheckResponse.ProtoReflect.Descriptor instead.
 func (*CheckResponse) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{5}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *CheckResponse) GetDecision() *Decision {
@@ -454,7 +801,7 @@ type BatchCheckRequest struct {
 
 func (x *BatchCheckRequest) Reset() {
 	*x = BatchCheckRequest{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[6]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +813,7 @@ func (x *BatchCheckRequest) String() string {
 func (*BatchCheckRequest) ProtoMessage() {}
 
 func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[6]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +826,7 @@ func (x *BatchCheckRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{6}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BatchCheckRequest) GetToken() string {
@@ -514,7 +861,7 @@ type BatchCheckResponse struct {
 
 func (x *BatchCheckResponse) Reset() {
 	*x = BatchCheckResponse{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[7]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +873,7 @@ func (x *BatchCheckResponse) String() string {
 func (*BatchCheckResponse) ProtoMessage() {}
 
 func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[7]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +886,7 @@ func (x *BatchCheckResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{7}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BatchCheckResponse) GetResults() []*BatchCheckResponse_Result {
@@ -567,7 +914,7 @@ type ListModelsRequest struct {
 
 func (x *ListModelsRequest) Reset() {
 	*x = ListModelsRequest{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[8]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -579,7 +926,7 @@ func (x *ListModelsRequest) String() string {
 func (*ListModelsRequest) ProtoMessage() {}
 
 func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[8]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -592,7 +939,7 @@ func (x *ListModelsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsRequest.ProtoReflect.Descriptor instead.
 func (*ListModelsRequest) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{8}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListModelsRequest) GetQuestion() *Question {
@@ -640,7 +987,7 @@ type ListModelsResponse struct {
 
 func (x *ListModelsResponse) Reset() {
 	*x = ListModelsResponse{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[9]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -652,7 +999,7 @@ func (x *ListModelsResponse) String() string {
 func (*ListModelsResponse) ProtoMessage() {}
 
 func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[9]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -665,7 +1012,7 @@ func (x *ListModelsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{9}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListModelsResponse) GetModels() []*ListModelsResponse_Model {
@@ -696,6 +1043,70 @@ func (x *ListModelsResponse) GetRevision() string {
 	return ""
 }
 
+// A question whose decision is to be kept true.
+type SubscribeRequest_Add struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The caller's number for this subscription: 1 or more, above all numbers that this stream has used.
+	Id uint64 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The question. Required.
+	Question *Question `protobuf:"bytes,2,opt,name=question,proto3" json:"question,omitempty"`
+	// Absent: none of the options.
+	Options       *Options `protobuf:"bytes,3,opt,name=options,proto3" json:"options,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SubscribeRequest_Add) Reset() {
+	*x = SubscribeRequest_Add{}
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SubscribeRequest_Add) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SubscribeRequest_Add) ProtoMessage() {}
+
+func (x *SubscribeRequest_Add) ProtoReflect() protoreflect.Message {
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SubscribeRequest_Add.ProtoReflect.Descriptor instead.
+func (*SubscribeRequest_Add) Descriptor() ([]byte, []int) {
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{4, 0}
+}
+
+func (x *SubscribeRequest_Add) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *SubscribeRequest_Add) GetQuestion() *Question {
+	if x != nil {
+		return x.Question
+	}
+	return nil
+}
+
+func (x *SubscribeRequest_Add) GetOptions() *Options {
+	if x != nil {
+		return x.Options
+	}
+	return nil
+}
+
 // One question of the batch.
 type BatchCheckRequest_Item struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -709,7 +1120,7 @@ type BatchCheckRequest_Item struct {
 
 func (x *BatchCheckRequest_Item) Reset() {
 	*x = BatchCheckRequest_Item{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[10]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -721,7 +1132,7 @@ func (x *BatchCheckRequest_Item) String() string {
 func (*BatchCheckRequest_Item) ProtoMessage() {}
 
 func (x *BatchCheckRequest_Item) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[10]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -734,7 +1145,7 @@ func (x *BatchCheckRequest_Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckRequest_Item.ProtoReflect.Descriptor instead.
 func (*BatchCheckRequest_Item) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{6, 0}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{8, 0}
 }
 
 func (x *BatchCheckRequest_Item) GetId() string {
@@ -769,7 +1180,7 @@ type BatchCheckResponse_Result struct {
 
 func (x *BatchCheckResponse_Result) Reset() {
 	*x = BatchCheckResponse_Result{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[11]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -781,7 +1192,7 @@ func (x *BatchCheckResponse_Result) String() string {
 func (*BatchCheckResponse_Result) ProtoMessage() {}
 
 func (x *BatchCheckResponse_Result) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[11]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -794,7 +1205,7 @@ func (x *BatchCheckResponse_Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BatchCheckResponse_Result.ProtoReflect.Descriptor instead.
 func (*BatchCheckResponse_Result) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{7, 0}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{9, 0}
 }
 
 func (x *BatchCheckResponse_Result) GetId() string {
@@ -860,7 +1271,7 @@ type ListModelsResponse_Model struct {
 
 func (x *ListModelsResponse_Model) Reset() {
 	*x = ListModelsResponse_Model{}
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[12]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -872,7 +1283,7 @@ func (x *ListModelsResponse_Model) String() string {
 func (*ListModelsResponse_Model) ProtoMessage() {}
 
 func (x *ListModelsResponse_Model) ProtoReflect() protoreflect.Message {
-	mi := &file_usher_v1_authorization_service_proto_msgTypes[12]
+	mi := &file_usher_v1_authorization_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -885,7 +1296,7 @@ func (x *ListModelsResponse_Model) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListModelsResponse_Model.ProtoReflect.Descriptor instead.
 func (*ListModelsResponse_Model) Descriptor() ([]byte, []int) {
-	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{9, 0}
+	return file_usher_v1_authorization_service_proto_rawDescGZIP(), []int{11, 0}
 }
 
 func (x *ListModelsResponse_Model) GetName() string {
@@ -906,7 +1317,7 @@ var File_usher_v1_authorization_service_proto protoreflect.FileDescriptor
 
 const file_usher_v1_authorization_service_proto_rawDesc = "" +
 	"\n" +
-	"$usher/v1/authorization_service.proto\x12\busher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17usher/v1/decision.proto\x1a\x14usher/v1/fault.proto\x1a\x17usher/v1/question.proto\"m\n" +
+	"$usher/v1/authorization_service.proto\x12\busher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17usher/v1/decision.proto\x1a\x14usher/v1/event.proto\x1a\x14usher/v1/fault.proto\x1a\x17usher/v1/question.proto\"m\n" +
 	"\aOptions\x12\x18\n" +
 	"\aexplain\x18\x01 \x01(\bR\aexplain\x12)\n" +
 	"\x11at_least_as_fresh\x18\x02 \x01(\tR\x0eatLeastAsFresh\x12\x1d\n" +
@@ -915,16 +1326,44 @@ const file_usher_v1_authorization_service_proto_rawDesc = "" +
 	"\x10AuthorizeRequest\x12.\n" +
 	"\bquestion\x18\x01 \x01(\v2\x12.usher.v1.QuestionR\bquestion\x12+\n" +
 	"\aoptions\x18\x02 \x01(\v2\x11.usher.v1.OptionsR\aoptions\x12\"\n" +
-	"\x04mode\x18\x03 \x01(\x0e2\x0e.usher.v1.ModeR\x04mode\"\xaf\x01\n" +
+	"\x04mode\x18\x03 \x01(\x0e2\x0e.usher.v1.ModeR\x04mode\"\xe9\x02\n" +
 	"\x11AuthorizeResponse\x120\n" +
-	"\bdecision\x18\x01 \x01(\v2\x12.usher.v1.DecisionH\x00R\bdecision\x12+\n" +
+	"\bdecision\x18\x01 \x01(\v2\x12.usher.v1.DecisionH\x00R\bdecision\x126\n" +
+	"\n" +
+	"checkpoint\x18\x02 \x01(\v2\x14.usher.v1.CheckpointH\x00R\n" +
+	"checkpoint\x12-\n" +
+	"\achanged\x18\x03 \x01(\v2\x11.usher.v1.ChangedH\x00R\achanged\x120\n" +
+	"\bexpiring\x18\x04 \x01(\v2\x12.usher.v1.ExpiringH\x00R\bexpiring\x12'\n" +
+	"\x05ended\x18\x05 \x01(\v2\x0f.usher.v1.EndedH\x00R\x05ended\x12*\n" +
+	"\x06resync\x18\x06 \x01(\v2\x10.usher.v1.ResyncH\x00R\x06resync\x12+\n" +
 	"\x05terms\x18\x0f \x01(\v2\x15.usher.v1.StreamTermsR\x05termsB\a\n" +
-	"\x05eventJ\x04\b\x02\x10\aR\n" +
-	"checkpointR\achangedR\bexpiringR\x05endedR\x06resync\"m\n" +
+	"\x05event\"m\n" +
 	"\vStreamTerms\x12\"\n" +
 	"\x04mode\x18\x01 \x01(\x0e2\x0e.usher.v1.ModeR\x04mode\x12:\n" +
 	"\vmax_silence\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\n" +
-	"maxSilence\"k\n" +
+	"maxSilence\"\xd0\x01\n" +
+	"\x10SubscribeRequest\x120\n" +
+	"\x03add\x18\x01 \x03(\v2\x1e.usher.v1.SubscribeRequest.AddR\x03add\x12\x16\n" +
+	"\x06remove\x18\x02 \x03(\x04R\x06remove\x1ar\n" +
+	"\x03Add\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12.\n" +
+	"\bquestion\x18\x02 \x01(\v2\x12.usher.v1.QuestionR\bquestion\x12+\n" +
+	"\aoptions\x18\x03 \x01(\v2\x11.usher.v1.OptionsR\aoptions\"\xc3\x03\n" +
+	"\x11SubscribeResponse\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x1f\n" +
+	"\vdecision_id\x18\x02 \x01(\tR\n" +
+	"decisionId\x120\n" +
+	"\bdecision\x18\x03 \x01(\v2\x12.usher.v1.DecisionH\x00R\bdecision\x126\n" +
+	"\n" +
+	"checkpoint\x18\x04 \x01(\v2\x14.usher.v1.CheckpointH\x00R\n" +
+	"checkpoint\x12-\n" +
+	"\achanged\x18\x05 \x01(\v2\x11.usher.v1.ChangedH\x00R\achanged\x120\n" +
+	"\bexpiring\x18\x06 \x01(\v2\x12.usher.v1.ExpiringH\x00R\bexpiring\x12'\n" +
+	"\x05ended\x18\a \x01(\v2\x0f.usher.v1.EndedH\x00R\x05ended\x12*\n" +
+	"\x06resync\x18\b \x01(\v2\x10.usher.v1.ResyncH\x00R\x06resync\x12'\n" +
+	"\x05fault\x18\t \x01(\v2\x0f.usher.v1.FaultH\x00R\x05fault\x12+\n" +
+	"\x05terms\x18\x0f \x01(\v2\x15.usher.v1.StreamTermsR\x05termsB\a\n" +
+	"\x05event\"k\n" +
 	"\fCheckRequest\x12.\n" +
 	"\bquestion\x18\x01 \x01(\v2\x12.usher.v1.QuestionR\bquestion\x12+\n" +
 	"\aoptions\x18\x02 \x01(\v2\x11.usher.v1.OptionsR\aoptions\"?\n" +
@@ -957,18 +1396,20 @@ const file_usher_v1_authorization_service_proto_rawDesc = "" +
 	"\brevision\x18\x04 \x01(\tR\brevision\x1aB\n" +
 	"\x05Model\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12%\n" +
-	"\x0eresolved_model\x18\x02 \x01(\tR\rresolvedModel*=\n" +
+	"\x0eresolved_model\x18\x02 \x01(\tR\rresolvedModel*;\n" +
 	"\x04Mode\x12\x14\n" +
 	"\x10MODE_UNSPECIFIED\x10\x00\x12\r\n" +
-	"\tMODE_ONCE\x10\x01\"\x04\b\x02\x10\x02*\n" +
-	"MODE_WATCH2\xbe\x02\n" +
+	"\tMODE_ONCE\x10\x01\x12\x0e\n" +
+	"\n" +
+	"MODE_WATCH\x10\x022\x8d\x03\n" +
 	"\x14AuthorizationService\x12K\n" +
 	"\tAuthorize\x12\x1a.usher.v1.AuthorizeRequest\x1a\x1b.usher.v1.AuthorizeResponse\"\x03\x90\x02\x010\x01\x12=\n" +
 	"\x05Check\x12\x16.usher.v1.CheckRequest\x1a\x17.usher.v1.CheckResponse\"\x03\x90\x02\x01\x12L\n" +
 	"\n" +
 	"BatchCheck\x12\x1b.usher.v1.BatchCheckRequest\x1a\x1c.usher.v1.BatchCheckResponse\"\x03\x90\x02\x01\x12L\n" +
 	"\n" +
-	"ListModels\x12\x1b.usher.v1.ListModelsRequest\x1a\x1c.usher.v1.ListModelsResponse\"\x03\x90\x02\x01BG\n" +
+	"ListModels\x12\x1b.usher.v1.ListModelsRequest\x1a\x1c.usher.v1.ListModelsResponse\"\x03\x90\x02\x01\x12M\n" +
+	"\tSubscribe\x12\x1a.usher.v1.SubscribeRequest\x1a\x1b.usher.v1.SubscribeResponse\"\x03\x90\x02\x01(\x010\x01BG\n" +
 	"\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3"
 
 var (
@@ -984,61 +1425,87 @@ func file_usher_v1_authorization_service_proto_rawDescGZIP() []byte {
 }
 
 var file_usher_v1_authorization_service_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_usher_v1_authorization_service_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_usher_v1_authorization_service_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
 var file_usher_v1_authorization_service_proto_goTypes = []any{
 	(Mode)(0),                         // 0: usher.v1.Mode
 	(*Options)(nil),                   // 1: usher.v1.Options
 	(*AuthorizeRequest)(nil),          // 2: usher.v1.AuthorizeRequest
 	(*AuthorizeResponse)(nil),         // 3: usher.v1.AuthorizeResponse
 	(*StreamTerms)(nil),               // 4: usher.v1.StreamTerms
-	(*CheckRequest)(nil),              // 5: usher.v1.CheckRequest
-	(*CheckResponse)(nil),             // 6: usher.v1.CheckResponse
-	(*BatchCheckRequest)(nil),         // 7: usher.v1.BatchCheckRequest
-	(*BatchCheckResponse)(nil),        // 8: usher.v1.BatchCheckResponse
-	(*ListModelsRequest)(nil),         // 9: usher.v1.ListModelsRequest
-	(*ListModelsResponse)(nil),        // 10: usher.v1.ListModelsResponse
-	(*BatchCheckRequest_Item)(nil),    // 11: usher.v1.BatchCheckRequest.Item
-	(*BatchCheckResponse_Result)(nil), // 12: usher.v1.BatchCheckResponse.Result
-	(*ListModelsResponse_Model)(nil),  // 13: usher.v1.ListModelsResponse.Model
-	(*Question)(nil),                  // 14: usher.v1.Question
-	(*Decision)(nil),                  // 15: usher.v1.Decision
-	(*durationpb.Duration)(nil),       // 16: google.protobuf.Duration
-	(*Fault)(nil),                     // 17: usher.v1.Fault
+	(*SubscribeRequest)(nil),          // 5: usher.v1.SubscribeRequest
+	(*SubscribeResponse)(nil),         // 6: usher.v1.SubscribeResponse
+	(*CheckRequest)(nil),              // 7: usher.v1.CheckRequest
+	(*CheckResponse)(nil),             // 8: usher.v1.CheckResponse
+	(*BatchCheckRequest)(nil),         // 9: usher.v1.BatchCheckRequest
+	(*BatchCheckResponse)(nil),        // 10: usher.v1.BatchCheckResponse
+	(*ListModelsRequest)(nil),         // 11: usher.v1.ListModelsRequest
+	(*ListModelsResponse)(nil),        // 12: usher.v1.ListModelsResponse
+	(*SubscribeRequest_Add)(nil),      // 13: usher.v1.SubscribeRequest.Add
+	(*BatchCheckRequest_Item)(nil),    // 14: usher.v1.BatchCheckRequest.Item
+	(*BatchCheckResponse_Result)(nil), // 15: usher.v1.BatchCheckResponse.Result
+	(*ListModelsResponse_Model)(nil),  // 16: usher.v1.ListModelsResponse.Model
+	(*Question)(nil),                  // 17: usher.v1.Question
+	(*Decision)(nil),                  // 18: usher.v1.Decision
+	(*Checkpoint)(nil),                // 19: usher.v1.Checkpoint
+	(*Changed)(nil),                   // 20: usher.v1.Changed
+	(*Expiring)(nil),                  // 21: usher.v1.Expiring
+	(*Ended)(nil),                     // 22: usher.v1.Ended
+	(*Resync)(nil),                    // 23: usher.v1.Resync
+	(*durationpb.Duration)(nil),       // 24: google.protobuf.Duration
+	(*Fault)(nil),                     // 25: usher.v1.Fault
 }
 var file_usher_v1_authorization_service_proto_depIdxs = []int32{
-	14, // 0: usher.v1.AuthorizeRequest.question:type_name -> usher.v1.Question
+	17, // 0: usher.v1.AuthorizeRequest.question:type_name -> usher.v1.Question
 	1,  // 1: usher.v1.AuthorizeRequest.options:type_name -> usher.v1.Options
 	0,  // 2: usher.v1.AuthorizeRequest.mode:type_name -> usher.v1.Mode
-	15, // 3: usher.v1.AuthorizeResponse.decision:type_name -> usher.v1.Decision
-	4,  // 4: usher.v1.AuthorizeResponse.terms:type_name -> usher.v1.StreamTerms
-	0,  // 5: usher.v1.StreamTerms.mode:type_name -> usher.v1.Mode
-	16, // 6: usher.v1.StreamTerms.max_silence:type_name -> google.protobuf.Duration
-	14, // 7: usher.v1.CheckRequest.question:type_name -> usher.v1.Question
-	1,  // 8: usher.v1.CheckRequest.options:type_name -> usher.v1.Options
-	15, // 9: usher.v1.CheckResponse.decision:type_name -> usher.v1.Decision
-	11, // 10: usher.v1.BatchCheckRequest.items:type_name -> usher.v1.BatchCheckRequest.Item
-	1,  // 11: usher.v1.BatchCheckRequest.options:type_name -> usher.v1.Options
-	12, // 12: usher.v1.BatchCheckResponse.results:type_name -> usher.v1.BatchCheckResponse.Result
-	14, // 13: usher.v1.ListModelsRequest.question:type_name -> usher.v1.Question
-	1,  // 14: usher.v1.ListModelsRequest.options:type_name -> usher.v1.Options
-	13, // 15: usher.v1.ListModelsResponse.models:type_name -> usher.v1.ListModelsResponse.Model
-	15, // 16: usher.v1.ListModelsResponse.denial:type_name -> usher.v1.Decision
-	14, // 17: usher.v1.BatchCheckRequest.Item.question:type_name -> usher.v1.Question
-	15, // 18: usher.v1.BatchCheckResponse.Result.decision:type_name -> usher.v1.Decision
-	17, // 19: usher.v1.BatchCheckResponse.Result.fault:type_name -> usher.v1.Fault
-	2,  // 20: usher.v1.AuthorizationService.Authorize:input_type -> usher.v1.AuthorizeRequest
-	5,  // 21: usher.v1.AuthorizationService.Check:input_type -> usher.v1.CheckRequest
-	7,  // 22: usher.v1.AuthorizationService.BatchCheck:input_type -> usher.v1.BatchCheckRequest
-	9,  // 23: usher.v1.AuthorizationService.ListModels:input_type -> usher.v1.ListModelsRequest
-	3,  // 24: usher.v1.AuthorizationService.Authorize:output_type -> usher.v1.AuthorizeResponse
-	6,  // 25: usher.v1.AuthorizationService.Check:output_type -> usher.v1.CheckResponse
-	8,  // 26: usher.v1.AuthorizationService.BatchCheck:output_type -> usher.v1.BatchCheckResponse
-	10, // 27: usher.v1.AuthorizationService.ListModels:output_type -> usher.v1.ListModelsResponse
-	24, // [24:28] is the sub-list for method output_type
-	20, // [20:24] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	18, // 3: usher.v1.AuthorizeResponse.decision:type_name -> usher.v1.Decision
+	19, // 4: usher.v1.AuthorizeResponse.checkpoint:type_name -> usher.v1.Checkpoint
+	20, // 5: usher.v1.AuthorizeResponse.changed:type_name -> usher.v1.Changed
+	21, // 6: usher.v1.AuthorizeResponse.expiring:type_name -> usher.v1.Expiring
+	22, // 7: usher.v1.AuthorizeResponse.ended:type_name -> usher.v1.Ended
+	23, // 8: usher.v1.AuthorizeResponse.resync:type_name -> usher.v1.Resync
+	4,  // 9: usher.v1.AuthorizeResponse.terms:type_name -> usher.v1.StreamTerms
+	0,  // 10: usher.v1.StreamTerms.mode:type_name -> usher.v1.Mode
+	24, // 11: usher.v1.StreamTerms.max_silence:type_name -> google.protobuf.Duration
+	13, // 12: usher.v1.SubscribeRequest.add:type_name -> usher.v1.SubscribeRequest.Add
+	18, // 13: usher.v1.SubscribeResponse.decision:type_name -> usher.v1.Decision
+	19, // 14: usher.v1.SubscribeResponse.checkpoint:type_name -> usher.v1.Checkpoint
+	20, // 15: usher.v1.SubscribeResponse.changed:type_name -> usher.v1.Changed
+	21, // 16: usher.v1.SubscribeResponse.expiring:type_name -> usher.v1.Expiring
+	22, // 17: usher.v1.SubscribeResponse.ended:type_name -> usher.v1.Ended
+	23, // 18: usher.v1.SubscribeResponse.resync:type_name -> usher.v1.Resync
+	25, // 19: usher.v1.SubscribeResponse.fault:type_name -> usher.v1.Fault
+	4,  // 20: usher.v1.SubscribeResponse.terms:type_name -> usher.v1.StreamTerms
+	17, // 21: usher.v1.CheckRequest.question:type_name -> usher.v1.Question
+	1,  // 22: usher.v1.CheckRequest.options:type_name -> usher.v1.Options
+	18, // 23: usher.v1.CheckResponse.decision:type_name -> usher.v1.Decision
+	14, // 24: usher.v1.BatchCheckRequest.items:type_name -> usher.v1.BatchCheckRequest.Item
+	1,  // 25: usher.v1.BatchCheckRequest.options:type_name -> usher.v1.Options
+	15, // 26: usher.v1.BatchCheckResponse.results:type_name -> usher.v1.BatchCheckResponse.Result
+	17, // 27: usher.v1.ListModelsRequest.question:type_name -> usher.v1.Question
+	1,  // 28: usher.v1.ListModelsRequest.options:type_name -> usher.v1.Options
+	16, // 29: usher.v1.ListModelsResponse.models:type_name -> usher.v1.ListModelsResponse.Model
+	18, // 30: usher.v1.ListModelsResponse.denial:type_name -> usher.v1.Decision
+	17, // 31: usher.v1.SubscribeRequest.Add.question:type_name -> usher.v1.Question
+	1,  // 32: usher.v1.SubscribeRequest.Add.options:type_name -> usher.v1.Options
+	17, // 33: usher.v1.BatchCheckRequest.Item.question:type_name -> usher.v1.Question
+	18, // 34: usher.v1.BatchCheckResponse.Result.decision:type_name -> usher.v1.Decision
+	25, // 35: usher.v1.BatchCheckResponse.Result.fault:type_name -> usher.v1.Fault
+	2,  // 36: usher.v1.AuthorizationService.Authorize:input_type -> usher.v1.AuthorizeRequest
+	7,  // 37: usher.v1.AuthorizationService.Check:input_type -> usher.v1.CheckRequest
+	9,  // 38: usher.v1.AuthorizationService.BatchCheck:input_type -> usher.v1.BatchCheckRequest
+	11, // 39: usher.v1.AuthorizationService.ListModels:input_type -> usher.v1.ListModelsRequest
+	5,  // 40: usher.v1.AuthorizationService.Subscribe:input_type -> usher.v1.SubscribeRequest
+	3,  // 41: usher.v1.AuthorizationService.Authorize:output_type -> usher.v1.AuthorizeResponse
+	8,  // 42: usher.v1.AuthorizationService.Check:output_type -> usher.v1.CheckResponse
+	10, // 43: usher.v1.AuthorizationService.BatchCheck:output_type -> usher.v1.BatchCheckResponse
+	12, // 44: usher.v1.AuthorizationService.ListModels:output_type -> usher.v1.ListModelsResponse
+	6,  // 45: usher.v1.AuthorizationService.Subscribe:output_type -> usher.v1.SubscribeResponse
+	41, // [41:46] is the sub-list for method output_type
+	36, // [36:41] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_usher_v1_authorization_service_proto_init() }
@@ -1047,12 +1514,27 @@ func file_usher_v1_authorization_service_proto_init() {
 		return
 	}
 	file_usher_v1_decision_proto_init()
+	file_usher_v1_event_proto_init()
 	file_usher_v1_fault_proto_init()
 	file_usher_v1_question_proto_init()
 	file_usher_v1_authorization_service_proto_msgTypes[2].OneofWrappers = []any{
 		(*AuthorizeResponse_Decision)(nil),
+		(*AuthorizeResponse_Checkpoint)(nil),
+		(*AuthorizeResponse_Changed)(nil),
+		(*AuthorizeResponse_Expiring)(nil),
+		(*AuthorizeResponse_Ended)(nil),
+		(*AuthorizeResponse_Resync)(nil),
 	}
-	file_usher_v1_authorization_service_proto_msgTypes[11].OneofWrappers = []any{
+	file_usher_v1_authorization_service_proto_msgTypes[5].OneofWrappers = []any{
+		(*SubscribeResponse_Decision)(nil),
+		(*SubscribeResponse_Checkpoint)(nil),
+		(*SubscribeResponse_Changed)(nil),
+		(*SubscribeResponse_Expiring)(nil),
+		(*SubscribeResponse_Ended)(nil),
+		(*SubscribeResponse_Resync)(nil),
+		(*SubscribeResponse_Fault)(nil),
+	}
+	file_usher_v1_authorization_service_proto_msgTypes[14].OneofWrappers = []any{
 		(*BatchCheckResponse_Result_Decision)(nil),
 		(*BatchCheckResponse_Result_Fault)(nil),
 	}
@@ -1062,7 +1544,7 @@ func file_usher_v1_authorization_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_usher_v1_authorization_service_proto_rawDesc), len(file_usher_v1_authorization_service_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   13,
+			NumMessages:   16,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

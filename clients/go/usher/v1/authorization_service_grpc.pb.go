@@ -25,6 +25,7 @@ const (
 	AuthorizationService_Check_FullMethodName      = "/usher.v1.AuthorizationService/Check"
 	AuthorizationService_BatchCheck_FullMethodName = "/usher.v1.AuthorizationService/BatchCheck"
 	AuthorizationService_ListModels_FullMethodName = "/usher.v1.AuthorizationService/ListModels"
+	AuthorizationService_Subscribe_FullMethodName  = "/usher.v1.AuthorizationService/Subscribe"
 )
 
 // AuthorizationServiceClient is the client API for AuthorizationService service.
@@ -38,7 +39,7 @@ const (
 // trailers, with constant texts. Receive limit: 256 KiB a message.
 type AuthorizationServiceClient interface {
 	// Answers one question on a stream. The first message is always the complete decision; in MODE_ONCE the
-	// server then ends the stream with OK.
+	// server then ends the stream with OK, in MODE_WATCH it goes on telling what becomes of the decision.
 	Authorize(ctx context.Context, in *AuthorizeRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[AuthorizeResponse], error)
 	// Answers one question. The same question and decision as Authorize, for callers whose retries and
 	// interceptors want a unary call.
@@ -49,6 +50,9 @@ type AuthorizationServiceClient interface {
 	// Lists the models of the catalogue that this token may call on this route. A model is in the list exactly
 	// when Check allows the same question with that model.
 	ListModels(ctx context.Context, in *ListModelsRequest, opts ...grpc.CallOption) (*ListModelsResponse, error)
+	// Keeps many decisions true on one connection: what a client's cache of decisions uses. At most 10,000
+	// subscriptions a stream. A stream that is lost, or that ends with OK, means that everything on it is unknown.
+	Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error)
 }
 
 type authorizationServiceClient struct {
@@ -108,6 +112,19 @@ func (c *authorizationServiceClient) ListModels(ctx context.Context, in *ListMod
 	return out, nil
 }
 
+func (c *authorizationServiceClient) Subscribe(ctx context.Context, opts ...grpc.CallOption) (grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AuthorizationService_ServiceDesc.Streams[1], AuthorizationService_Subscribe_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[SubscribeRequest, SubscribeResponse]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuthorizationService_SubscribeClient = grpc.BidiStreamingClient[SubscribeRequest, SubscribeResponse]
+
 // AuthorizationServiceServer is the server API for AuthorizationService service.
 // All implementations must embed UnimplementedAuthorizationServiceServer
 // for forward compatibility.
@@ -119,7 +136,7 @@ func (c *authorizationServiceClient) ListModels(ctx context.Context, in *ListMod
 // trailers, with constant texts. Receive limit: 256 KiB a message.
 type AuthorizationServiceServer interface {
 	// Answers one question on a stream. The first message is always the complete decision; in MODE_ONCE the
-	// server then ends the stream with OK.
+	// server then ends the stream with OK, in MODE_WATCH it goes on telling what becomes of the decision.
 	Authorize(*AuthorizeRequest, grpc.ServerStreamingServer[AuthorizeResponse]) error
 	// Answers one question. The same question and decision as Authorize, for callers whose retries and
 	// interceptors want a unary call.
@@ -130,6 +147,9 @@ type AuthorizationServiceServer interface {
 	// Lists the models of the catalogue that this token may call on this route. A model is in the list exactly
 	// when Check allows the same question with that model.
 	ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error)
+	// Keeps many decisions true on one connection: what a client's cache of decisions uses. At most 10,000
+	// subscriptions a stream. A stream that is lost, or that ends with OK, means that everything on it is unknown.
+	Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error
 	mustEmbedUnimplementedAuthorizationServiceServer()
 }
 
@@ -151,6 +171,9 @@ func (UnimplementedAuthorizationServiceServer) BatchCheck(context.Context, *Batc
 }
 func (UnimplementedAuthorizationServiceServer) ListModels(context.Context, *ListModelsRequest) (*ListModelsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListModels not implemented")
+}
+func (UnimplementedAuthorizationServiceServer) Subscribe(grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]) error {
+	return status.Error(codes.Unimplemented, "method Subscribe not implemented")
 }
 func (UnimplementedAuthorizationServiceServer) mustEmbedUnimplementedAuthorizationServiceServer() {}
 func (UnimplementedAuthorizationServiceServer) testEmbeddedByValue()                              {}
@@ -238,6 +261,13 @@ func _AuthorizationService_ListModels_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AuthorizationService_Subscribe_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(AuthorizationServiceServer).Subscribe(&grpc.GenericServerStream[SubscribeRequest, SubscribeResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuthorizationService_SubscribeServer = grpc.BidiStreamingServer[SubscribeRequest, SubscribeResponse]
+
 // AuthorizationService_ServiceDesc is the grpc.ServiceDesc for AuthorizationService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -263,6 +293,12 @@ var AuthorizationService_ServiceDesc = grpc.ServiceDesc{
 			StreamName:    "Authorize",
 			Handler:       _AuthorizationService_Authorize_Handler,
 			ServerStreams: true,
+		},
+		{
+			StreamName:    "Subscribe",
+			Handler:       _AuthorizationService_Subscribe_Handler,
+			ServerStreams: true,
+			ClientStreams: true,
 		},
 	},
 	Metadata: "usher/v1/authorization_service.proto",

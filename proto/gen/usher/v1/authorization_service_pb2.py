@@ -24,11 +24,12 @@ _sym_db = _symbol_database.Default()
 
 from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from usher.v1 import decision_pb2 as usher_dot_v1_dot_decision__pb2
+from usher.v1 import event_pb2 as usher_dot_v1_dot_event__pb2
 from usher.v1 import fault_pb2 as usher_dot_v1_dot_fault__pb2
 from usher.v1 import question_pb2 as usher_dot_v1_dot_question__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$usher/v1/authorization_service.proto\x12\x08usher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17usher/v1/decision.proto\x1a\x14usher/v1/fault.proto\x1a\x17usher/v1/question.proto\"I\n\x07Options\x12\x0f\n\x07\x65xplain\x18\x01 \x01(\x08\x12\x19\n\x11\x61t_least_as_fresh\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"z\n\x10\x41uthorizeRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\x12\x1c\n\x04mode\x18\x03 \x01(\x0e\x32\x0e.usher.v1.Mode\"\x9e\x01\n\x11\x41uthorizeResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.usher.v1.DecisionH\x00\x12$\n\x05terms\x18\x0f \x01(\x0b\x32\x15.usher.v1.StreamTermsB\x07\n\x05\x65ventJ\x04\x08\x02\x10\x07R\ncheckpointR\x07\x63hangedR\x08\x65xpiringR\x05\x65ndedR\x06resync\"[\n\x0bStreamTerms\x12\x1c\n\x04mode\x18\x01 \x01(\x0e\x32\x0e.usher.v1.Mode\x12.\n\x0bmax_silence\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"X\n\x0c\x43heckRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\"5\n\rCheckResponse\x12$\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.usher.v1.Decision\"\xb1\x01\n\x11\x42\x61tchCheckRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12/\n\x05items\x18\x02 \x03(\x0b\x32 .usher.v1.BatchCheckRequest.Item\x12\"\n\x07options\x18\x03 \x01(\x0b\x32\x11.usher.v1.Options\x1a\x38\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x08question\x18\x02 \x01(\x0b\x32\x12.usher.v1.Question\"\xb4\x01\n\x12\x42\x61tchCheckResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.usher.v1.BatchCheckResponse.Result\x1ah\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x12.usher.v1.DecisionH\x00\x12 \n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x0f.usher.v1.FaultH\x00\x42\x08\n\x06result\"\x84\x01\n\x11ListModelsRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xc6\x01\n\x12ListModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".usher.v1.ListModelsResponse.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x06\x64\x65nial\x18\x03 \x01(\x0b\x32\x12.usher.v1.Decision\x12\x10\n\x08revision\x18\x04 \x01(\t\x1a-\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eresolved_model\x18\x02 \x01(\t*=\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_ONCE\x10\x01\"\x04\x08\x02\x10\x02*\nMODE_WATCH2\xbe\x02\n\x14\x41uthorizationService\x12K\n\tAuthorize\x12\x1a.usher.v1.AuthorizeRequest\x1a\x1b.usher.v1.AuthorizeResponse\"\x03\x90\x02\x01\x30\x01\x12=\n\x05\x43heck\x12\x16.usher.v1.CheckRequest\x1a\x17.usher.v1.CheckResponse\"\x03\x90\x02\x01\x12L\n\nBatchCheck\x12\x1b.usher.v1.BatchCheckRequest\x1a\x1c.usher.v1.BatchCheckResponse\"\x03\x90\x02\x01\x12L\n\nListModels\x12\x1b.usher.v1.ListModelsRequest\x1a\x1c.usher.v1.ListModelsResponse\"\x03\x90\x02\x01\x42G\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$usher/v1/authorization_service.proto\x12\x08usher.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x17usher/v1/decision.proto\x1a\x14usher/v1/event.proto\x1a\x14usher/v1/fault.proto\x1a\x17usher/v1/question.proto\"I\n\x07Options\x12\x0f\n\x07\x65xplain\x18\x01 \x01(\x08\x12\x19\n\x11\x61t_least_as_fresh\x18\x02 \x01(\t\x12\x12\n\nrequest_id\x18\x03 \x01(\t\"z\n\x10\x41uthorizeRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\x12\x1c\n\x04mode\x18\x03 \x01(\x0e\x32\x0e.usher.v1.Mode\"\xaa\x02\n\x11\x41uthorizeResponse\x12&\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.usher.v1.DecisionH\x00\x12*\n\ncheckpoint\x18\x02 \x01(\x0b\x32\x14.usher.v1.CheckpointH\x00\x12$\n\x07\x63hanged\x18\x03 \x01(\x0b\x32\x11.usher.v1.ChangedH\x00\x12&\n\x08\x65xpiring\x18\x04 \x01(\x0b\x32\x12.usher.v1.ExpiringH\x00\x12 \n\x05\x65nded\x18\x05 \x01(\x0b\x32\x0f.usher.v1.EndedH\x00\x12\"\n\x06resync\x18\x06 \x01(\x0b\x32\x10.usher.v1.ResyncH\x00\x12$\n\x05terms\x18\x0f \x01(\x0b\x32\x15.usher.v1.StreamTermsB\x07\n\x05\x65vent\"[\n\x0bStreamTerms\x12\x1c\n\x04mode\x18\x01 \x01(\x0e\x32\x0e.usher.v1.Mode\x12.\n\x0bmax_silence\x18\x02 \x01(\x0b\x32\x19.google.protobuf.Duration\"\xac\x01\n\x10SubscribeRequest\x12+\n\x03\x61\x64\x64\x18\x01 \x03(\x0b\x32\x1e.usher.v1.SubscribeRequest.Add\x12\x0e\n\x06remove\x18\x02 \x03(\x04\x1a[\n\x03\x41\x64\x64\x12\n\n\x02id\x18\x01 \x01(\x04\x12$\n\x08question\x18\x02 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x03 \x01(\x0b\x32\x11.usher.v1.Options\"\xed\x02\n\x11SubscribeResponse\x12\n\n\x02id\x18\x01 \x01(\x04\x12\x13\n\x0b\x64\x65\x63ision_id\x18\x02 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x03 \x01(\x0b\x32\x12.usher.v1.DecisionH\x00\x12*\n\ncheckpoint\x18\x04 \x01(\x0b\x32\x14.usher.v1.CheckpointH\x00\x12$\n\x07\x63hanged\x18\x05 \x01(\x0b\x32\x11.usher.v1.ChangedH\x00\x12&\n\x08\x65xpiring\x18\x06 \x01(\x0b\x32\x12.usher.v1.ExpiringH\x00\x12 \n\x05\x65nded\x18\x07 \x01(\x0b\x32\x0f.usher.v1.EndedH\x00\x12\"\n\x06resync\x18\x08 \x01(\x0b\x32\x10.usher.v1.ResyncH\x00\x12 \n\x05\x66\x61ult\x18\t \x01(\x0b\x32\x0f.usher.v1.FaultH\x00\x12$\n\x05terms\x18\x0f \x01(\x0b\x32\x15.usher.v1.StreamTermsB\x07\n\x05\x65vent\"X\n\x0c\x43heckRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\"5\n\rCheckResponse\x12$\n\x08\x64\x65\x63ision\x18\x01 \x01(\x0b\x32\x12.usher.v1.Decision\"\xb1\x01\n\x11\x42\x61tchCheckRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12/\n\x05items\x18\x02 \x03(\x0b\x32 .usher.v1.BatchCheckRequest.Item\x12\"\n\x07options\x18\x03 \x01(\x0b\x32\x11.usher.v1.Options\x1a\x38\n\x04Item\x12\n\n\x02id\x18\x01 \x01(\t\x12$\n\x08question\x18\x02 \x01(\x0b\x32\x12.usher.v1.Question\"\xb4\x01\n\x12\x42\x61tchCheckResponse\x12\x34\n\x07results\x18\x01 \x03(\x0b\x32#.usher.v1.BatchCheckResponse.Result\x1ah\n\x06Result\x12\n\n\x02id\x18\x01 \x01(\t\x12&\n\x08\x64\x65\x63ision\x18\x02 \x01(\x0b\x32\x12.usher.v1.DecisionH\x00\x12 \n\x05\x66\x61ult\x18\x03 \x01(\x0b\x32\x0f.usher.v1.FaultH\x00\x42\x08\n\x06result\"\x84\x01\n\x11ListModelsRequest\x12$\n\x08question\x18\x01 \x01(\x0b\x32\x12.usher.v1.Question\x12\"\n\x07options\x18\x02 \x01(\x0b\x32\x11.usher.v1.Options\x12\x11\n\tpage_size\x18\x03 \x01(\x05\x12\x12\n\npage_token\x18\x04 \x01(\t\"\xc6\x01\n\x12ListModelsResponse\x12\x32\n\x06models\x18\x01 \x03(\x0b\x32\".usher.v1.ListModelsResponse.Model\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\"\n\x06\x64\x65nial\x18\x03 \x01(\x0b\x32\x12.usher.v1.Decision\x12\x10\n\x08revision\x18\x04 \x01(\t\x1a-\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x16\n\x0eresolved_model\x18\x02 \x01(\t*;\n\x04Mode\x12\x14\n\x10MODE_UNSPECIFIED\x10\x00\x12\r\n\tMODE_ONCE\x10\x01\x12\x0e\n\nMODE_WATCH\x10\x02\x32\x8d\x03\n\x14\x41uthorizationService\x12K\n\tAuthorize\x12\x1a.usher.v1.AuthorizeRequest\x1a\x1b.usher.v1.AuthorizeResponse\"\x03\x90\x02\x01\x30\x01\x12=\n\x05\x43heck\x12\x16.usher.v1.CheckRequest\x1a\x17.usher.v1.CheckResponse\"\x03\x90\x02\x01\x12L\n\nBatchCheck\x12\x1b.usher.v1.BatchCheckRequest\x1a\x1c.usher.v1.BatchCheckResponse\"\x03\x90\x02\x01\x12L\n\nListModels\x12\x1b.usher.v1.ListModelsRequest\x1a\x1c.usher.v1.ListModelsResponse\"\x03\x90\x02\x01\x12M\n\tSubscribe\x12\x1a.usher.v1.SubscribeRequest\x1a\x1b.usher.v1.SubscribeResponse\"\x03\x90\x02\x01(\x01\x30\x01\x42G\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,34 +45,42 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['BatchCheck']._serialized_options = b'\220\002\001'
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['ListModels']._loaded_options = None
   _globals['_AUTHORIZATIONSERVICE'].methods_by_name['ListModels']._serialized_options = b'\220\002\001'
-  _globals['_MODE']._serialized_start=1451
-  _globals['_MODE']._serialized_end=1512
-  _globals['_OPTIONS']._serialized_start=154
-  _globals['_OPTIONS']._serialized_end=227
-  _globals['_AUTHORIZEREQUEST']._serialized_start=229
-  _globals['_AUTHORIZEREQUEST']._serialized_end=351
-  _globals['_AUTHORIZERESPONSE']._serialized_start=354
-  _globals['_AUTHORIZERESPONSE']._serialized_end=512
-  _globals['_STREAMTERMS']._serialized_start=514
-  _globals['_STREAMTERMS']._serialized_end=605
-  _globals['_CHECKREQUEST']._serialized_start=607
-  _globals['_CHECKREQUEST']._serialized_end=695
-  _globals['_CHECKRESPONSE']._serialized_start=697
-  _globals['_CHECKRESPONSE']._serialized_end=750
-  _globals['_BATCHCHECKREQUEST']._serialized_start=753
-  _globals['_BATCHCHECKREQUEST']._serialized_end=930
-  _globals['_BATCHCHECKREQUEST_ITEM']._serialized_start=874
-  _globals['_BATCHCHECKREQUEST_ITEM']._serialized_end=930
-  _globals['_BATCHCHECKRESPONSE']._serialized_start=933
-  _globals['_BATCHCHECKRESPONSE']._serialized_end=1113
-  _globals['_BATCHCHECKRESPONSE_RESULT']._serialized_start=1009
-  _globals['_BATCHCHECKRESPONSE_RESULT']._serialized_end=1113
-  _globals['_LISTMODELSREQUEST']._serialized_start=1116
-  _globals['_LISTMODELSREQUEST']._serialized_end=1248
-  _globals['_LISTMODELSRESPONSE']._serialized_start=1251
-  _globals['_LISTMODELSRESPONSE']._serialized_end=1449
-  _globals['_LISTMODELSRESPONSE_MODEL']._serialized_start=1404
-  _globals['_LISTMODELSRESPONSE_MODEL']._serialized_end=1449
-  _globals['_AUTHORIZATIONSERVICE']._serialized_start=1515
-  _globals['_AUTHORIZATIONSERVICE']._serialized_end=1833
+  _globals['_AUTHORIZATIONSERVICE'].methods_by_name['Subscribe']._loaded_options = None
+  _globals['_AUTHORIZATIONSERVICE'].methods_by_name['Subscribe']._serialized_options = b'\220\002\001'
+  _globals['_MODE']._serialized_start=2156
+  _globals['_MODE']._serialized_end=2215
+  _globals['_OPTIONS']._serialized_start=176
+  _globals['_OPTIONS']._serialized_end=249
+  _globals['_AUTHORIZEREQUEST']._serialized_start=251
+  _globals['_AUTHORIZEREQUEST']._serialized_end=373
+  _globals['_AUTHORIZERESPONSE']._serialized_start=376
+  _globals['_AUTHORIZERESPONSE']._serialized_end=674
+  _globals['_STREAMTERMS']._serialized_start=676
+  _globals['_STREAMTERMS']._serialized_end=767
+  _globals['_SUBSCRIBEREQUEST']._serialized_start=770
+  _globals['_SUBSCRIBEREQUEST']._serialized_end=942
+  _globals['_SUBSCRIBEREQUEST_ADD']._serialized_start=851
+  _globals['_SUBSCRIBEREQUEST_ADD']._serialized_end=942
+  _globals['_SUBSCRIBERESPONSE']._serialized_start=945
+  _globals['_SUBSCRIBERESPONSE']._serialized_end=1310
+  _globals['_CHECKREQUEST']._serialized_start=1312
+  _globals['_CHECKREQUEST']._serialized_end=1400
+  _globals['_CHECKRESPONSE']._serialized_start=1402
+  _globals['_CHECKRESPONSE']._serialized_end=1455
+  _globals['_BATCHCHECKREQUEST']._serialized_start=1458
+  _globals['_BATCHCHECKREQUEST']._serialized_end=1635
+  _globals['_BATCHCHECKREQUEST_ITEM']._serialized_start=1579
+  _globals['_BATCHCHECKREQUEST_ITEM']._serialized_end=1635
+  _globals['_BATCHCHECKRESPONSE']._serialized_start=1638
+  _globals['_BATCHCHECKRESPONSE']._serialized_end=1818
+  _globals['_BATCHCHECKRESPONSE_RESULT']._serialized_start=1714
+  _globals['_BATCHCHECKRESPONSE_RESULT']._serialized_end=1818
+  _globals['_LISTMODELSREQUEST']._serialized_start=1821
+  _globals['_LISTMODELSREQUEST']._serialized_end=1953
+  _globals['_LISTMODELSRESPONSE']._serialized_start=1956
+  _globals['_LISTMODELSRESPONSE']._serialized_end=2154
+  _globals['_LISTMODELSRESPONSE_MODEL']._serialized_start=2109
+  _globals['_LISTMODELSRESPONSE_MODEL']._serialized_end=2154
+  _globals['_AUTHORIZATIONSERVICE']._serialized_start=2218
+  _globals['_AUTHORIZATIONSERVICE']._serialized_end=2615
 # @@protoc_insertion_point(module_scope)

@@ -2,6 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from usher.v1 import decision_pb2 as _decision_pb2
+from usher.v1 import event_pb2 as _event_pb2
 from usher.v1 import fault_pb2 as _fault_pb2
 from usher.v1 import question_pb2 as _question_pb2
 from google.protobuf.internal import containers as _containers
@@ -17,8 +18,10 @@ class Mode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     MODE_UNSPECIFIED: _ClassVar[Mode]
     MODE_ONCE: _ClassVar[Mode]
+    MODE_WATCH: _ClassVar[Mode]
 MODE_UNSPECIFIED: Mode
 MODE_ONCE: Mode
+MODE_WATCH: Mode
 
 class Options(_message.Message):
     __slots__ = ("explain", "at_least_as_fresh", "request_id")
@@ -41,12 +44,22 @@ class AuthorizeRequest(_message.Message):
     def __init__(self, question: _Optional[_Union[_question_pb2.Question, _Mapping]] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., mode: _Optional[_Union[Mode, str]] = ...) -> None: ...
 
 class AuthorizeResponse(_message.Message):
-    __slots__ = ("decision", "terms")
+    __slots__ = ("decision", "checkpoint", "changed", "expiring", "ended", "resync", "terms")
     DECISION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRING_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    RESYNC_FIELD_NUMBER: _ClassVar[int]
     TERMS_FIELD_NUMBER: _ClassVar[int]
     decision: _decision_pb2.Decision
+    checkpoint: _event_pb2.Checkpoint
+    changed: _event_pb2.Changed
+    expiring: _event_pb2.Expiring
+    ended: _event_pb2.Ended
+    resync: _event_pb2.Resync
     terms: StreamTerms
-    def __init__(self, decision: _Optional[_Union[_decision_pb2.Decision, _Mapping]] = ..., terms: _Optional[_Union[StreamTerms, _Mapping]] = ...) -> None: ...
+    def __init__(self, decision: _Optional[_Union[_decision_pb2.Decision, _Mapping]] = ..., checkpoint: _Optional[_Union[_event_pb2.Checkpoint, _Mapping]] = ..., changed: _Optional[_Union[_event_pb2.Changed, _Mapping]] = ..., expiring: _Optional[_Union[_event_pb2.Expiring, _Mapping]] = ..., ended: _Optional[_Union[_event_pb2.Ended, _Mapping]] = ..., resync: _Optional[_Union[_event_pb2.Resync, _Mapping]] = ..., terms: _Optional[_Union[StreamTerms, _Mapping]] = ...) -> None: ...
 
 class StreamTerms(_message.Message):
     __slots__ = ("mode", "max_silence")
@@ -55,6 +68,47 @@ class StreamTerms(_message.Message):
     mode: Mode
     max_silence: _duration_pb2.Duration
     def __init__(self, mode: _Optional[_Union[Mode, str]] = ..., max_silence: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class SubscribeRequest(_message.Message):
+    __slots__ = ("add", "remove")
+    class Add(_message.Message):
+        __slots__ = ("id", "question", "options")
+        ID_FIELD_NUMBER: _ClassVar[int]
+        QUESTION_FIELD_NUMBER: _ClassVar[int]
+        OPTIONS_FIELD_NUMBER: _ClassVar[int]
+        id: int
+        question: _question_pb2.Question
+        options: Options
+        def __init__(self, id: _Optional[int] = ..., question: _Optional[_Union[_question_pb2.Question, _Mapping]] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
+    ADD_FIELD_NUMBER: _ClassVar[int]
+    REMOVE_FIELD_NUMBER: _ClassVar[int]
+    add: _containers.RepeatedCompositeFieldContainer[SubscribeRequest.Add]
+    remove: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, add: _Optional[_Iterable[_Union[SubscribeRequest.Add, _Mapping]]] = ..., remove: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class SubscribeResponse(_message.Message):
+    __slots__ = ("id", "decision_id", "decision", "checkpoint", "changed", "expiring", "ended", "resync", "fault", "terms")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_ID_FIELD_NUMBER: _ClassVar[int]
+    DECISION_FIELD_NUMBER: _ClassVar[int]
+    CHECKPOINT_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    EXPIRING_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    RESYNC_FIELD_NUMBER: _ClassVar[int]
+    FAULT_FIELD_NUMBER: _ClassVar[int]
+    TERMS_FIELD_NUMBER: _ClassVar[int]
+    id: int
+    decision_id: str
+    decision: _decision_pb2.Decision
+    checkpoint: _event_pb2.Checkpoint
+    changed: _event_pb2.Changed
+    expiring: _event_pb2.Expiring
+    ended: _event_pb2.Ended
+    resync: _event_pb2.Resync
+    fault: _fault_pb2.Fault
+    terms: StreamTerms
+    def __init__(self, id: _Optional[int] = ..., decision_id: _Optional[str] = ..., decision: _Optional[_Union[_decision_pb2.Decision, _Mapping]] = ..., checkpoint: _Optional[_Union[_event_pb2.Checkpoint, _Mapping]] = ..., changed: _Optional[_Union[_event_pb2.Changed, _Mapping]] = ..., expiring: _Optional[_Union[_event_pb2.Expiring, _Mapping]] = ..., ended: _Optional[_Union[_event_pb2.Ended, _Mapping]] = ..., resync: _Optional[_Union[_event_pb2.Resync, _Mapping]] = ..., fault: _Optional[_Union[_fault_pb2.Fault, _Mapping]] = ..., terms: _Optional[_Union[StreamTerms, _Mapping]] = ...) -> None: ...
 
 class CheckRequest(_message.Message):
     __slots__ = ("question", "options")

@@ -59,6 +59,11 @@ class AuthorizationServiceStub(object):
                 request_serializer=usher_dot_v1_dot_authorization__service__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=usher_dot_v1_dot_authorization__service__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.Subscribe = channel.stream_stream(
+                '/usher.v1.AuthorizationService/Subscribe',
+                request_serializer=usher_dot_v1_dot_authorization__service__pb2.SubscribeRequest.SerializeToString,
+                response_deserializer=usher_dot_v1_dot_authorization__service__pb2.SubscribeResponse.FromString,
+                _registered_method=True)
 
 
 class AuthorizationServiceServicer(object):
@@ -71,7 +76,7 @@ class AuthorizationServiceServicer(object):
 
     def Authorize(self, request, context):
         """Answers one question on a stream. The first message is always the complete decision; in MODE_ONCE the
-        server then ends the stream with OK.
+        server then ends the stream with OK, in MODE_WATCH it goes on telling what becomes of the decision.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -101,6 +106,14 @@ class AuthorizationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Subscribe(self, request_iterator, context):
+        """Keeps many decisions true on one connection: what a client's cache of decisions uses. At most 10,000
+        subscriptions a stream. A stream that is lost, or that ends with OK, means that everything on it is unknown.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_AuthorizationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -123,6 +136,11 @@ def add_AuthorizationServiceServicer_to_server(servicer, server):
                     servicer.ListModels,
                     request_deserializer=usher_dot_v1_dot_authorization__service__pb2.ListModelsRequest.FromString,
                     response_serializer=usher_dot_v1_dot_authorization__service__pb2.ListModelsResponse.SerializeToString,
+            ),
+            'Subscribe': grpc.stream_stream_rpc_method_handler(
+                    servicer.Subscribe,
+                    request_deserializer=usher_dot_v1_dot_authorization__service__pb2.SubscribeRequest.FromString,
+                    response_serializer=usher_dot_v1_dot_authorization__service__pb2.SubscribeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -238,6 +256,33 @@ class AuthorizationService(object):
             '/usher.v1.AuthorizationService/ListModels',
             usher_dot_v1_dot_authorization__service__pb2.ListModelsRequest.SerializeToString,
             usher_dot_v1_dot_authorization__service__pb2.ListModelsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Subscribe(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/usher.v1.AuthorizationService/Subscribe',
+            usher_dot_v1_dot_authorization__service__pb2.SubscribeRequest.SerializeToString,
+            usher_dot_v1_dot_authorization__service__pb2.SubscribeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -10,6 +10,8 @@ import type { Duration } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
 import type { Decision } from "./decision_pb.js";
 import { file_usher_v1_decision } from "./decision_pb.js";
+import type { Changed, Checkpoint, Ended, Expiring, Resync } from "./event_pb.js";
+import { file_usher_v1_event } from "./event_pb.js";
 import type { Fault } from "./fault_pb.js";
 import { file_usher_v1_fault } from "./fault_pb.js";
 import type { Question } from "./question_pb.js";
@@ -20,7 +22,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/v1/authorization_service.proto.
  */
 export const file_usher_v1_authorization_service: GenFile = /*@__PURE__*/
-  fileDesc("CiR1c2hlci92MS9hdXRob3JpemF0aW9uX3NlcnZpY2UucHJvdG8SCHVzaGVyLnYxIkkKB09wdGlvbnMSDwoHZXhwbGFpbhgBIAEoCBIZChFhdF9sZWFzdF9hc19mcmVzaBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJInoKEEF1dGhvcml6ZVJlcXVlc3QSJAoIcXVlc3Rpb24YASABKAsyEi51c2hlci52MS5RdWVzdGlvbhIiCgdvcHRpb25zGAIgASgLMhEudXNoZXIudjEuT3B0aW9ucxIcCgRtb2RlGAMgASgOMg4udXNoZXIudjEuTW9kZSKeAQoRQXV0aG9yaXplUmVzcG9uc2USJgoIZGVjaXNpb24YASABKAsyEi51c2hlci52MS5EZWNpc2lvbkgAEiQKBXRlcm1zGA8gASgLMhUudXNoZXIudjEuU3RyZWFtVGVybXNCBwoFZXZlbnRKBAgCEAdSCmNoZWNrcG9pbnRSB2NoYW5nZWRSCGV4cGlyaW5nUgVlbmRlZFIGcmVzeW5jIlsKC1N0cmVhbVRlcm1zEhwKBG1vZGUYASABKA4yDi51c2hlci52MS5Nb2RlEi4KC21heF9zaWxlbmNlGAIgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIlgKDENoZWNrUmVxdWVzdBIkCghxdWVzdGlvbhgBIAEoCzISLnVzaGVyLnYxLlF1ZXN0aW9uEiIKB29wdGlvbnMYAiABKAsyES51c2hlci52MS5PcHRpb25zIjUKDUNoZWNrUmVzcG9uc2USJAoIZGVjaXNpb24YASABKAsyEi51c2hlci52MS5EZWNpc2lvbiKxAQoRQmF0Y2hDaGVja1JlcXVlc3QSDQoFdG9rZW4YASABKAkSLwoFaXRlbXMYAiADKAsyIC51c2hlci52MS5CYXRjaENoZWNrUmVxdWVzdC5JdGVtEiIKB29wdGlvbnMYAyABKAsyES51c2hlci52MS5PcHRpb25zGjgKBEl0ZW0SCgoCaWQYASABKAkSJAoIcXVlc3Rpb24YAiABKAsyEi51c2hlci52MS5RdWVzdGlvbiK0AQoSQmF0Y2hDaGVja1Jlc3BvbnNlEjQKB3Jlc3VsdHMYASADKAsyIy51c2hlci52MS5CYXRjaENoZWNrUmVzcG9uc2UuUmVzdWx0GmgKBlJlc3VsdBIKCgJpZBgBIAEoCRImCghkZWNpc2lvbhgCIAEoCzISLnVzaGVyLnYxLkRlY2lzaW9uSAASIAoFZmF1bHQYAyABKAsyDy51c2hlci52MS5GYXVsdEgAQggKBnJlc3VsdCKEAQoRTGlzdE1vZGVsc1JlcXVlc3QSJAoIcXVlc3Rpb24YASABKAsyEi51c2hlci52MS5RdWVzdGlvbhIiCgdvcHRpb25zGAIgASgLMhEudXNoZXIudjEuT3B0aW9ucxIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCSLGAQoSTGlzdE1vZGVsc1Jlc3BvbnNlEjIKBm1vZGVscxgBIAMoCzIiLnVzaGVyLnYxLkxpc3RNb2RlbHNSZXNwb25zZS5Nb2RlbBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSIgoGZGVuaWFsGAMgASgLMhIudXNoZXIudjEuRGVjaXNpb24SEAoIcmV2aXNpb24YBCABKAkaLQoFTW9kZWwSDAoEbmFtZRgBIAEoCRIWCg5yZXNvbHZlZF9tb2RlbBgCIAEoCSo9CgRNb2RlEhQKEE1PREVfVU5TUEVDSUZJRUQQABINCglNT0RFX09OQ0UQASIECAIQAioKTU9ERV9XQVRDSDK+AgoUQXV0aG9yaXphdGlvblNlcnZpY2USSwoJQXV0aG9yaXplEhoudXNoZXIudjEuQXV0aG9yaXplUmVxdWVzdBobLnVzaGVyLnYxLkF1dGhvcml6ZVJlc3BvbnNlIgOQAgEwARI9CgVDaGVjaxIWLnVzaGVyLnYxLkNoZWNrUmVxdWVzdBoXLnVzaGVyLnYxLkNoZWNrUmVzcG9uc2UiA5ACARJMCgpCYXRjaENoZWNrEhsudXNoZXIudjEuQmF0Y2hDaGVja1JlcXVlc3QaHC51c2hlci52MS5CYXRjaENoZWNrUmVzcG9uc2UiA5ACARJMCgpMaXN0TW9kZWxzEhsudXNoZXIudjEuTGlzdE1vZGVsc1JlcXVlc3QaHC51c2hlci52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACAUJHCg1kZXYudXNoZXJkLnYxUAFaNGdpdGh1Yi5jb20vdXNoZXJkL3VzaGVyZC9jbGllbnRzL2dvL3VzaGVyL3YxO3VzaGVydjFiBnByb3RvMw", [file_google_protobuf_duration, file_usher_v1_decision, file_usher_v1_fault, file_usher_v1_question]);
+  fileDesc("CiR1c2hlci92MS9hdXRob3JpemF0aW9uX3NlcnZpY2UucHJvdG8SCHVzaGVyLnYxIkkKB09wdGlvbnMSDwoHZXhwbGFpbhgBIAEoCBIZChFhdF9sZWFzdF9hc19mcmVzaBgCIAEoCRISCgpyZXF1ZXN0X2lkGAMgASgJInoKEEF1dGhvcml6ZVJlcXVlc3QSJAoIcXVlc3Rpb24YASABKAsyEi51c2hlci52MS5RdWVzdGlvbhIiCgdvcHRpb25zGAIgASgLMhEudXNoZXIudjEuT3B0aW9ucxIcCgRtb2RlGAMgASgOMg4udXNoZXIudjEuTW9kZSKqAgoRQXV0aG9yaXplUmVzcG9uc2USJgoIZGVjaXNpb24YASABKAsyEi51c2hlci52MS5EZWNpc2lvbkgAEioKCmNoZWNrcG9pbnQYAiABKAsyFC51c2hlci52MS5DaGVja3BvaW50SAASJAoHY2hhbmdlZBgDIAEoCzIRLnVzaGVyLnYxLkNoYW5nZWRIABImCghleHBpcmluZxgEIAEoCzISLnVzaGVyLnYxLkV4cGlyaW5nSAASIAoFZW5kZWQYBSABKAsyDy51c2hlci52MS5FbmRlZEgAEiIKBnJlc3luYxgGIAEoCzIQLnVzaGVyLnYxLlJlc3luY0gAEiQKBXRlcm1zGA8gASgLMhUudXNoZXIudjEuU3RyZWFtVGVybXNCBwoFZXZlbnQiWwoLU3RyZWFtVGVybXMSHAoEbW9kZRgBIAEoDjIOLnVzaGVyLnYxLk1vZGUSLgoLbWF4X3NpbGVuY2UYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb24irAEKEFN1YnNjcmliZVJlcXVlc3QSKwoDYWRkGAEgAygLMh4udXNoZXIudjEuU3Vic2NyaWJlUmVxdWVzdC5BZGQSDgoGcmVtb3ZlGAIgAygEGlsKA0FkZBIKCgJpZBgBIAEoBBIkCghxdWVzdGlvbhgCIAEoCzISLnVzaGVyLnYxLlF1ZXN0aW9uEiIKB29wdGlvbnMYAyABKAsyES51c2hlci52MS5PcHRpb25zIu0CChFTdWJzY3JpYmVSZXNwb25zZRIKCgJpZBgBIAEoBBITCgtkZWNpc2lvbl9pZBgCIAEoCRImCghkZWNpc2lvbhgDIAEoCzISLnVzaGVyLnYxLkRlY2lzaW9uSAASKgoKY2hlY2twb2ludBgEIAEoCzIULnVzaGVyLnYxLkNoZWNrcG9pbnRIABIkCgdjaGFuZ2VkGAUgASgLMhEudXNoZXIudjEuQ2hhbmdlZEgAEiYKCGV4cGlyaW5nGAYgASgLMhIudXNoZXIudjEuRXhwaXJpbmdIABIgCgVlbmRlZBgHIAEoCzIPLnVzaGVyLnYxLkVuZGVkSAASIgoGcmVzeW5jGAggASgLMhAudXNoZXIudjEuUmVzeW5jSAASIAoFZmF1bHQYCSABKAsyDy51c2hlci52MS5GYXVsdEgAEiQKBXRlcm1zGA8gASgLMhUudXNoZXIudjEuU3RyZWFtVGVybXNCBwoFZXZlbnQiWAoMQ2hlY2tSZXF1ZXN0EiQKCHF1ZXN0aW9uGAEgASgLMhIudXNoZXIudjEuUXVlc3Rpb24SIgoHb3B0aW9ucxgCIAEoCzIRLnVzaGVyLnYxLk9wdGlvbnMiNQoNQ2hlY2tSZXNwb25zZRIkCghkZWNpc2lvbhgBIAEoCzISLnVzaGVyLnYxLkRlY2lzaW9uIrEBChFCYXRjaENoZWNrUmVxdWVzdBINCgV0b2tlbhgBIAEoCRIvCgVpdGVtcxgCIAMoCzIgLnVzaGVyLnYxLkJhdGNoQ2hlY2tSZXF1ZXN0Lkl0ZW0SIgoHb3B0aW9ucxgDIAEoCzIRLnVzaGVyLnYxLk9wdGlvbnMaOAoESXRlbRIKCgJpZBgBIAEoCRIkCghxdWVzdGlvbhgCIAEoCzISLnVzaGVyLnYxLlF1ZXN0aW9uIrQBChJCYXRjaENoZWNrUmVzcG9uc2USNAoHcmVzdWx0cxgBIAMoCzIjLnVzaGVyLnYxLkJhdGNoQ2hlY2tSZXNwb25zZS5SZXN1bHQaaAoGUmVzdWx0EgoKAmlkGAEgASgJEiYKCGRlY2lzaW9uGAIgASgLMhIudXNoZXIudjEuRGVjaXNpb25IABIgCgVmYXVsdBgDIAEoCzIPLnVzaGVyLnYxLkZhdWx0SABCCAoGcmVzdWx0IoQBChFMaXN0TW9kZWxzUmVxdWVzdBIkCghxdWVzdGlvbhgBIAEoCzISLnVzaGVyLnYxLlF1ZXN0aW9uEiIKB29wdGlvbnMYAiABKAsyES51c2hlci52MS5PcHRpb25zEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIsYBChJMaXN0TW9kZWxzUmVzcG9uc2USMgoGbW9kZWxzGAEgAygLMiIudXNoZXIudjEuTGlzdE1vZGVsc1Jlc3BvbnNlLk1vZGVsEhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIiCgZkZW5pYWwYAyABKAsyEi51c2hlci52MS5EZWNpc2lvbhIQCghyZXZpc2lvbhgEIAEoCRotCgVNb2RlbBIMCgRuYW1lGAEgASgJEhYKDnJlc29sdmVkX21vZGVsGAIgASgJKjsKBE1vZGUSFAoQTU9ERV9VTlNQRUNJRklFRBAAEg0KCU1PREVfT05DRRABEg4KCk1PREVfV0FUQ0gQAjKNAwoUQXV0aG9yaXphdGlvblNlcnZpY2USSwoJQXV0aG9yaXplEhoudXNoZXIudjEuQXV0aG9yaXplUmVxdWVzdBobLnVzaGVyLnYxLkF1dGhvcml6ZVJlc3BvbnNlIgOQAgEwARI9CgVDaGVjaxIWLnVzaGVyLnYxLkNoZWNrUmVxdWVzdBoXLnVzaGVyLnYxLkNoZWNrUmVzcG9uc2UiA5ACARJMCgpCYXRjaENoZWNrEhsudXNoZXIudjEuQmF0Y2hDaGVja1JlcXVlc3QaHC51c2hlci52MS5CYXRjaENoZWNrUmVzcG9uc2UiA5ACARJMCgpMaXN0TW9kZWxzEhsudXNoZXIudjEuTGlzdE1vZGVsc1JlcXVlc3QaHC51c2hlci52MS5MaXN0TW9kZWxzUmVzcG9uc2UiA5ACARJNCglTdWJzY3JpYmUSGi51c2hlci52MS5TdWJzY3JpYmVSZXF1ZXN0GhsudXNoZXIudjEuU3Vic2NyaWJlUmVzcG9uc2UiA5ACASgBMAFCRwoNZGV2LnVzaGVyZC52MVABWjRnaXRodWIuY29tL3VzaGVyZC91c2hlcmQvY2xpZW50cy9nby91c2hlci92MTt1c2hlcnYxYgZwcm90bzM", [file_google_protobuf_duration, file_usher_v1_decision, file_usher_v1_event, file_usher_v1_fault, file_usher_v1_question]);
 
 /**
  * What a caller may ask for besides the decision.
@@ -108,12 +110,52 @@ export type AuthorizeResponse = Message<"usher.v1.AuthorizeResponse"> & {
    */
   event: {
     /**
-     * The complete decision. Always in the first message.
+     * The complete decision. Always in the first message, and in no other.
      *
      * @generated from field: usher.v1.Decision decision = 1;
      */
     value: Decision;
     case: "decision";
+  } | {
+    /**
+     * Nothing has changed.
+     *
+     * @generated from field: usher.v1.Checkpoint checkpoint = 2;
+     */
+    value: Checkpoint;
+    case: "checkpoint";
+  } | {
+    /**
+     * There is another decision now.
+     *
+     * @generated from field: usher.v1.Changed changed = 3;
+     */
+    value: Changed;
+    case: "changed";
+  } | {
+    /**
+     * The decision will end soon.
+     *
+     * @generated from field: usher.v1.Expiring expiring = 4;
+     */
+    value: Expiring;
+    case: "expiring";
+  } | {
+    /**
+     * The decision has ended for good. The last event of its stream, which then ends with OK.
+     *
+     * @generated from field: usher.v1.Ended ended = 5;
+     */
+    value: Ended;
+    case: "ended";
+  } | {
+    /**
+     * The decision is unknown from now on: ask again. The last event of its stream, which then ends with OK.
+     *
+     * @generated from field: usher.v1.Resync resync = 6;
+     */
+    value: Resync;
+    case: "resync";
   } | { case: undefined; value?: undefined };
 
   /**
@@ -145,7 +187,8 @@ export type StreamTerms = Message<"usher.v1.StreamTerms"> & {
   mode: Mode;
 
   /**
-   * How long the server may be silent at most while the decision holds. Absent with MODE_ONCE: the stream ends.
+   * How long the server may be silent at most while the decision holds. A client that has heard nothing for longer
+   * treats what it holds as unknown and asks again. Absent with MODE_ONCE: the stream ends.
    *
    * @generated from field: google.protobuf.Duration max_silence = 2;
    */
@@ -158,6 +201,170 @@ export type StreamTerms = Message<"usher.v1.StreamTerms"> & {
  */
 export const StreamTermsSchema: GenMessage<StreamTerms> = /*@__PURE__*/
   messageDesc(file_usher_v1_authorization_service, 3);
+
+/**
+ * Changes what a stream is subscribed to. Additions come before removals. Together at most 256 of both.
+ *
+ * @generated from message usher.v1.SubscribeRequest
+ */
+export type SubscribeRequest = Message<"usher.v1.SubscribeRequest"> & {
+  /**
+   * Questions to subscribe to.
+   *
+   * @generated from field: repeated usher.v1.SubscribeRequest.Add add = 1;
+   */
+  add: SubscribeRequest_Add[];
+
+  /**
+   * Numbers of subscriptions that end. A number that is subscribed no more, or never was, is passed over: its end may
+   * be on its way.
+   *
+   * @generated from field: repeated uint64 remove = 2;
+   */
+  remove: bigint[];
+};
+
+/**
+ * Describes the message usher.v1.SubscribeRequest.
+ * Use `create(SubscribeRequestSchema)` to create a new message.
+ */
+export const SubscribeRequestSchema: GenMessage<SubscribeRequest> = /*@__PURE__*/
+  messageDesc(file_usher_v1_authorization_service, 4);
+
+/**
+ * A question whose decision is to be kept true.
+ *
+ * @generated from message usher.v1.SubscribeRequest.Add
+ */
+export type SubscribeRequest_Add = Message<"usher.v1.SubscribeRequest.Add"> & {
+  /**
+   * The caller's number for this subscription: 1 or more, above all numbers that this stream has used.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * The question. Required.
+   *
+   * @generated from field: usher.v1.Question question = 2;
+   */
+  question?: Question | undefined;
+
+  /**
+   * Absent: none of the options.
+   *
+   * @generated from field: usher.v1.Options options = 3;
+   */
+  options?: Options | undefined;
+};
+
+/**
+ * Describes the message usher.v1.SubscribeRequest.Add.
+ * Use `create(SubscribeRequest_AddSchema)` to create a new message.
+ */
+export const SubscribeRequest_AddSchema: GenMessage<SubscribeRequest_Add> = /*@__PURE__*/
+  messageDesc(file_usher_v1_authorization_service, 4, 0);
+
+/**
+ * One event of a stream of subscriptions.
+ *
+ * @generated from message usher.v1.SubscribeResponse
+ */
+export type SubscribeResponse = Message<"usher.v1.SubscribeResponse"> & {
+  /**
+   * The number of the subscription. 0: all of this stream.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * The id of the decision that the event is about: of the new one in a `decision`, of the one that no longer holds in
+   * a `changed` or `ended`. Empty with 0.
+   *
+   * @generated from field: string decision_id = 2;
+   */
+  decisionId: string;
+
+  /**
+   * What happened. Unset, or a kind that the client does not know: the subscription's decision is unknown, ask again.
+   *
+   * @generated from oneof usher.v1.SubscribeResponse.event
+   */
+  event: {
+    /**
+     * The complete decision: the first event of each subscription, unless it is a fault.
+     *
+     * @generated from field: usher.v1.Decision decision = 3;
+     */
+    value: Decision;
+    case: "decision";
+  } | {
+    /**
+     * Nothing has changed, for no subscription that has had its decision.
+     *
+     * @generated from field: usher.v1.Checkpoint checkpoint = 4;
+     */
+    value: Checkpoint;
+    case: "checkpoint";
+  } | {
+    /**
+     * There is another decision now.
+     *
+     * @generated from field: usher.v1.Changed changed = 5;
+     */
+    value: Changed;
+    case: "changed";
+  } | {
+    /**
+     * The decision will end soon.
+     *
+     * @generated from field: usher.v1.Expiring expiring = 6;
+     */
+    value: Expiring;
+    case: "expiring";
+  } | {
+    /**
+     * The decision has ended for good, and the subscription with it.
+     *
+     * @generated from field: usher.v1.Ended ended = 7;
+     */
+    value: Ended;
+    case: "ended";
+  } | {
+    /**
+     * The decision is unknown from now on, and the subscription has ended: ask again. With 0, all of them: the stream
+     * then ends with OK.
+     *
+     * @generated from field: usher.v1.Resync resync = 8;
+     */
+    value: Resync;
+    case: "resync";
+  } | {
+    /**
+     * There is no decision, and the subscription has ended.
+     *
+     * @generated from field: usher.v1.Fault fault = 9;
+     */
+    value: Fault;
+    case: "fault";
+  } | { case: undefined; value?: undefined };
+
+  /**
+   * How this stream is served. In its first message, and in no other.
+   *
+   * @generated from field: usher.v1.StreamTerms terms = 15;
+   */
+  terms?: StreamTerms | undefined;
+};
+
+/**
+ * Describes the message usher.v1.SubscribeResponse.
+ * Use `create(SubscribeResponseSchema)` to create a new message.
+ */
+export const SubscribeResponseSchema: GenMessage<SubscribeResponse> = /*@__PURE__*/
+  messageDesc(file_usher_v1_authorization_service, 5);
 
 /**
  * A question, asked with a unary call.
@@ -185,7 +392,7 @@ export type CheckRequest = Message<"usher.v1.CheckRequest"> & {
  * Use `create(CheckRequestSchema)` to create a new message.
  */
 export const CheckRequestSchema: GenMessage<CheckRequest> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 4);
+  messageDesc(file_usher_v1_authorization_service, 6);
 
 /**
  * The answer to a unary call.
@@ -206,7 +413,7 @@ export type CheckResponse = Message<"usher.v1.CheckResponse"> & {
  * Use `create(CheckResponseSchema)` to create a new message.
  */
 export const CheckResponseSchema: GenMessage<CheckResponse> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 5);
+  messageDesc(file_usher_v1_authorization_service, 7);
 
 /**
  * Many questions at once.
@@ -241,7 +448,7 @@ export type BatchCheckRequest = Message<"usher.v1.BatchCheckRequest"> & {
  * Use `create(BatchCheckRequestSchema)` to create a new message.
  */
 export const BatchCheckRequestSchema: GenMessage<BatchCheckRequest> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 6);
+  messageDesc(file_usher_v1_authorization_service, 8);
 
 /**
  * One question of the batch.
@@ -269,7 +476,7 @@ export type BatchCheckRequest_Item = Message<"usher.v1.BatchCheckRequest.Item"> 
  * Use `create(BatchCheckRequest_ItemSchema)` to create a new message.
  */
 export const BatchCheckRequest_ItemSchema: GenMessage<BatchCheckRequest_Item> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 6, 0);
+  messageDesc(file_usher_v1_authorization_service, 8, 0);
 
 /**
  * The answers, one for each item, in the order of the items.
@@ -290,7 +497,7 @@ export type BatchCheckResponse = Message<"usher.v1.BatchCheckResponse"> & {
  * Use `create(BatchCheckResponseSchema)` to create a new message.
  */
 export const BatchCheckResponseSchema: GenMessage<BatchCheckResponse> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 7);
+  messageDesc(file_usher_v1_authorization_service, 9);
 
 /**
  * The answer to one item.
@@ -334,7 +541,7 @@ export type BatchCheckResponse_Result = Message<"usher.v1.BatchCheckResponse.Res
  * Use `create(BatchCheckResponse_ResultSchema)` to create a new message.
  */
 export const BatchCheckResponse_ResultSchema: GenMessage<BatchCheckResponse_Result> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 7, 0);
+  messageDesc(file_usher_v1_authorization_service, 9, 0);
 
 /**
  * Asks for the models that a token may call.
@@ -377,7 +584,7 @@ export type ListModelsRequest = Message<"usher.v1.ListModelsRequest"> & {
  * Use `create(ListModelsRequestSchema)` to create a new message.
  */
 export const ListModelsRequestSchema: GenMessage<ListModelsRequest> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 8);
+  messageDesc(file_usher_v1_authorization_service, 10);
 
 /**
  * A page of models.
@@ -419,7 +626,7 @@ export type ListModelsResponse = Message<"usher.v1.ListModelsResponse"> & {
  * Use `create(ListModelsResponseSchema)` to create a new message.
  */
 export const ListModelsResponseSchema: GenMessage<ListModelsResponse> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 9);
+  messageDesc(file_usher_v1_authorization_service, 11);
 
 /**
  * A model that may be called.
@@ -447,7 +654,7 @@ export type ListModelsResponse_Model = Message<"usher.v1.ListModelsResponse.Mode
  * Use `create(ListModelsResponse_ModelSchema)` to create a new message.
  */
 export const ListModelsResponse_ModelSchema: GenMessage<ListModelsResponse_Model> = /*@__PURE__*/
-  messageDesc(file_usher_v1_authorization_service, 9, 0);
+  messageDesc(file_usher_v1_authorization_service, 11, 0);
 
 /**
  * How long a caller wants to be told.
@@ -468,6 +675,13 @@ export enum Mode {
    * @generated from enum value: MODE_ONCE = 1;
    */
   ONCE = 1,
+
+  /**
+   * A decision, and then every change of it, until the stream ends.
+   *
+   * @generated from enum value: MODE_WATCH = 2;
+   */
+  WATCH = 2,
 }
 
 /**
@@ -488,7 +702,7 @@ export const ModeSchema: GenEnum<Mode> = /*@__PURE__*/
 export const AuthorizationService: GenService<{
   /**
    * Answers one question on a stream. The first message is always the complete decision; in MODE_ONCE the
-   * server then ends the stream with OK.
+   * server then ends the stream with OK, in MODE_WATCH it goes on telling what becomes of the decision.
    *
    * @generated from rpc usher.v1.AuthorizationService.Authorize
    */
@@ -529,6 +743,17 @@ export const AuthorizationService: GenService<{
     methodKind: "unary";
     input: typeof ListModelsRequestSchema;
     output: typeof ListModelsResponseSchema;
+  },
+  /**
+   * Keeps many decisions true on one connection: what a client's cache of decisions uses. At most 10,000
+   * subscriptions a stream. A stream that is lost, or that ends with OK, means that everything on it is unknown.
+   *
+   * @generated from rpc usher.v1.AuthorizationService.Subscribe
+   */
+  subscribe: {
+    methodKind: "bidi_streaming";
+    input: typeof SubscribeRequestSchema;
+    output: typeof SubscribeResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_usher_v1_authorization_service, 0);
