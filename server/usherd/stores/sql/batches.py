@@ -1,0 +1,22 @@
+"""Cuts long lists of values into a few sizes of IN lists, so that there are few statements to prepare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+LONGEST = 256
+"""Values of one list. SQLite takes 32,766 in a statement, pairs count twice."""
+
+ValueT = TypeVar("ValueT")
+
+
+def batches(values: Iterable[ValueT]) -> Iterator[list[ValueT]]:
+    """The distinct values in lists of 1, 4, 16, 64 or 256; what a list has too few of, it has twice."""
+    distinct = list(dict.fromkeys(values))
+    for begin in range(0, len(distinct), LONGEST):
+        batch = distinct[begin : begin + LONGEST]
+        size = 1
+        while size < len(batch):
+            size *= 4
+        yield batch + batch[-1:] * (size - len(batch))
