@@ -12,6 +12,7 @@ import pytest
 from stores.support import Hands
 from tools.postgres import Postgres
 from usherd.stores.sql.database import Database, opened_database
+from usherd.stores.sql.sql_store import SqlStore, store_in
 
 OpenDatabase = Callable[[], AbstractAsyncContextManager[Database]]
 """Opens the test's database, which has its tables; each time another replica, where the database is shared."""
@@ -59,3 +60,10 @@ def _open_database(shared_url: str, clock: Hands) -> OpenDatabase:
 async def _database(any_url: str, clock: Hands) -> AsyncIterator[Database]:
     async with opened_database(any_url, upgrade=True, clock=clock) as database:
         yield database
+
+
+@pytest.fixture(name="store")
+async def _store(database: Database) -> AsyncIterator[SqlStore]:
+    """A store under a policy whose only issuer is `idp`."""
+    async with store_in(database, bare_ids_for="idp") as store:
+        yield store

@@ -11,9 +11,21 @@ LONGEST = 256
 ValueT = TypeVar("ValueT")
 
 
+def storable(value: object) -> bool:
+    """Whether a row can have that value: PostgreSQL has no NUL in texts, and neither has surrogates."""
+    if isinstance(value, tuple):
+        return all(map(storable, value))
+    if not isinstance(value, str):
+        return True
+    return "\0" not in value and not any("\ud800" <= each <= "\udfff" for each in value)
+
+
 def batches(values: Iterable[ValueT]) -> Iterator[list[ValueT]]:
-    """The distinct values in lists of 1, 4, 16, 64 or 256; what a list has too few of, it has twice."""
-    distinct = list(dict.fromkeys(values))
+    """The distinct values in lists of 1, 4, 16, 64 or 256; what a list has too few of, it has twice.
+
+    Values that no row can have are left out.
+    """
+    distinct = [value for value in dict.fromkeys(values) if storable(value)]
     for begin in range(0, len(distinct), LONGEST):
         batch = distinct[begin : begin + LONGEST]
         size = 1

@@ -66,6 +66,11 @@ def normal(row: Row, revision: str = "") -> Row:
             return replace(row, revision=revision)
 
 
+def with_teams(user: User, teams: tuple[str, ...]) -> User:
+    """The user with places in these teams."""
+    return replace(user, teams=teams)
+
+
 def revision_of(row: Row) -> str:
     """The revision of its last change."""
     return row.place.revision if isinstance(row, Place) else row.revision

@@ -1,0 +1,175 @@
+"""Makes edits of rows, in one transaction with their entries in the change log."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import ColumnElement, insert, update
+
+from usherd.changes import ChangeKind, RowKind
+from usherd.errors import AlreadyExists, EtagMismatch, NotFound
+from usherd.facts import BudgetKind, BudgetOwner, Team, User, place_id
+from usherd.store import Edit, Op, Place, Row, RowId, Stored
+from usherd.stores.budgets import Budget
+from usherd.stores.sql import rows, schema
+from usherd.stores.sql.batches import batches
+from usherd.stores.sql.database import Writing
+from usherd.stores.sql.fetch import TABLES, fetch, fetch_where, keys_of
+from usherd.stores.sql.found_by import lookups_of_change
+from usherd.stores.sql.references import check_identities, check_named, check_unnamed
+from usherd.stores.sql.settling import Settling, budget_in
+from usherd.stores.sql.user_parts import write_parts
+
+_Key = tuple[RowKind, RowId]
+
+
+class Editing:
+    """The edits of one transaction. `finish` is called once, after the last."""
+
+    def __init__(self, writing: Writing, bare_ids_for: str | None) -> None:
+        """`bare_ids_for` is the issuer for which users without identities have their ids as subjects."""
+        self._writing = writing
+        self.connection = writing.connection
+        self._bare_ids_for = bare_ids_for
+        self._settling = Settling(writing)
+        self._rows: dict[_Key, Row | None] = {}
+        self._placed: set[str] = set()
+        """Users whose teams are others now."""
+        self._told: set[str] = set()
+        """Users who have an entry of their own."""
+
+    async def prepare(self, edits: Sequence[Edit]) -> None:
+        """Reads the rows that these edits are about, all at once."""
+        wanted: dict[RowKind, list[RowId]] = defaultdict(list)
+        for edit in edits:
+            wanted[edit.kind].append(edit.id)
+        for kind, ids in wanted.items():
+            found = await fetch(self.connection, kind, ids)
+            self._rows.update({(kind, each): found.get(each) for each in ids})
+
+    async def row(self, kind: RowKind, row_id: RowId) -> Row | None:
+        """The row as it is now."""
+        if (kind, row_id) not in self._rows:
+            self._rows[kind, row_id] = (await fetch(self.connection, kind, [row_id])).get(row_id)
+        return self._rows[kind, row_id]
+
+    async def make(self, edit: Edit) -> None:
+        """Makes one edit. Raises NotFound, AlreadyExists, EtagMismatch, BrokenReference."""
+        before = await self.row(edit.kind, edit.id)
+        if before is None and edit.op in (Op.UPDATE, Op.DELETE):
+            raise NotFound
+        if before is not None and edit.op is Op.CREATE:
+            raise AlreadyExists
+        if edit.etag and (before is None or rows.revision_of(before) != edit.etag):
+            raise EtagMismatch
+        if edit.op is not Op.DELETE:
+            if edit.row is None or rows.kind_of(edit.row) is not edit.kind or rows.row_id(edit.row) != edit.id:
+                raise ValueError("an edit's row: expected one of its kind and id")
+            await self.put(edit.row)
+        elif before is not None:
+            await self._delete(edit.kind, edit.id, before)
+
+    async def put(self, row: Row, *, dangling: bool = False) -> None:
+        """Makes this the row of its kind and id; one that is as it should be keeps its revision.
+
+        `dangling`: it may name organizations that are not there.
+        """
+        kind, row_id = rows.kind_of(row), rows.row_id(row)
+        before = await self.row(kind, row_id)
+        after = rows.normal(row, str(self._writing.revision))
+        if isinstance(after, User):
+            # Its teams are places, which are rows of their own.
+            after = rows.with_teams(after, before.teams if isinstance(before, User) else ())
+        if before is not None and rows.normal(before) == rows.normal(after):
+            return
+        if not dangling:
+            await check_named(self.connection, after, before)
+        if isinstance(after, User):
+            await check_identities(self.connection, after, self._bare_ids_for)
+        values = rows.values_of(after, self._writing.revision)
+        if before is None:
+            await self.connection.execute(insert(TABLES[kind]), [values])
+        else:
+            await self.connection.execute(update(TABLES[kind]).where(*_is(kind, row_id)).values(values))
+        if isinstance(after, User):
+            await write_parts(self.connection, after, before if isinstance(before, User) else None)
+        await self._moved(kind, row_id, before, after)
+
+    async def finish(self) -> None:
+        """Gives users whose teams have changed this revision, and settles budgets."""
+        users = sorted(self._placed - self._told)
+        for batch in batches(users):
+            statement = update(schema.users).where(schema.users.c.id.in_(batch))
+            await self.connection.execute(statement.values(revision=self._writing.revision))
+        for (user,), row in (await fetch(self.connection, RowKind.USER, ((each,) for each in users))).items():
+            self._writing.changed(RowKind.USER, user, ChangeKind.UPDATED, lookups_of_change(None, row))
+        await self._settling.settle()
+        self._rows.clear()
+
+    async def stored(self, edits: Iterable[Edit]) -> list[Stored | None]:
+        """The rows of these edits as they are now, after `finish`."""
+        edits = list(edits)
+        await self.prepare(edits)
+        found = [self._rows[edit.kind, edit.id] for edit in edits]
+        return [None if row is None else Stored(row, rows.revision_of(row)) for row in found]
+
+    async def _delete(self, kind: RowKind, row_id: RowId, before: Row) -> None:
+        await check_unnamed(self.connection, before)
+        for place in await self._places_of(before):
+            await self._moved(RowKind.MEMBERSHIP, rows.row_id(place), place, None)
+        # What is only there with it goes with it: the tables say what.
+        await self.connection.execute(TABLES[kind].delete().where(*_is(kind, row_id)))
+        await self._moved(kind, row_id, before, None)
+
+    async def _places_of(self, row: Row) -> list[Place]:
+        if not isinstance(row, Team | User):
+            return []
+        column = schema.memberships.c.team_id if isinstance(row, Team) else schema.memberships.c.user_id
+        found = await fetch_where(self.connection, RowKind.MEMBERSHIP, column, [row.id])
+        return [place for _, place in sorted(found.items()) if isinstance(place, Place)]
+
+    async def _moved(self, kind: RowKind, row_id: RowId, before: Row | None, after: Row | None) -> None:
+        """Logs what has become of the row, and whatever follows from that."""
+        self._rows[kind, row_id] = after
+        change = ChangeKind.CREATED if before is None else ChangeKind.DELETED if after is None else ChangeKind.UPDATED
+        lookups = lookups_of_change(before, after)
+        name = place_id(*row_id) if kind is RowKind.MEMBERSHIP else row_id[0]
+        self._writing.changed(kind, name, change, lookups)
+        old, new = budget_in(before), budget_in(after)
+        if (either := old or new) is not None:
+            self._settling.moved(either[0], old and old[1], new and new[1])
+        match before or after:
+            case User():
+                self._told.add(row_id[0])
+            case Place(team=team, user=user):
+                await self._place_moved(team, user, before, after)
+            case Team() if isinstance(before, Team) and isinstance(after, Team):
+                if before.limit.budget_reset_seconds != after.limit.budget_reset_seconds:
+                    await self._members_periods(before, after)
+
+    async def _place_moved(self, team: str, user: str, before: Row | None, after: Row | None) -> None:
+        if before is None or after is None:
+            self._placed.add(user)
+            self._rows.pop((RowKind.USER, (user,)), None)
+        row = await self.row(RowKind.TEAM, (team,))
+        self._settling.moved(
+            BudgetOwner(BudgetKind.MEMBER, user, team), _member_budget(before, row), _member_budget(after, row)
+        )
+
+    async def _members_periods(self, before: Team, after: Team) -> None:
+        """A member's budget begins anew with the team's."""
+        for place in await self._places_of(after):
+            owner = BudgetOwner(BudgetKind.MEMBER, place.user, place.team)
+            self._settling.moved(owner, _member_budget(place, before), _member_budget(place, after))
+
+
+def _is(kind: RowKind, row_id: RowId) -> list[ColumnElement[bool]]:
+    return [column == value for column, value in zip(keys_of(kind), row_id, strict=True)]
+
+
+def _member_budget(place: Row | None, team: Row | None) -> Budget | None:
+    if not isinstance(place, Place) or not isinstance(team, Team):
+        return None
+    reset = team.limit.budget_reset_seconds
+    return Budget(place.place.max_budget_micro_usd, float(reset) if reset else None)
