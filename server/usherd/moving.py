@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
+from usherd.changes import Listening
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
 from usherd.facts import Rows
@@ -86,6 +87,13 @@ class Moving:
         begin()
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+    def listen(self, hear: Listening) -> Callable[[], None]:
+        """`hear` is told of every change of the directory, whichever house answers, until what is returned is called.
+
+        A move that brings other rows is told before `begin` is called: facts of that revision are the next house's.
+        """
+        return self._directory.listen(hear)
 
     async def close(self) -> None:
         """Ends the house that answers, and those that have not ended yet."""

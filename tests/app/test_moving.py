@@ -14,11 +14,14 @@ import pytest
 from config_files import settings
 from keyring import key_pair, key_set
 from tools.key_server import Fault, KeyServer
+from usherd.changes import News
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
+from usherd.domain import DependencyKind
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
+from usherd.house import House
 from usherd.moving import Moving, Refused
 from usherd.stores.memory_directory import Prepared
 
@@ -211,3 +214,19 @@ async def test_what_an_old_house_learns_until_its_end_is_not_lost(tmp_path: Path
             await asyncio.wait(set(moving._ending))
 
             assert moving.house.keys.find("idp", "k2") is None
+
+
+async def test_who_listens_goes_on_hearing_in_the_next_house(tmp_path: Path) -> None:
+    heard: list[tuple[News, House]] = []
+    async with moved_into(made(tmp_path)) as moving:
+        first = moving.house
+        unlisten = moving.listen(lambda news: heard.append((news, moving.house)))
+        moving._directory.record_usage(OWNER, 2_000_000)
+        await moving.move(lambda: made(tmp_path, directory=TEAM.replace("}]", "}, {id: blue}]")), nothing)
+        second = moving.house
+        moving._directory.reset_usage(OWNER)
+        unlisten()
+        moving._directory.record_usage(OWNER, 2_000_000)
+
+    budget = frozenset({(DependencyKind.BUDGET, "team:red")})
+    assert [(news.touched, house) for news, house in heard] == [(budget, first), (None, first), (budget, second)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from usherd.changes import News
 from usherd.domain import DependencyKind, Limit
-from usherd.facts import BudgetKind, BudgetOwner, Rows, Team, User, Write, WriteKind
+from usherd.facts import BudgetKind, BudgetOwner, Membership, Rows, Team, User, Write, WriteKind, place_id
 from usherd.stores.memory_directory import MemoryDirectory
+from usherd.stores.pinned_directory import PinnedDirectory
 
 RED = Team(id="red", alias="Reds", models=("*",), limit=Limit(max_budget_micro_usd=10, budget_reset_seconds=60))
 ANN = User(id="ann", email="ann@example.com", role="internal_user")
@@ -49,6 +50,29 @@ async def test_a_new_team_is_told_by_id_and_alias_for_tokens_and_sessions() -> N
     assert heard.news[0].touched == {
         (DependencyKind.TEAM, name) for name in ("idp/blue", "session/blue", "alias:idp/Blues", "alias:session/Blues")
     }
+
+
+async def test_a_new_team_is_told_with_the_places_in_it() -> None:
+    heard = Heard()
+
+    await heard.directory.write([Write(WriteKind.CREATE_TEAM, Team(id="blue", members={"ann": Membership()}))])
+
+    touched = heard.news[0].touched
+    assert touched is not None
+    assert (DependencyKind.MEMBERSHIP, place_id("blue", "ann")) in touched
+
+
+async def test_who_listens_goes_on_hearing_behind_a_pin() -> None:
+    heard = Heard()
+    pinned, news = PinnedDirectory(heard.directory), list[News]()
+    unlisten = pinned.listen(news.append)
+    pinned.pin(heard.directory.at_hand())
+
+    heard.directory.record_usage(RED_BUDGET, 10)
+    unlisten()
+    heard.directory.reset_usage(RED_BUDGET)
+
+    assert [each.revision for each in news] == [2]
 
 
 async def test_what_changes_nothing_is_not_told() -> None:

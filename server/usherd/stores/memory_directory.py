@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from usherd.changes import Listening, Lookup, lookup_of
+from usherd.changes import Listening, Lookup, Sought, lookup_of
 from usherd.errors import Precondition
 from usherd.facts import BudgetOwner, Rows, Team, Write
 from usherd.ports import Clock, Wanted
@@ -175,3 +175,6 @@ def _lookups(tables: Tables, writes: Sequence[Write]) -> Iterator[Lookup]:
         found = (tables.teams if isinstance(write.row, Team) else tables.users).get(write.row.id)
         if found is not None:
             yield from lookups_of(found)
+            if isinstance(found, Team):
+                # Here places are kept with their team: all of them come with it.
+                yield from (Lookup(Sought.MEMBERSHIP, (found.id, user)) for user in found.members)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from usherd.changes import Listening
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import Write
 from usherd.ports import Wanted
@@ -21,6 +22,11 @@ class PinnedDirectory:
     def pin(self, facts: MemoryFacts) -> None:
         """Stops at that state. There is no way back."""
         self._pinned = facts
+
+    def listen(self, hear: Listening) -> Callable[[], None]:
+        """`hear` is told of every change of the directory that is pinned here, also of those after the pin: who follows
+        it goes on doing so when another house answers."""
+        return self._directory.listen(hear)
 
     async def facts(self, wanted: Sequence[Wanted]) -> MemoryFacts:
         """As `ports.Directory.facts`."""
