@@ -166,6 +166,7 @@ def _terms(settings: Settings, address: str) -> Terms:
     return Terms(
         callers=settings.callers,
         may_explain=explanations == "on" or (explanations == "auto" and is_local(address)),
+        may_manage=is_local(address),
         health_for_all=settings.server.health == "open",
     )
 

@@ -24,12 +24,34 @@ from usherd.certificate_names import (
 )
 from usherd.errors import CallerUnknown
 
+DIRECTORY = "usher.v1.DirectoryService"
+
+_ROWS = ("Organization", "Team", "User", "EndUser", "Membership", "CatalogueModel")
+_BLOCKED = _ROWS[:4]
+_ROW_METHODS = (
+    *(f"{verb}{row}" for verb in ("Get", "Create", "Update", "Delete") for row in _ROWS),
+    *(f"List{row}s" for row in _ROWS),
+    *(f"{verb}{row}" for verb in ("Block", "Unblock") for row in _BLOCKED),
+)
+
 RPCS = {
     "usher.v1.AuthorizationService": ("Authorize", "BatchCheck", "Check", "ListModels"),
+    DIRECTORY: (
+        *_ROW_METHODS,
+        "ApplyEdits",
+        "GetUsage",
+        "RecordUsage",
+        "ResetUsage",
+        "WatchChanges",
+    ),
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
 }
 """All that is served, by service: what is not here is nobody's right."""
+
+MANAGING = frozenset(f"/{DIRECTORY}/{name}" for name in RPCS[DIRECTORY])
+"""What manages what is kept, by full name: never open to callers that are not told apart, unless only this machine
+reaches the server."""
 
 OWN = "usher.v1."
 """What may be left out of names of services of our own."""

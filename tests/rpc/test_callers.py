@@ -16,6 +16,7 @@ from cryptography import x509
 
 from tools.caller_world import ASK, CREDENTIAL, OTHER, names, rule, secure, server_files
 from tools.certificates import Authority
+from tools.directory_world import METHODS as DIRECTORY_METHODS
 from tools.rpc_world import SERVICE, Outcome, call, calling, check_bytes, ended, running
 from usherd.calls import Call, Ending, Listener
 from usherd.errors import CallerNotAllowed, CallerUnknown
@@ -247,6 +248,7 @@ METHODS = [
     "/usher.v1.AuthorizationService/BatchCheck",
     "/usher.v1.AuthorizationService/Check",
     "/usher.v1.AuthorizationService/ListModels",
+    *DIRECTORY_METHODS,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",

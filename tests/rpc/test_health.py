@@ -21,6 +21,7 @@ from usherd.rpc.limits import Limits
 Request = health_pb2.HealthCheckRequest
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+DIRECTORY = "usher.v1.DirectoryService"
 OURS = "usher.v1.AuthorizationService"
 
 
@@ -101,7 +102,11 @@ async def test_list_names_every_service() -> None:
     async with running() as server, calling(server) as channel:
         listed = await HealthStub(channel).List(health_pb2.HealthListRequest())
 
-    assert {name: each.status for name, each in listed.statuses.items()} == {"": SERVING, OURS: SERVING}
+    assert {name: each.status for name, each in listed.statuses.items()} == {
+        "": SERVING,
+        OURS: SERVING,
+        DIRECTORY: SERVING,
+    }
 
 
 async def test_a_service_that_is_not_here_is_unknown() -> None:

@@ -13,9 +13,12 @@ from grpc._cython import cygrpc
 from grpc_reflection.v1alpha import reflection_pb2
 
 import usherd
+from tools.directory_world import METHODS as DIRECTORY_METHODS
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
-from usherd.callers import RPCS
+from usherd.callers import MANAGING, RPCS
 from usherd.rpc.address import AddressUnusable, is_local
+from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.guard import method_of
 from usherd.rpc.health import Health
 from usherd.rpc.limits import Gate, Limits
@@ -33,6 +36,7 @@ METHODS = {
     "/usher.v1.AuthorizationService/Check",
     "/usher.v1.AuthorizationService/BatchCheck",
     "/usher.v1.AuthorizationService/ListModels",
+    *DIRECTORY_METHODS,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
@@ -43,18 +47,21 @@ async def test_these_methods_are_served_and_no_others() -> None:
     limits = Limits()
     service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
     health, begins = Health(ready(), (), watchers=1), all_alike(may_explain=True)
+    managing = [DirectoryService(Kept(), limits=limits, gate=Gate(limits), readiness=ready())]
 
     def names(*, with_reflection: bool) -> frozenset[str]:
-        return methods(service, health, with_reflection=with_reflection, begins=begins, streams=OpenStreams()).names
+        shown, streams = with_reflection, OpenStreams()
+        return methods(service, health, managing, with_reflection=shown, begins=begins, streams=streams).names
 
     assert names(with_reflection=False) == METHODS
     assert names(with_reflection=True) == METHODS | {REFLECTION}
     # What has a name that a caller's rights could have is served, and the other way round.
     assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
+    assert set(DIRECTORY_METHODS) == MANAGING
 
 
-def test_every_method_but_reflection_is_counted_by_its_name_and_questions_with_bugs_by_their_ids() -> None:
-    ours = {f"{counts.SERVICE}{name}" for name in counts.METHODS}
+def test_every_method_but_reflection_is_counted_by_its_name_and_our_own_with_bugs_by_their_ids() -> None:
+    ours = {*(f"{counts.SERVICE}{name}" for name in counts.METHODS), *counts.MANAGING_METHODS}
 
     assert ours | {f"{counts.HEALTH}{name}" for name in counts.HEALTH_METHODS} == METHODS
     assert {name for name in METHODS if marks_of(name) is not method_of} == ours
@@ -162,7 +169,7 @@ async def test_reflection_is_for_this_machine_unless_told_otherwise(listen: List
         grpc.aio.insecure_channel(server.address.replace("0.0.0.0", "127.0.0.1")) as channel,
     ):
         if shown:
-            assert await _services(channel) == ["usher.v1.AuthorizationService"]
+            assert await _services(channel) == ["usher.v1.AuthorizationService", "usher.v1.DirectoryService"]
             return
         # In one piece: gRPC may call it INTERNAL when a stream is refused while more is being written to it.
         with pytest.raises(grpc.aio.AioRpcError) as raised:

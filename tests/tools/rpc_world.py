@@ -18,6 +18,7 @@ from usherd.errors import Fault
 from usherd.listing import ModelsPage
 from usherd.reasons import Reason
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.directory.kept import Kept
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.server import Begins, Listen, Serving, serving
@@ -127,6 +128,7 @@ async def running(
     listen: Listen | None = None,
     may_explain: bool = True,
     begins: Begins | None = None,
+    directory: Kept | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
@@ -137,6 +139,7 @@ async def running(
         limits=limits or Limits(),
         readiness=readiness or ready(),
         begins=begins or Admission(Terms(may_explain=may_explain)).begins,
+        directory=directory,
         listener=listener,
         on_wait=on_wait,
         **options,

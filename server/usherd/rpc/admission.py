@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from usherd.authenticate.client_certificate import client_certificate
 from usherd.bounded import Memo
-from usherd.callers import HEALTH_CHECK, CallerRule, Callers
+from usherd.callers import HEALTH_CHECK, MANAGING, CallerRule, Callers
 from usherd.calls import Call
 from usherd.certificate_names import Certificate
 from usherd.errors import CallerNotAllowed, CallerUnknown
@@ -39,6 +39,8 @@ class Terms(NamedTuple):
     """In the order in which they are tried; empty: callers are not told apart, and all are let in."""
     may_explain: bool = False
     """Whether callers that are not told apart may see explanations."""
+    may_manage: bool = False
+    """Whether callers that are not told apart may make calls that manage what is kept (`callers.MANAGING`)."""
     health_for_all: bool = True
     """Whether `HEALTH_CHECK` is answered to everybody, known or not."""
 
@@ -48,22 +50,26 @@ class Admission:
 
     def __init__(self, terms: Terms) -> None:
         self._rules: _Rules | None = None
-        self._may_explain = False
+        self._may_explain = self._may_manage = False
         self._seldom = Seldom(time.monotonic, _TOLD_EVERY)
         self.change(terms)
 
     def change(self, terms: Terms) -> None:
         """From now on calls begin on these terms."""
-        self._may_explain = terms.may_explain
+        self._may_explain, self._may_manage = terms.may_explain, terms.may_manage
         self._rules = _Rules(terms) if terms.callers else None
 
     def begins(self, method: str) -> Begin:
         """What is found out about calls of that method, by full name."""
         plain, explaining = all_alike(may_explain=False)(method), all_alike(may_explain=True)(method)
+        managing = method in MANAGING
 
         def begin(context: Context) -> Call:
             rules = self._rules
             if rules is None:
+                if managing and not self._may_manage:
+                    self._tell("caller_not_allowed", method, "")
+                    raise CallerNotAllowed
                 return explaining(context) if self._may_explain else plain(context)
             try:
                 return rules.call(method, context)

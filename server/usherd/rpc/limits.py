@@ -7,7 +7,7 @@ import time
 import types
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, TypeVar
 
 from usherd.errors import OutOfTime, Overloaded, ShuttingDown
@@ -28,7 +28,13 @@ class Limits:
     queue_time: float = 0.1
     """Seconds a call waits for its turn."""
     watchers: int = 64
-    """Living streams of the health service."""
+    """Living streams of the health service; as many more may watch the directory."""
+    management: int = 32
+    """Calls in work at a time that manage what is kept: they never take the place of questions."""
+    management_wait: float = 1.0
+    """Seconds that such a call waits for its turn."""
+    management_deadline: float = 10.0
+    """Seconds that such a call may last at most."""
     streams: int = 100
     """Calls at a time on one connection; clients are told, and hold back the rest."""
     backlog: int = 128
@@ -213,3 +219,8 @@ class Gate:
     def release(self) -> None:
         """Turns away those who stand there."""
         self._answering.set()
+
+
+def management_gate(limits: Limits) -> Gate:
+    """The gate of calls that manage what is kept."""
+    return Gate(replace(limits, concurrency=limits.management, queue_time=limits.management_wait))

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import grpc
 
 from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
+from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.service import NAME as DIRECTORY
+from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
-from usherd.rpc.limits import Gate, Limits, Load
+from usherd.rpc.limits import Gate, Limits, Load, management_gate
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
@@ -64,9 +67,24 @@ class Methods(grpc.GenericRpcHandler):
         return self._handlers.get(handler_call_details.method)
 
 
+class Managing(Protocol):
+    """A service that manages what is kept."""
+
+    def handlers(self) -> Mapping[str, Serve]:
+        """The handler of each method with one answer, by full name."""
+
+    def streaming(self) -> Mapping[str, Serve]:
+        """The handler of each method that answers with a stream, by full name."""
+
+
+SERVICES = (service.NAME, DIRECTORY)
+"""Our own, as health and reflection list them."""
+
+
 def methods(
     served: service.AuthorizationService,
     health: Health,
+    managing: Sequence[Managing] = (),
     *,
     with_reflection: bool,
     begins: Begins,
@@ -88,10 +106,14 @@ def methods(
     at_hand = served.at_hand()
     for name, serve in (served.handlers() | health.unary()).items():
         handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name)))
-    for name, serve in health.streaming().items():
-        handlers[name] = grpc.unary_stream_rpc_method_handler(guard_stream(name, serve))
+    for each in managing:
+        for name, serve in each.handlers().items():
+            handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve))
+    for streams_of in (health.streaming(), *(each.streaming() for each in managing)):
+        for name, serve in streams_of.items():
+            handlers[name] = grpc.unary_stream_rpc_method_handler(guard_stream(name, serve))
     if with_reflection:
-        for name, serve in reflection.Reflection((service.NAME,)).streaming().items():
+        for name, serve in reflection.Reflection(SERVICES).streaming().items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
 
@@ -113,7 +135,7 @@ class Serving:
         self,
         server: grpc.aio.Server,
         served: service.AuthorizationService,
-        gate: Gate,
+        gates: Sequence[Gate],
         health: Health,
         readiness: Readiness,
         streams: OpenStreams,
@@ -122,15 +144,15 @@ class Serving:
         self._server = server
         self._streams = streams
         self._served = served
-        self._gate = gate
+        self._gates = tuple(gates)
         self._health = health
         self._readiness = readiness
         self.address = address
         """Where it really listens, with the port that it was given."""
 
     def load(self) -> Load:
-        """The work that there is now."""
-        return self._gate.load()
+        """The questions that there are now."""
+        return self._gates[0].load()
 
     @property
     def watchers(self) -> int:
@@ -153,17 +175,21 @@ class Serving:
         send nothing new, and are turned away after it.
         """
         self._readiness.end()
-        self._gate.close()
+        for gate in self._gates:
+            gate.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                await self._gate.empty()
-        self._gate.hold()
+                for gate in self._gates:
+                    await gate.empty()
+        for gate in self._gates:
+            gate.hold()
         await asyncio.sleep(_MOMENT)
         stopping = asyncio.ensure_future(self._server.stop(_MOMENT * 4))
         try:
             await asyncio.sleep(_MOMENT)
         finally:
-            self._gate.release()
+            for gate in self._gates:
+                gate.release()
         await stopping
 
 
@@ -189,29 +215,34 @@ async def serving(
     limits: Limits,
     readiness: Readiness,
     begins: Begins,
+    directory: Kept | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `begins` may go by other rules from one moment to the next. `listener` hears of every call, `on_wait` as `Gate`
+    `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with; None:
+    none is kept. `listener` hears of every call, `on_wait` as `Gate`
     says. `options` has other values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and
     TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
-    gate = Gate(limits, on_wait)
+    gate, managed = Gate(limits, on_wait), management_gate(limits)
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
-    health = Health(readiness, (service.NAME,), watchers=limits.watchers)
+    health = Health(readiness, SERVICES, watchers=limits.watchers)
+    managing = (DirectoryService(directory or Kept(), limits=limits, gate=managed, readiness=readiness),)
     server = grpc.aio.server(
         options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
     streams = OpenStreams()
-    served_methods = methods(served, health, with_reflection=shown, begins=begins, streams=streams, listener=listener)
+    served_methods = methods(
+        served, health, managing, with_reflection=shown, begins=begins, streams=streams, listener=listener
+    )
     server.add_generic_rpc_handlers((served_methods,))
-    running = Serving(server, served, gate, health, readiness, streams, _bind(server, listen))
+    running = Serving(server, served, (gate, managed), health, readiness, streams, _bind(server, listen))
     await server.start()
     try:
         yield running

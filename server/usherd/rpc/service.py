@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
@@ -12,9 +12,10 @@ from usherd.domain import Decision, Question
 from usherd.errors import ExplanationNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
 from usherd.rpc.bugs import bug_behind, report_bug
-from usherd.rpc.guard import AtHand, Context, Serve
+from usherd.rpc.deadline import Answer, bounded
+from usherd.rpc.guard import AtHand, Serve
 from usherd.rpc.lenient import parse_asked
-from usherd.rpc.limits import Gate, Limits, within
+from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.pages import Pages
 from usherd.rpc.translate import Wishes
 from usherd.shadow import Answering
@@ -26,10 +27,6 @@ NAME = "usher.v1.AuthorizationService"
 
 _PATIENCE = 0.9
 """The share of a call's time that may be spent on waiting for facts or keys; the rest is for saying that in vain."""
-
-
-Answer = Callable[[bytes, Call, float], Coroutine[None, None, bytes]]
-"""From a request's bytes, its call and the seconds there are to the answer's bytes. Raises Fault."""
 
 
 class AuthorizationService:
@@ -59,7 +56,7 @@ class AuthorizationService:
             "BatchCheck": self.batch_check,
             "ListModels": self.list_models,
         }
-        return {f"/{NAME}/{name}": _bounded(answer, self._limits.deadline) for name, answer in methods.items()}
+        return {f"/{NAME}/{name}": bounded(answer, self._limits.deadline) for name, answer in methods.items()}
 
     def at_hand(self) -> dict[str, AtHand]:
         """For methods that ask one question, by full name: the answer without waiting, or None for the handler's.
@@ -172,12 +169,3 @@ def _allowed(wishes: Wishes, call: Call) -> Wishes:
     if wishes.explain and not call.may_explain:
         raise ExplanationNotAllowed
     return wishes
-
-
-def _bounded(answer: Answer, longest: float) -> Serve:
-    async def serve(data: bytes, context: Context, call: Call) -> bytes:
-        remaining = context.time_remaining()
-        seconds = longest if remaining is None else min(remaining, longest)
-        return await within(seconds, answer(data, call, seconds))
-
-    return serve

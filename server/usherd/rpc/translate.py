@@ -87,10 +87,11 @@ def wishes(
     if len(request_id) > MAX_ID or not (request_id.isascii() and request_id.isprintable()):
         raise InvalidRequest(FaultReason.REQUEST_ID)
     fresh = options.at_least_as_fresh
-    return Wishes(options.explain, _revision(fresh) if fresh else None, request_id)
+    return Wishes(options.explain, revision_of(fresh) if fresh else None, request_id)
 
 
-def _revision(text: str) -> tuple[str, int]:
+def revision_of(text: str) -> tuple[str, int]:
+    """The (store, revision) in a text. Raises InvalidRequest (REVISION_MALFORMED)."""
     match = _REVISION.fullmatch(text)
     if match is None or len(text) > MAX_REVISION:
         raise InvalidRequest(FaultReason.REVISION_MALFORMED)

@@ -17,13 +17,16 @@ from usherd.domain import Effect
 from usherd.errors import CODES, FaultReason
 from usherd.reasons import Reason
 from usherd.telemetry import metrics
-from usherd.telemetry.counts import METHODS, OK, Counts
+from usherd.telemetry.counts import MANAGING_METHODS, METHODS, OK, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import Metric
 from usherd.telemetry.state import State
 
 _ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
 """Reasons that go with ALLOW. What never goes together has no series."""
+
+_MANAGING = frozenset(MANAGING_METHODS.values())
+"""Methods that make no decisions, and have series once they are called: most servers see few of them."""
 
 Sample = tuple[Sequence[str], float]
 """Values of the labels, and the value."""
@@ -50,6 +53,8 @@ def of_counts(counts: Counts) -> Iterator[Family]:
 
 def _decisions(counts: Counts) -> Iterator[Sample]:
     for method, each in counts.methods.items():
+        if method in _MANAGING:
+            continue
         for effect in Effect:
             for reason in Reason:
                 count = each.decisions[effect][reason]
@@ -60,6 +65,8 @@ def _decisions(counts: Counts) -> Iterator[Sample]:
 
 def _calls(counts: Counts) -> Iterator[Sample]:
     for method, each in counts.methods.items():
+        if method in _MANAGING and not each.durations.count:
+            continue
         yield (method, "OK", "ANSWERED"), each.answered
         yield (method, "CANCELLED", "CANCELLED"), each.cancelled
         if each.not_found or method == "Health/Check":
