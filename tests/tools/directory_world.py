@@ -43,8 +43,9 @@ class Failed(Exception):
 class Client:
     """Calls methods by their names, with the fields of their requests."""
 
-    def __init__(self, channel: grpc.aio.Channel, credential: str = "") -> None:
+    def __init__(self, channel: grpc.aio.Channel, store: Any = None, credential: str = "") -> None:
         self._channel = channel
+        self.store = store
         self._metadata = (("authorization", f"Bearer {credential}"),) if credential else ()
 
     def request(self, method: str, **fields: Any) -> Any:
@@ -84,7 +85,8 @@ class Client:
 @asynccontextmanager
 async def directory(store: Any = None, *, issuers: tuple[str, ...] = ISSUERS, **more: Any) -> AsyncIterator[Client]:
     """A client of a server that keeps its directory in that store; None: in a new one in memory."""
-    kept = Kept(store=MemoryStore() if store is None else store, names=lambda: Names(issuers))
+    store = MemoryStore() if store is None else store
+    kept = Kept(store=store, names=lambda: Names(issuers))
     begins = more.pop("begins", None) or Admission(Terms(may_manage=True)).begins
     async with running(directory=kept, begins=begins, **more) as server, calling(server) as channel:
-        yield Client(channel)
+        yield Client(channel, store)
