@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli import ask, completion, config, decisions, dev, parity, serve, shadow, test, token
+from usherd.cli import ask, completion, config, decisions, dev, directory, parity, serve, shadow, test, token
 from usherd.cli.console import HELP, say
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 completion.answer_shells()
 app.add_typer(config.app, name="config")
+app.add_typer(directory.app, name="directory")
 app.add_typer(token.app, name="token")
 app.add_typer(dev.app, name="dev")
 

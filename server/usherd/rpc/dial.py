@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import NamedTuple, TypedDict, Unpack
 
 import grpc
 
@@ -19,12 +20,29 @@ from usherd.rpc.lenient import REFUSED
 from usherd.rpc.options import MAX_REQUEST
 
 
-class Client:
-    """A connection to one server."""
+class Link(TypedDict, total=False):
+    """How to reach a server, as `connected` takes it."""
 
-    def __init__(self, channel: grpc.aio.Channel, credential: str | None = None) -> None:
-        self._metadata = None if credential is None else ((CREDENTIAL, f"Bearer {credential}"),)
-        self._check = channel.unary_unary(
+    root_certificates: bytes | None
+    identity: tuple[bytes, bytes] | None
+    credential: str | None
+    plaintext_allowed: bool
+
+
+class Connection(NamedTuple):
+    """A way to one server."""
+
+    channel: grpc.aio.Channel
+    metadata: tuple[tuple[str, str], ...] | None
+    """What each call shows of its caller."""
+
+
+class Client:
+    """Asks one server questions."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._metadata = connection.metadata
+        self._check = connection.channel.unary_unary(
             f"/{service.NAME}/Check",
             request_serializer=api.CheckRequest.SerializeToString,
             response_deserializer=api.CheckResponse.FromString,
@@ -57,15 +75,15 @@ class Client:
 
 
 @asynccontextmanager
-async def dial(
+async def connected(
     address: str,
     *,
     root_certificates: bytes | None = None,
     identity: tuple[bytes, bytes] | None = None,
     credential: str | None = None,
     plaintext_allowed: bool = False,
-) -> AsyncIterator[Client]:
-    """A client of the server at `address` (as in the server's own configuration).
+) -> AsyncIterator[Connection]:
+    """A connection to the server at `address` (as in the server's own configuration).
 
     Plaintext on this machine, TLS elsewhere: a token is not sent over a network in clear unless `plaintext_allowed`.
     `root_certificates` (PEM) asks for TLS everywhere, and so does `identity`: a certificate and its key (PEM), for a
@@ -84,7 +102,14 @@ async def dial(
         credentials = grpc.ssl_channel_credentials(root_certificates, key, cert)
         channel = grpc.aio.secure_channel(address, credentials, options=options)
     async with channel:
-        yield Client(channel, credential)
+        yield Connection(channel, None if credential is None else ((CREDENTIAL, f"Bearer {credential}"),))
+
+
+@asynccontextmanager
+async def dial(address: str, **link: Unpack[Link]) -> AsyncIterator[Client]:
+    """A client of the server at `address`, as `connected`."""
+    async with connected(address, **link) as connection:
+        yield Client(connection)
 
 
 def _question(question: Question) -> question_pb2.Question:

@@ -11,7 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from tools.directory_world import Client, Failed, directory
 
 ALL: dict[str, Any] = {"all": {}}
-LIMIT = {"tpm": 10, "rpm": 0, "max_budget_micro_usd": 2**63 - 1, "budget_reset": {"seconds": 86400}}
+LIMIT = {"tpm": 10, "rpm": 0, "max_budget_micro_usd": 10**18 - 1, "budget_reset": {"seconds": 86400}}
 
 ROWS: dict[str, dict[str, Any]] = {
     "Organization": {

@@ -33,8 +33,8 @@ type Membership struct {
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
 	// The place: "user" or "admin". Empty in a request: "user".
 	Role string `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
-	// The most that the user may spend within this team in one of the team's budget periods, in micro-USD, 0 or more.
-	// Absent: no maximum.
+	// The most that the user may spend within this team in one of the team's budget periods, in micro-USD: 0 to
+	// 10^18 - 1. Absent: no maximum.
 	MaxBudgetMicroUsd *int64 `protobuf:"varint,4,opt,name=max_budget_micro_usd,json=maxBudgetMicroUsd,proto3,oneof" json:"max_budget_micro_usd,omitempty"`
 	// The row's state, opaque, at most 64 bytes: whoever sends it back changes this state and no other (else ABORTED
 	// ETAG_MISMATCH). Empty in a request: whatever the state is.

@@ -150,7 +150,7 @@ func (*Unrestricted) Descriptor() ([]byte, []int) {
 // Some models.
 type ModelList struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Names, wildcards such as "openai/*", access groups as "access-group/NAME": at most 1,000, each 1 to 256 characters.
+	// Names, wildcards such as "openai/*", access groups as "access-group/NAME": at most 1,000, each 1 to 256 bytes.
 	// Empty: none. An entry "*" is every model; a list of it alone is read as `all`.
 	Models        []string `protobuf:"bytes,1,rep,name=models,proto3" json:"models,omitempty"`
 	unknownFields protoimpl.UnknownFields

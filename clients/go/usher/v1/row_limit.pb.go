@@ -32,7 +32,7 @@ type RowLimit struct {
 	Tpm *int64 `protobuf:"varint,1,opt,name=tpm,proto3,oneof" json:"tpm,omitempty"`
 	// Requests per minute, 0 to 2^53.
 	Rpm *int64 `protobuf:"varint,2,opt,name=rpm,proto3,oneof" json:"rpm,omitempty"`
-	// The most that may be spent in a budget period, in micro-USD, 0 or more.
+	// The most that may be spent in a budget period, in micro-USD: 0 to 10^18 - 1.
 	MaxBudgetMicroUsd *int64 `protobuf:"varint,3,opt,name=max_budget_micro_usd,json=maxBudgetMicroUsd,proto3,oneof" json:"max_budget_micro_usd,omitempty"`
 	// The length of a budget period: whole seconds, 1 second to 3660 days. Absent: the budget never begins anew.
 	BudgetReset   *durationpb.Duration `protobuf:"bytes,4,opt,name=budget_reset,json=budgetReset,proto3" json:"budget_reset,omitempty"`

@@ -11,8 +11,11 @@ from google.protobuf.unknown_fields import UnknownFieldSet
 from usherd.domain import Limit
 from usherd.errors import FieldInvalid
 from usherd.ids import MAX_ID_BYTES, MAX_ID_CHARACTERS, well_formed_id
+from usherd.permit.models import MAX_MODEL_BYTES, bounded_model
 
 MOST_MICRO_USD = 2**63 - 1
+MOST_BUDGET = 10**18 - 1
+"""Micro-USD: less than a trillion dollars, so that a file of people can say it."""
 MOST_RATE = 2**53
 LONGEST_PERIOD = 3660 * 86_400
 """Seconds."""
@@ -87,7 +90,16 @@ def models_of(message: Any, name: str, field: str) -> tuple[str, ...] | None:
     which = access.WhichOneof("access")
     if which == "all":
         return ALL_MODELS
-    return ids_of(access.only.models, f"{field}.only.models", MAX_MODELS) if which == "only" else ()
+    return _models(access.only.models, f"{field}.only.models") if which == "only" else ()
+
+
+def _models(values: Sequence[str], field: str) -> tuple[str, ...]:
+    for place, value in enumerate(values):
+        if not (value and bounded_model(value) and value.isprintable()):
+            raise FieldInvalid(f"{field}[{place}]", f"1 to {MAX_MODEL_BYTES} bytes, printable")
+    if len(values) > MAX_MODELS:
+        raise FieldInvalid(field, f"at most {MAX_MODELS}")
+    return tuple(values)
 
 
 LIMITS = ("tpm", "rpm", "max_budget_micro_usd", "budget_reset")
@@ -98,7 +110,7 @@ def limit_part(limit: Any, name: str, field: str) -> tuple[str, int | None]:
     """One field of a RowLimit: its name in `Limit`, and its value there."""
     if name == "budget_reset":
         return "budget_reset_seconds", _period(limit, field)
-    return name, maybe_whole(limit, name, field, MOST_MICRO_USD if name == "max_budget_micro_usd" else MOST_RATE)
+    return name, maybe_whole(limit, name, field, MOST_BUDGET if name == "max_budget_micro_usd" else MOST_RATE)
 
 
 def limit_of(limit: Any, field: str) -> Limit:

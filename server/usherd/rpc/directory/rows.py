@@ -10,7 +10,7 @@ from usherd.errors import FieldInvalid
 from usherd.facts import EndUser, Membership, Organization, Team, User
 from usherd.rpc.directory.fields import (
     LIMITS,
-    MOST_MICRO_USD,
+    MOST_BUDGET,
     id_of,
     ids_of,
     limit_of,
@@ -170,7 +170,7 @@ def _place(message: Any, field: str, names: Names) -> Values:
 
 
 def _place_budget(message: Any, field: str, names: Names) -> Values:
-    maximum = maybe_whole(message, "max_budget_micro_usd", field, MOST_MICRO_USD)
+    maximum = maybe_whole(message, "max_budget_micro_usd", field, MOST_BUDGET)
     return {"place.max_budget_micro_usd": maximum}
 
 

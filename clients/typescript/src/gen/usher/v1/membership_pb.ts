@@ -44,8 +44,8 @@ export type Membership = Message<"usher.v1.Membership"> & {
   role: string;
 
   /**
-   * The most that the user may spend within this team in one of the team's budget periods, in micro-USD, 0 or more.
-   * Absent: no maximum.
+   * The most that the user may spend within this team in one of the team's budget periods, in micro-USD: 0 to
+   * 10^18 - 1. Absent: no maximum.
    *
    * @generated from field: optional int64 max_budget_micro_usd = 4;
    */

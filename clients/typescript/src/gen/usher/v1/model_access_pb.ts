@@ -73,7 +73,7 @@ export const UnrestrictedSchema: GenMessage<Unrestricted> = /*@__PURE__*/
  */
 export type ModelList = Message<"usher.v1.ModelList"> & {
   /**
-   * Names, wildcards such as "openai/*", access groups as "access-group/NAME": at most 1,000, each 1 to 256 characters.
+   * Names, wildcards such as "openai/*", access groups as "access-group/NAME": at most 1,000, each 1 to 256 bytes.
    * Empty: none. An entry "*" is every model; a list of it alone is read as `all`.
    *
    * @generated from field: repeated string models = 1;

@@ -38,7 +38,7 @@ export type RowLimit = Message<"usher.v1.RowLimit"> & {
   rpm?: bigint | undefined;
 
   /**
-   * The most that may be spent in a budget period, in micro-USD, 0 or more.
+   * The most that may be spent in a budget period, in micro-USD: 0 to 10^18 - 1.
    *
    * @generated from field: optional int64 max_budget_micro_usd = 3;
    */
