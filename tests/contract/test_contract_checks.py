@@ -25,7 +25,7 @@ BROKEN_PROMISES = [
     ("decision.proto", "EFFECT_DENY = 2;", "EFFECT_DENY = 3;"),
     ("decision.proto", "ShadowVerdict shadow = 4;", "ShadowVerdict shadow = 5;"),
     ("authorization_service.proto", "returns (stream AuthorizeResponse)", "returns (AuthorizeResponse)"),
-    ("authorization_service.proto", "reserved 2;", "MODE_WATCH = 2;"),
+    ("decision.proto", "reserved 11;", "string other = 11;"),
 ]
 
 

@@ -100,7 +100,7 @@ async def test_the_same_bytes_get_the_same_verdict_however_often_and_with_whatev
 async def test_a_revision_that_is_not_reached_is_waited_for_even_when_the_answer_is_at_hand() -> None:
     world = World()
     question = _wire(world.question(claims=CLAIMS))
-    async with running(world.authorizer, limits=Limits(deadline=0.2)) as server, calling(server) as channel:
+    async with running(world.authorizer, limits=Limits(deadline=1.0)) as server, calling(server) as channel:
         for _ in range(3):
             await call(channel, "Check", api.CheckRequest(question=question).SerializeToString())
         fresher = api.CheckRequest(question=question, options=api.Options(at_least_as_fresh="store:2"))
