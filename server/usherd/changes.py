@@ -70,6 +70,9 @@ class Sought(IntEnum):
     """(issuer's name): all its tokens that were issued before some moment"""
     SESSION = 17
     """(session id)"""
+    REVOCATION = 18
+    """What an entry of the list of revoked tokens is now, in full (`revocations.told`), beside the look-up of what it
+    is about: whoever keeps a copy of the list need not read it again to follow."""
 
 
 class Lookup(NamedTuple):

@@ -24,6 +24,7 @@
     │   ├── RevisionNotReached
     │   └── ShuttingDown
     ├── Overloaded         as much work as the server takes on      RESOURCE_EXHAUSTED
+    ├── ListFull           no more tokens can be revoked            RESOURCE_EXHAUSTED
     ├── SlowReader         a stream that nobody reads               RESOURCE_EXHAUSTED
     ├── OutOfTime          the deadline came first                  DEADLINE_EXCEEDED
     └── InternalFault      a bug; the text says nothing             INTERNAL
@@ -315,6 +316,14 @@ class Overloaded(Fault):
     reason = FaultReason.OVERLOADED
     message = "the server is overloaded"
     retry_after = 1.0
+
+
+class ListFull(Fault):
+    """The list of revoked tokens has as many entries as it takes, and none is ever left out to make room."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = FaultReason.OVERLOADED
+    message = "the list of revoked tokens is full; lift some, or revoke by subject or issuer"
 
 
 class SlowReader(Fault):

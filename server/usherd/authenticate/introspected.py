@@ -33,13 +33,18 @@ class IntrospectedTokens:
     """Tokens of such issuers under one policy."""
 
     def __init__(
-        self, issuers: Iterable[IssuerPolicy], introspection: Introspection | None, clock: Clock, options: Options
+        self,
+        issuers: Iterable[IssuerPolicy],
+        introspection: Introspection | None,
+        clock: Clock,
+        options: Options,
+        store_key: bytes | None = None,
     ) -> None:
-        """Without `introspection`, nobody can be asked."""
+        """Without `introspection`, nobody can be asked. `store_key` as `TokenIds` takes it."""
         self._introspection = introspection
         self._clock = clock
         self._options = options
-        self._ids = {issuer.name: TokenIds(issuer.digest) for issuer in issuers}
+        self._ids = {issuer.name: TokenIds(issuer.digest, store_key) for issuer in issuers}
         self._opaque = [
             (prefix, issuer)
             for issuer in issuers

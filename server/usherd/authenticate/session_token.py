@@ -33,11 +33,12 @@ def says_session(claims: Mapping[str, object]) -> bool:
 class SessionVerifier:
     """Verifies tokens that say they are sessions."""
 
-    def __init__(self, rules: SessionRules) -> None:
+    def __init__(self, rules: SessionRules, store_key: bytes | None = None) -> None:
+        """`store_key` as `TokenIds` takes it."""
         if not rules.secret:
             raise ValueError("a session secret must not be empty")
         self._rules = rules
-        self._ids = TokenIds(rules.digest)
+        self._ids = TokenIds(rules.digest, store_key)
 
     def verify(self, compact: Compact, now: float) -> CachedToken:
         """The verified session. Raises Refusal: TOKEN_EXPIRED if that is all that is wrong, or SESSION_INVALID."""

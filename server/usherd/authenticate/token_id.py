@@ -6,10 +6,14 @@ import hashlib
 
 
 class TokenIds:
-    """Ids of one issuer's tokens. Its digest is the key: one configuration, one id."""
+    """Ids of one issuer's tokens."""
 
-    def __init__(self, digest: str) -> None:
-        key = hashlib.blake2b(digest.encode(), digest_size=32, person=b"usherd token id").digest()
+    def __init__(self, digest: str, store_key: bytes | None = None) -> None:
+        """`store_key` is that of the store which all replicas share: then a token has one id for good, whatever becomes
+        of its issuer's configuration, as what was revoked must stay revoked. Without a store nothing is revoked, and
+        the configuration's `digest` is the key: one configuration, one id."""
+        secret = digest.encode() if store_key is None else store_key
+        key = hashlib.blake2b(secret, digest_size=32, person=b"usherd token id").digest()
         self._keyed = hashlib.blake2b(digest_size=16, key=key)
 
     def of(self, signing_input: bytes) -> str:

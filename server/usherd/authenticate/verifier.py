@@ -40,16 +40,18 @@ class Verifier:
         cache_size: int = 100_000,
         observer: Observer | None = None,
         introspection: Introspection | None = None,
+        store_key: bytes | None = None,
     ) -> None:
-        """Without `introspection`, tokens of issuers that have to be asked about them find no answer."""
+        """Without `introspection`, tokens of issuers that have to be asked about them find no answer. `store_key` is
+        what token ids are made with; None: there is no store."""
         self._issuers = {
-            iss: _Issuer(issuer, TokenIds(issuer.digest)) for iss, issuer in policy.issuers_by_iss().items()
+            iss: _Issuer(issuer, TokenIds(issuer.digest, store_key)) for iss, issuer in policy.issuers_by_iss().items()
         }
         self._any_issuer = self._issuers.get(ANY_ISSUER)
         self._options = policy.options
-        self._introspected = IntrospectedTokens(policy.issuers, introspection, clock, policy.options)
+        self._introspected = IntrospectedTokens(policy.issuers, introspection, clock, policy.options, store_key)
         self._any_opaque = self._introspected.any_opaque
-        self._session = SessionVerifier(policy.session) if policy.session is not None else None
+        self._session = SessionVerifier(policy.session, store_key) if policy.session is not None else None
         self._max_size = policy.token_max_size
         self._keys = keys
         self._clock = clock
