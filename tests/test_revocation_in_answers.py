@@ -29,7 +29,7 @@ class Listed:
     def __init__(self) -> None:
         self.current = True
         self.list = RevokedTokens(lambda: NOW, lambda: self.current)
-        self.list.load(Snapshot((), 1))
+        self.list.load(Snapshot({}, 1))
         self.world = World(revocations=PolicyRevocations(self.list, worlds.policy()))
         self._revisions = itertools.count(2)
 
@@ -129,7 +129,8 @@ async def test_another_valid_signature_does_not_bring_a_revoked_token_back() -> 
     mirrored = f"{head}.{keyring.encode(raw[:32] + (ORDER - s).to_bytes(32, 'big'))}"
     copy = RevokedTokens(lambda: NOW, lambda: True)
     first = await verified(token, keyring.policy())
-    copy.load(Snapshot((Entry(which=Lookup(Sought.TOKEN, (first.token_id,)), until=NOW + 1),), 1))
+    which = Lookup(Sought.TOKEN, (first.token_id,))
+    copy.load(Snapshot({which: Entry(which=which, until=NOW + 1)}, 1))
 
     second = await verified(mirrored, keyring.policy())
 

@@ -34,7 +34,10 @@ class Copy:
         self.list = RevokedTokens(lambda: self.now, lambda: self.current, self._want)
         self.under = PolicyRevocations(self.list, policy or worlds.policy())
         if revision:
-            self.list.load(Snapshot(entries, revision))
+            self.load(*entries, revision=revision)
+
+    def load(self, *entries: Entry, revision: int) -> None:
+        self.list.load(Snapshot({each.which: each for each in entries}, revision))
 
     def _want(self) -> None:
         self.wanted += 1
@@ -185,7 +188,7 @@ def test_news_that_came_during_the_load_count_when_they_are_younger_than_it() ->
     copy.hear(told(old, 19, lifted=True), revision=19)
     copy.hear(told(new, 21), revision=21)
 
-    copy.list.load(Snapshot((old,), 20))
+    copy.load(old, revision=20)
 
     assert copy.revoked(token_id="a" * 32)
     assert copy.revoked(token_id="b" * 32)
@@ -199,10 +202,10 @@ def test_after_news_that_do_not_say_all_nothing_is_known_until_the_list_was_read
     assert copy.wanted == 1
     for revision in (None, 29):
         if revision is not None:
-            copy.list.load(Snapshot((), revision))
+            copy.load(revision=revision)
         with pytest.raises(RevocationsUnavailable):
             copy.revoked()
-    copy.list.load(Snapshot((), 30))
+    copy.load(revision=30)
     assert not copy.revoked()
 
 

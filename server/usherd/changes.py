@@ -36,6 +36,9 @@ class ChangeKind(IntEnum):
 class Sought(IntEnum):
     """A way in which something is looked for. Numbers as in `RowKind`."""
 
+    # The number's own, as that of `DependencyKind`: lists of revoked tokens are looked up by it for each question.
+    __hash__ = int.__hash__
+
     ORGANIZATION = 1
     """(id)"""
     ORGANIZATION_ALIAS = 2

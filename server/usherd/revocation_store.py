@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from usherd.changes import Lookup, Sought
-from usherd.revocations import Entry
+from usherd.revocations import Entry, Snapshot
 from usherd.store import Request
 
 
@@ -28,19 +27,10 @@ class Wanted(NamedTuple):
     """Which revocations a page has. What is empty filters nothing."""
 
     issuer: str = ""
+    """Those of a token by its id say no issuer, and fit none."""
     subject: str = ""
     jti: str = ""
     token_id: str = ""
-
-    def fits(self, which: Lookup) -> bool:
-        """Whether it is about that."""
-        sought, key = which
-        return not (
-            (self.issuer and (sought is Sought.TOKEN or key[0] != self.issuer))
-            or (self.subject and (sought is not Sought.SUBJECT or key[1] != self.subject))
-            or (self.jti and (sought is not Sought.JTI or key[1] != self.jti))
-            or (self.token_id and (sought is not Sought.TOKEN or key[0] != self.token_id))
-        )
 
 
 class Page(NamedTuple):
@@ -76,11 +66,15 @@ class RevocationStore(Protocol):
     async def revoke(self, entry: Entry, *, note: str, caller: str, request: Request | None = None) -> Revoked:
         """Puts an entry into the list, or joins it to the one about the same.
 
-        Raises ListFull, and FieldInvalid for a request's id that was another's.
+        Whoever revoked it last, and their note, stay with it. Raises ListFull, and FieldInvalid for a request's id that
+        was another's.
         """
 
     async def page(self, wanted: Wanted, *, after: str = "", limit: int = 100) -> Page:
         """Those that count now, after that id, at most `limit`."""
+
+    async def snapshot(self) -> Snapshot:
+        """The whole list, as it is now."""
 
     async def lift(self, id: str, request: Request | None = None) -> int:
         """Takes one out of the list, and returns the revision since which it does not count. Raises NotFound."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -41,7 +40,8 @@ class Entry:
 class Snapshot(NamedTuple):
     """The whole list at one revision."""
 
-    entries: Sequence[Entry]
+    entries: dict[Lookup, Entry]
+    """By what each is about. Whoever gets it may keep and change it."""
     revision: int
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from usherd.changes import Lookup, News, Sought
 from usherd.claim_paths import read
@@ -39,6 +39,10 @@ class RevokedTokens:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def entries(self) -> Mapping[Lookup, Entry]:
+        """What is in it."""
+        return self._entries
+
     @property
     def loaded(self) -> bool:
         """Whether the list was loaded since it was last lost."""
@@ -51,7 +55,7 @@ class RevokedTokens:
         """
         if snapshot.revision < self._at_least:
             return
-        self._entries = {each.which: each for each in snapshot.entries}
+        self._entries = snapshot.entries
         self._loaded = snapshot.revision
         early, self._early = self._early, []
         self._take(early, snapshot.revision)
