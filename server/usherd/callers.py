@@ -25,6 +25,7 @@ from usherd.certificate_names import (
 from usherd.errors import CallerUnknown
 
 DIRECTORY = "usher.v1.DirectoryService"
+REVOCATION = "usher.v1.RevocationService"
 
 _ROWS = ("Organization", "Team", "User", "EndUser", "Membership", "CatalogueModel")
 _BLOCKED = _ROWS[:4]
@@ -44,12 +45,13 @@ RPCS = {
         "ResetUsage",
         "WatchChanges",
     ),
+    REVOCATION: ("LiftRevocation", "ListRevocations", "Revoke"),
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
 }
 """All that is served, by service: what is not here is nobody's right."""
 
-MANAGING = frozenset(f"/{DIRECTORY}/{name}" for name in RPCS[DIRECTORY])
+MANAGING = frozenset(f"/{service}/{name}" for service in (DIRECTORY, REVOCATION) for name in RPCS[service])
 """What manages what is kept, by full name: never open to callers that are not told apart, unless only this machine
 reaches the server."""
 

@@ -22,6 +22,7 @@ Request = health_pb2.HealthCheckRequest
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 DIRECTORY = "usher.v1.DirectoryService"
+REVOCATION = "usher.v1.RevocationService"
 OURS = "usher.v1.AuthorizationService"
 
 
@@ -106,6 +107,7 @@ async def test_list_names_every_service() -> None:
         "": SERVING,
         OURS: SERVING,
         DIRECTORY: SERVING,
+        REVOCATION: SERVING,
     }
 
 

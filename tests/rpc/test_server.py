@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 import usherd
 from tools.directory_world import METHODS as DIRECTORY_METHODS
+from tools.revocation_world import METHODS as REVOCATION_METHODS
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from usherd.callers import MANAGING, RPCS
 from usherd.rpc.address import AddressUnusable, is_local
@@ -25,6 +26,7 @@ from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import channel_options, options
+from usherd.rpc.revocation.service import RevocationService
 from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
 from usherd.telemetry import counts
@@ -37,6 +39,7 @@ METHODS = {
     "/usher.v1.AuthorizationService/BatchCheck",
     "/usher.v1.AuthorizationService/ListModels",
     *DIRECTORY_METHODS,
+    *REVOCATION_METHODS,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
@@ -47,7 +50,10 @@ async def test_these_methods_are_served_and_no_others() -> None:
     limits = Limits()
     service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
     health, begins = Health(ready(), (), watchers=1), all_alike(may_explain=True)
-    managing = [DirectoryService(Kept(), limits=limits, gate=Gate(limits), readiness=ready())]
+    managing = [
+        DirectoryService(Kept(), limits=limits, gate=Gate(limits), readiness=ready()),
+        RevocationService(None, limits=limits, gate=Gate(limits)),
+    ]
 
     def names(*, with_reflection: bool) -> frozenset[str]:
         shown, streams = with_reflection, OpenStreams()
@@ -57,7 +63,7 @@ async def test_these_methods_are_served_and_no_others() -> None:
     assert names(with_reflection=True) == METHODS | {REFLECTION}
     # What has a name that a caller's rights could have is served, and the other way round.
     assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
-    assert set(DIRECTORY_METHODS) == MANAGING
+    assert {*DIRECTORY_METHODS, *REVOCATION_METHODS} == MANAGING
 
 
 def test_every_method_but_reflection_is_counted_by_its_name_and_our_own_with_bugs_by_their_ids() -> None:
@@ -169,7 +175,8 @@ async def test_reflection_is_for_this_machine_unless_told_otherwise(listen: List
         grpc.aio.insecure_channel(server.address.replace("0.0.0.0", "127.0.0.1")) as channel,
     ):
         if shown:
-            assert await _services(channel) == ["usher.v1.AuthorizationService", "usher.v1.DirectoryService"]
+            services = ["AuthorizationService", "DirectoryService", "RevocationService"]
+            assert await _services(channel) == [f"usher.v1.{each}" for each in services]
             return
         # In one piece: gRPC may call it INTERNAL when a stream is refused while more is being written to it.
         with pytest.raises(grpc.aio.AioRpcError) as raised:

@@ -43,18 +43,21 @@ class Failed(Exception):
 class Client:
     """Calls methods by their names, with the fields of their requests."""
 
-    def __init__(self, channel: grpc.aio.Channel, store: Any = None, credential: str = "") -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, store: Any = None, credential: str = "", service: Any = SERVICE
+    ) -> None:
         self._channel = channel
+        self._service = service
         self.store = store
         self._metadata = (("authorization", f"Bearer {credential}"),) if credential else ()
 
     def request(self, method: str, **fields: Any) -> Any:
-        return GetMessageClass(SERVICE.methods_by_name[method].input_type)(**fields)
+        return GetMessageClass(self._service.methods_by_name[method].input_type)(**fields)
 
     async def send(self, method: str, data: bytes) -> Any:
         """The answer to these bytes. Raises Failed."""
-        answer = GetMessageClass(SERVICE.methods_by_name[method].output_type)
-        made = self._channel.unary_unary(f"/{SERVICE.full_name}/{method}")
+        answer = GetMessageClass(self._service.methods_by_name[method].output_type)
+        made = self._channel.unary_unary(f"/{self._service.full_name}/{method}")
         try:
             return answer.FromString(await made(data, timeout=20, metadata=self._metadata))
         except grpc.aio.AioRpcError as error:
@@ -66,8 +69,8 @@ class Client:
 
     async def watch(self, **fields: Any) -> AsyncIterator[Any]:
         """The events of WatchChanges. Raises Failed."""
-        answer = GetMessageClass(SERVICE.methods_by_name["WatchChanges"].output_type)
-        made = self._channel.unary_stream(f"/{SERVICE.full_name}/WatchChanges")
+        answer = GetMessageClass(self._service.methods_by_name["WatchChanges"].output_type)
+        made = self._channel.unary_stream(f"/{self._service.full_name}/WatchChanges")
         request = self.request("WatchChanges", **fields).SerializeToString()
         stream = made(request, metadata=self._metadata)
         try:

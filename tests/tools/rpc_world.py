@@ -21,6 +21,7 @@ from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
+from usherd.rpc.revocation.kept import KeptRevocations
 from usherd.rpc.server import Begins, Listen, Serving, serving
 
 CANARY = "eyJhbGciOiJSUzI1NiJ9.canary-claims-5f3a.canary-signature-77b1"
@@ -129,6 +130,7 @@ async def running(
     may_explain: bool = True,
     begins: Begins | None = None,
     directory: Kept | None = None,
+    revocations: KeptRevocations | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
@@ -140,6 +142,7 @@ async def running(
         readiness=readiness or ready(),
         begins=begins or Admission(Terms(may_explain=may_explain)).begins,
         directory=directory,
+        revocations=revocations,
         listener=listener,
         on_wait=on_wait,
         **options,

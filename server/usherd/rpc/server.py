@@ -24,6 +24,9 @@ from usherd.rpc.limits import Gate, Limits, Load, management_gate
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
+from usherd.rpc.revocation.kept import KeptRevocations
+from usherd.rpc.revocation.service import NAME as REVOCATION
+from usherd.rpc.revocation.service import RevocationService
 from usherd.rpc.tls import Tls, check_tls, server_credentials
 from usherd.shadow import Answering
 
@@ -77,7 +80,7 @@ class Managing(Protocol):
         """The handler of each method that answers with a stream, by full name."""
 
 
-SERVICES = (service.NAME, DIRECTORY)
+SERVICES = (service.NAME, DIRECTORY, REVOCATION)
 """Our own, as health and reflection list them."""
 
 
@@ -216,14 +219,15 @@ async def serving(
     readiness: Readiness,
     begins: Begins,
     directory: Kept | None = None,
+    revocations: KeptRevocations | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with; None:
-    none is kept. `listener` hears of every call, `on_wait` as `Gate`
+    `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with, and
+    `revocations` what RevocationService does; None: none is kept. `listener` hears of every call, `on_wait` as `Gate`
     says. `options` has other values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and
     TlsUnusable for files of `listen.tls`.
     """
@@ -232,7 +236,10 @@ async def serving(
     gate, managed = Gate(limits, on_wait), management_gate(limits)
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
     health = Health(readiness, SERVICES, watchers=limits.watchers)
-    managing = (DirectoryService(directory or Kept(), limits=limits, gate=managed, readiness=readiness),)
+    managing = (
+        DirectoryService(directory or Kept(), limits=limits, gate=managed, readiness=readiness),
+        RevocationService(revocations, limits=limits, gate=managed),
+    )
     server = grpc.aio.server(
         options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )

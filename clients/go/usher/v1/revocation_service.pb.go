@@ -37,16 +37,18 @@ type RevokeRequest struct {
 	// For a subject or issuer: tokens that were issued before that. At most the issuer's leeway in the future; absent:
 	// now. For one token it must be absent.
 	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
-	// Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until it
-	// has expired; else until 5 minutes (the largest leeway) after `issued_before` or now and the longest lifetime of a
-	// token (`token.max_lifetime`, at least 24 hours); where a token's lifetime has no bound: until it is lifted.
+	// Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until 5
+	// minutes (the largest leeway) after its expiry; else until 5 minutes and the longest lifetime of a token
+	// (`token.max_lifetime`, at least 24 hours) after now or `issued_before`, whichever is later; where a lifetime has no
+	// bound, until it is lifted. Only a token that is not valid yet and does not say when it was issued can outlive that.
 	KeepUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=keep_until,json=keepUntil,proto3" json:"keep_until,omitempty"`
 	// Whatever operators want to read beside it, at most 1,024 bytes, no control characters. It is in no log and no
 	// answer about tokens. No tokens or keys belong in it.
 	Note string `protobuf:"bytes,5,opt,name=note,proto3" json:"note,omitempty"`
 	// Makes it safe to repeat: the same request again, of the same caller, does nothing more and answers as before.
 	// Printable ASCII, at most 128 bytes, kept for a day at least. Another request with it is FIELD_INVALID. Empty: a
-	// repeated request is a new one, and an absent `issued_before` then is the new now.
+	// repeated request is a new one, and an absent `issued_before` then is the new now. A token that is sent must still be
+	// genuine when it is sent again.
 	RequestId     string `protobuf:"bytes,6,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -60,9 +60,10 @@ export type RevokeRequest = Message<"usher.v1.RevokeRequest"> & {
   issuedBefore?: Timestamp | undefined;
 
   /**
-   * Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until it
-   * has expired; else until 5 minutes (the largest leeway) after `issued_before` or now and the longest lifetime of a
-   * token (`token.max_lifetime`, at least 24 hours); where a token's lifetime has no bound: until it is lifted.
+   * Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until 5
+   * minutes (the largest leeway) after its expiry; else until 5 minutes and the longest lifetime of a token
+   * (`token.max_lifetime`, at least 24 hours) after now or `issued_before`, whichever is later; where a lifetime has no
+   * bound, until it is lifted. Only a token that is not valid yet and does not say when it was issued can outlive that.
    *
    * @generated from field: google.protobuf.Timestamp keep_until = 4;
    */
@@ -79,7 +80,8 @@ export type RevokeRequest = Message<"usher.v1.RevokeRequest"> & {
   /**
    * Makes it safe to repeat: the same request again, of the same caller, does nothing more and answers as before.
    * Printable ASCII, at most 128 bytes, kept for a day at least. Another request with it is FIELD_INVALID. Empty: a
-   * repeated request is a new one, and an absent `issued_before` then is the new now.
+   * repeated request is a new one, and an absent `issued_before` then is the new now. A token that is sent must still be
+   * genuine when it is sent again.
    *
    * @generated from field: string request_id = 6;
    */

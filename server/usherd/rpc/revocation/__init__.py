@@ -1,0 +1,1 @@
+"""Serves usher.v1.RevocationService."""
