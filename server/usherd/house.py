@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
@@ -20,7 +20,8 @@ from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, Settings
 from usherd.origins import endpoints, issuers_with_keys
 from usherd.policy import IssuerPolicy, Policy
-from usherd.ports import Hook, NewId, Observer
+from usherd.ports import Hook, NewId, Observer, Revocations
+from usherd.revoked import PolicyRevocations, RevokedTokens
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.heard_hook import HeardHook
@@ -71,6 +72,16 @@ class House:
                 self.shadow_log.tick(self.authorizer.tally)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What houses share that comes from a store."""
+
+    token_key: bytes = field(repr=False)
+    """What ids of tokens are made with, on every replica and for good."""
+    revoked: RevokedTokens
+    """The list of revoked tokens."""
+
+
 def new_directory(settings: Settings) -> MemoryDirectory:
     """A directory with the configuration's rows, in which nothing has been spent."""
     return MemoryDirectory(
@@ -93,11 +104,13 @@ async def opened(
     directory: PinnedDirectory | None = None,
     before: KeySets | None = None,
     counts: Counts | None = None,
+    kept: Kept | None = None,
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.
 
     `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
-    of what goes on in it. Raises GivenKeysUnusable when keys that the configuration gives in full cannot be used.
+    of what goes on in it; `kept` is there if the directory is kept in a store. Raises GivenKeysUnusable when keys that
+    the configuration gives in full cannot be used.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
@@ -115,20 +128,26 @@ async def opened(
         keys = await stack.enter_async_context(made.running())
         directory = PinnedDirectory(new_directory(settings)) if directory is None else directory
         introspection = await _introspection(settings, caches.answers, stack)
-        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection)
+        store_key = None if kept is None else kept.token_key
+        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection, store_key)
         hook = None if settings.hook is None else _operator_hook(settings.hook)
 
         async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
             # In a thread: to compile a policy takes some ten milliseconds, and others may be waiting for answers.
             observer = counts if writes else None
-            compile_policy = partial(_authorizer, settings, keys, directory, policy, verifier, hook, observer, writes)
+            revocations = None if kept is None else PolicyRevocations(kept.revoked, policy)
+            compile_policy = partial(
+                _authorizer, settings, keys, directory, policy, verifier, revocations, hook, observer, writes
+            )
             return await asyncio.to_thread(compile_policy)
 
         if settings.shadow is None:
             live = await make(settings.policy, verifier, hook, writes=True)
             yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=caches.documents)
             return
-        others = Verifier(settings.shadow, keys, time.time, settings.cached_tokens, introspection=introspection)
+        others = Verifier(
+            settings.shadow, keys, time.time, settings.cached_tokens, introspection=introspection, store_key=store_key
+        )
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
         heard = None if hook is None else HeardHook(hook)
         again = None if heard is None else heard.again
@@ -167,6 +186,7 @@ def _authorizer(
     directory: PinnedDirectory,
     policy: Policy,
     verifier: Verifier,
+    revocations: Revocations | None,
     hook: Hook | None,
     observer: Observer | None,
     writes: bool,
@@ -181,6 +201,7 @@ def _authorizer(
         stopwatch=time.monotonic,
         new_id=id_maker(),
         provisioning=bounded(directory, policy, time.monotonic) if writes else None,
+        revocations=revocations,
         hook=hook,
         hook_is_pure=settings.hook is not None and settings.hook.pure,
         observer=observer,

@@ -9,8 +9,9 @@ from usherd.changes import Lookup, Sought
 from usherd.domain import SESSION_ISSUER, VerifiedToken
 from usherd.policy import IssuerPolicy, Policy
 
-LEAST = 86_400.0
-"""Seconds: a shorter longest lifetime may be made longer by a reload, and what was revoked must not come back then."""
+LEAST = 90_000.0
+"""Seconds: the largest `token.max_lifetime` that can be configured, but for none at all. A reload may bring it, and
+what was revoked must not come back then."""
 MARGIN = 300.0
 """Seconds: the largest leeway that can be configured, for the same reason."""
 

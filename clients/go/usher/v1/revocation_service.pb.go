@@ -39,7 +39,7 @@ type RevokeRequest struct {
 	IssuedBefore *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=issued_before,json=issuedBefore,proto3" json:"issued_before,omitempty"`
 	// Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until 5
 	// minutes (the largest leeway) after its expiry; else until 5 minutes and the longest lifetime of a token
-	// (`token.max_lifetime`, at least 24 hours) after now or `issued_before`, whichever is later; where a lifetime has no
+	// (`token.max_lifetime`, at least 25 hours) after now or `issued_before`, whichever is later; where a lifetime has no
 	// bound, until it is lifted. Only a token that is not valid yet and does not say when it was issued can outlive that.
 	KeepUntil *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=keep_until,json=keepUntil,proto3" json:"keep_until,omitempty"`
 	// Whatever operators want to read beside it, at most 1,024 bytes, no control characters. It is in no log and no

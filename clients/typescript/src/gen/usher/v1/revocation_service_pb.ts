@@ -62,7 +62,7 @@ export type RevokeRequest = Message<"usher.v1.RevokeRequest"> & {
   /**
    * Keeps the revocation until then, at least. Absent, or earlier than the following: for a token that was sent until 5
    * minutes (the largest leeway) after its expiry; else until 5 minutes and the longest lifetime of a token
-   * (`token.max_lifetime`, at least 24 hours) after now or `issued_before`, whichever is later; where a lifetime has no
+   * (`token.max_lifetime`, at least 25 hours) after now or `issued_before`, whichever is later; where a lifetime has no
    * bound, until it is lifted. Only a token that is not valid yet and does not say when it was issued can outlive that.
    *
    * @generated from field: google.protobuf.Timestamp keep_until = 4;
