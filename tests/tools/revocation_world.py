@@ -39,6 +39,7 @@ class Revoking:
     call: Client
     store: SqlRevocations
     verifier: Verifier
+    address: str
 
     async def ids(self, **wanted: Any) -> list[str]:
         return [each.id for each in (await self.call("ListRevocations", **wanted)).revocations]
@@ -67,4 +68,4 @@ async def revoking(
         kept = KeptRevocations(store=store, in_force=lambda: in_force, clock=clock)
         begins = more.pop("begins", None) or Admission(Terms(may_manage=True)).begins
         async with running(revocations=kept, begins=begins, **more) as server, calling(server) as channel:
-            yield Revoking(Client(channel, service=SERVICE), store, verifier)
+            yield Revoking(Client(channel, service=SERVICE), store, verifier, server.address)

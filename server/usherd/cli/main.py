@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from usherd.cli import ask, completion, config, decisions, dev, directory, parity, serve, shadow, test, token
+from usherd.cli import (
+    ask,
+    completion,
+    config,
+    decisions,
+    dev,
+    directory,
+    parity,
+    revocations,
+    revoke,
+    serve,
+    shadow,
+    test,
+    token,
+)
 from usherd.cli.console import HELP, say
 
 app = typer.Typer(
@@ -21,12 +35,14 @@ app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
 app.command("decisions", epilog=decisions.EXAMPLES)(decisions.decisions)
+app.command("revoke", epilog=revoke.EXAMPLES)(revoke.revoke)
 app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 completion.answer_shells()
 app.add_typer(config.app, name="config")
 app.add_typer(directory.app, name="directory")
 app.add_typer(token.app, name="token")
+app.add_typer(revocations.app, name="revocations")
 app.add_typer(dev.app, name="dev")
 
 

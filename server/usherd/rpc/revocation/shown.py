@@ -16,16 +16,17 @@ def revocation(row: Revocation) -> revocation_pb2.Revocation:
     entry = row.entry
     return revocation_pb2.Revocation(
         id=row.id,
-        tokens=_tokens(entry.which),
-        issued_before=None if entry.issued_before is None else _stamp(entry.issued_before),
-        until=None if entry.until == math.inf else _stamp(entry.until),
+        tokens=tokens(entry.which),
+        issued_before=None if entry.issued_before is None else stamp(entry.issued_before),
+        until=None if entry.until == math.inf else stamp(entry.until),
         note=row.note,
         caller=row.caller,
-        revoked_at=_stamp(row.revoked_at),
+        revoked_at=stamp(row.revoked_at),
     )
 
 
-def _tokens(which: Lookup) -> revocation_pb2.RevokedTokens:
+def tokens(which: Lookup) -> revocation_pb2.RevokedTokens:
+    """What is revoked."""
     key = which.key
     if which.sought is Sought.TOKEN:
         return revocation_pb2.RevokedTokens(token_id=key[0])
@@ -36,7 +37,8 @@ def _tokens(which: Lookup) -> revocation_pb2.RevokedTokens:
     return revocation_pb2.RevokedTokens(issuer=key[0])
 
 
-def _stamp(seconds: float) -> Timestamp:
+def stamp(seconds: float) -> Timestamp:
+    """Seconds since the epoch."""
     # To the microsecond, which is what a float of today's dates has.
     micros = round(seconds * 1_000_000)
     return Timestamp(seconds=micros // 1_000_000, nanos=micros % 1_000_000 * 1000)

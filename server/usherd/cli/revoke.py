@@ -1,0 +1,125 @@
+"""`usherd revoke`: revokes a token, or those of a subject or issuer, on a server that runs."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from usherd.changes import Lookup, Sought
+from usherd.cli.caller import caller_link
+from usherd.cli.console import fail, say, say_json, token_from
+from usherd.cli.directory_link import DEFAULT_SERVER, AsJson, Ca, Cert, CredentialFile, Key, Server, Timeout
+from usherd.cli.links import done
+from usherd.cli.revocations import revocation_json, show
+from usherd.config.problems import Unusable
+from usherd.config.scalars import seconds
+from usherd.revocation_store import Revocation
+
+EXAMPLES = """\b
+TOKEN is - for standard input, or @FILE: in the arguments every user of the machine could see it.
+It must be genuine still. Everything else is named by its words:
+  --token-id ID                    one token, as decisions and the decision log name it
+  --issuer NAME --jti JTI          one token, as its issuer names it
+  --issuer NAME --subject SUBJECT  all tokens of somebody that were issued before --before (now)
+  --issuer NAME                    all tokens of an issuer that were issued before --before (now)
+NAME is the issuer's name in the configuration.
+
+\b
+Examples:
+  pass show leaked | usherd revoke - --note "in a public repository"
+  usherd revoke @token.txt
+  usherd revoke --issuer corp --subject alice
+  usherd revoke --issuer corp --before 2026-05-01T08:00:00Z --note "keys were stolen"
+  usherd revoke --issuer corp --jti 7f9c --keep 30d --json
+
+Exit codes: 0 it is revoked, 2 it is not (a fault, or wrong usage)."""
+
+
+def revoke(
+    token: Annotated[str | None, typer.Argument(metavar="[TOKEN]", show_default=False)] = None,
+    issuer: Annotated[str, typer.Option(help="The issuer's name in the configuration.")] = "",
+    jti: Annotated[str, typer.Option(help="The issuer's id of a token.")] = "",
+    subject: Annotated[str, typer.Option(help="Whose tokens: their claim sub, or their user id.")] = "",
+    token_id: Annotated[str, typer.Option(help="The id of a token in decisions.")] = "",
+    before: Annotated[
+        str, typer.Option(help="Only those issued before: a moment (RFC 3339), or a duration back from now, as 10m.")
+    ] = "",
+    keep: Annotated[str, typer.Option(help="Keeps it for at least that long, as 30d.")] = "",
+    note: Annotated[str, typer.Option(help="What operators want to read beside it; no tokens, no secrets.")] = "",
+    request_id: Annotated[str, typer.Option(help="Makes it safe to repeat.")] = "",
+    server: Server = DEFAULT_SERVER,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
+    credential_file: CredentialFile = None,
+    timeout: Timeout = 10.0,
+    as_json: AsJson = False,
+) -> None:
+    """Revokes TOKEN, or the tokens that the options name."""
+    which = _which(issuer, jti, subject, token_id)
+    if (token is None) == (which is None):
+        fail("expected TOKEN, or --token-id, or --issuer (alone, or with --jti or --subject)")
+    if before and (which is None or which.sought not in (Sought.SUBJECT, Sought.ISSUER)):
+        fail("--before: one token is meant, whenever it was issued; expected it with --issuer or --subject")
+    if token is not None and token != "-" and not token.startswith("@"):  # noqa: S105 (no password)
+        fail("a token in the arguments can be seen by every user of this machine; expected - or @FILE")
+    moment = _moment(before) if before else None
+    until = None if not keep else time.time() + _duration("--keep", keep)
+    link = caller_link(ca, cert, key, credential_file)
+    text = "" if token is None else _sendable(token_from(token))
+
+    async def work() -> tuple[Revocation | None, str]:
+        from usherd.rpc.revocation.dial import ToRevoke, dial
+
+        what = ToRevoke(
+            token=text, which=which, issued_before=moment, keep_until=until, note=note, request_id=request_id
+        )
+        async with dial(server, timeout=timeout, **link) as client:
+            return await client.revoke(what)
+
+    revocation, revision = done(server, work, as_json=as_json)
+    if as_json:
+        say_json({"revocation": revocation and revocation_json(revocation), "revision": revision})
+    elif revocation is None:
+        say("REVOKED before, by the same request; it has changed or gone since")
+    else:
+        show(revocation, "REVOKED")
+
+
+def _which(issuer: str, jti: str, subject: str, token_id: str) -> Lookup | None:
+    if sum(map(bool, (jti, subject, token_id))) > 1 or (token_id and issuer):
+        fail("expected one of --token-id, --jti and --subject, the latter two with --issuer")
+    if (jti or subject) and not issuer:
+        fail("expected --issuer with --jti and --subject: another issuer's may be called the same")
+    if token_id:
+        return Lookup(Sought.TOKEN, (token_id,))
+    if jti:
+        return Lookup(Sought.JTI, (issuer, jti))
+    if subject:
+        return Lookup(Sought.SUBJECT, (issuer, subject))
+    return Lookup(Sought.ISSUER, (issuer,)) if issuer else None
+
+
+def _sendable(token: str) -> str:
+    # What is no text is no token either; it is never shown.
+    return token if token.isascii() else fail("TOKEN: expected the ASCII letters of a token")
+
+
+def _moment(text: str) -> float:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return time.time() - _duration("--before", text)
+    if found.tzinfo is None:
+        fail("--before: expected a moment with its zone, as 2026-05-01T08:00:00Z")
+    return found.timestamp()
+
+
+def _duration(option: str, text: str) -> float:
+    try:
+        return seconds(text)
+    except Unusable as error:
+        fail(f"{option}: {error}")
