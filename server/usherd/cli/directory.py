@@ -25,7 +25,7 @@ from usherd.cli.directory_link import (
     Way,
     id_from,
 )
-from usherd.cli.directory_plan import KINDS, Plan, gathered, planned
+from usherd.cli.directory_plan import KINDS, Plan, gathered, missing, planned
 from usherd.cli.directory_view import show_plan, show_rows, shown_row, summary, tell_plan
 from usherd.config.directory_file import directory_text, parse_directory, read_directory
 from usherd.config.problems import ConfigError
@@ -74,6 +74,8 @@ def apply(
 
     async def plan_there(client: DirectoryClient) -> Plan:
         kept = {(kind, _id(stored)): stored for kind in KINDS async for stored in client.rows(kind)}
+        if absent := missing(rows, kept, prune=prune):
+            fail("\n".join(absent))
         return planned(rows, kept, prune=prune)
 
     plan = way.run(plan_there)

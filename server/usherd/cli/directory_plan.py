@@ -84,6 +84,30 @@ def planned(file: Rows, kept: Kept, *, prune: bool) -> Plan:
     return Plan(steps=(*makes, *deletes), unchanged=unchanged)
 
 
+def missing(file: Rows, kept: Kept, *, prune: bool) -> list[str]:
+    """What rows of the file name that is neither in it nor, unless `prune` deletes it, in the store: one line each."""
+    there = {key for key, _ in keyed(file)} | (set() if prune else set(kept))
+    where = "in the file, which says with --prune all that there is" if prune else "in the file or on the server"
+    return [
+        f"{owner} names the {kind.name.lower()} {name!r}; expected it {where}"
+        for owner, kind, name in _names(file)
+        if (kind, (name,)) not in there
+    ]
+
+
+def _names(file: Rows) -> Iterator[tuple[str, RowKind, str]]:
+    for team in file.teams:
+        if team.organization:
+            yield f"team {team.id!r}", RowKind.ORGANIZATION, team.organization
+        for user_id in team.members:
+            yield f"team {team.id!r}", RowKind.USER, user_id
+    for user in file.users:
+        for name in user.teams:
+            yield f"user {user.id!r}", RowKind.TEAM, name
+        for name in user.organizations:
+            yield f"user {user.id!r}", RowKind.ORGANIZATION, name
+
+
 def keyed(rows: Rows) -> Iterator[tuple[Key, Row]]:
     """The rows of a file as a store keeps them, by kind and id."""
     places: dict[RowId, Membership] = {}

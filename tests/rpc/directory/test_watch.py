@@ -23,6 +23,11 @@ from usherd.rpc.limits import Limits
 EMAIL = "canary@example.com"
 
 
+async def beginning(call: Client) -> str:
+    """The revision of a store in which nothing has happened yet."""
+    return f"{call.store.id}:{await call.store.head()}"
+
+
 async def until_caught_up(events: AsyncIterator[Any]) -> list[Any]:
     """The changes up to the checkpoint at which there are no more."""
     found = []
@@ -51,8 +56,9 @@ def told(change: Any) -> tuple[str, str, str, str]:
 
 
 async def test_from_the_beginning_every_change_is_told_without_anything_of_the_rows(call: Client) -> None:
+    begin = await beginning(call)
     await filled(call)
-    async with aclosing(call.watch(after_revision=f"{call.store.id}:0")) as events:
+    async with aclosing(call.watch(after_revision=begin)) as events:
         changes = await until_caught_up(events)
 
     assert [told(each) for each in changes[:5]] == [
@@ -90,19 +96,21 @@ async def test_what_comes_is_told_soon_and_from_a_checkpoint_on_nothing_is_told_
 
 
 async def test_only_the_kinds_that_are_asked_for_are_told(call: Client) -> None:
+    begin = await beginning(call)
     await filled(call)
-    async with aclosing(call.watch(after_revision=f"{call.store.id}:0", kinds=[3, 7])) as events:
+    async with aclosing(call.watch(after_revision=begin, kinds=[3, 7])) as events:
         changes = await until_caught_up(events)
 
     assert {told(each)[0] for each in changes} == {"USER", "BUDGET"}
 
 
 async def test_long_logs_are_told_whole_with_checkpoints_at_whole_transactions(call: Client) -> None:
+    begin = await beginning(call)
     for number in range(3):
         edits = [{"put": {"end_user": {"id": f"{number}-{each}"}}} for each in range(600)]
         await call("ApplyEdits", edits=edits)
     seen: dict[str, int] = {}
-    async with aclosing(call.watch(after_revision=f"{call.store.id}:0")) as events:
+    async with aclosing(call.watch(after_revision=begin)) as events:
         async for event in events:
             if event.WhichOneof("event") == "change":
                 seen[event.change.revision] = seen.get(event.change.revision, 0) + 1
