@@ -14,7 +14,7 @@ from usherd.verdicts import Verdicts
 
 
 class AtHand:
-    """Verdicts that were made for the same holder, the same question and the same facts.
+    """Verdicts that were made for the same holder, the same question, and facts that are still the same.
 
     Token, key, revocation and dates are asked anew, as ever. It makes no refusal and no fault: it has nothing to say
     then, and the long way finds it again and says it right.
@@ -40,14 +40,14 @@ class AtHand:
             known = self._known.get(key, facts)
             # A token that was verified anew since then, by another key, means another holder.
             if known is not None and self._holders.at_hand(known.token_digest) is known.holder:
-                return self._decisions.of(known.verdict, known.holder, facts)
+                return self._decisions.of(known.standing.verdict, known.holder, facts)
             question = read()
             digest = self._holders.digest(question.token)
             holder = self._holders.at_hand(digest)
-            verdict = None if holder is None else self._verdicts.known(holder, question, facts)
-            if holder is None or verdict is None:
+            standing = None if holder is None else self._verdicts.known(holder, question, facts)
+            if holder is None or standing is None:
                 return None
-            self._known.put(key, KnownAnswer(digest, holder, verdict), facts)
-            return self._decisions.of(verdict, holder, facts)
+            self._known.put(key, KnownAnswer(digest, holder, standing), facts)
+            return self._decisions.of(standing.verdict, holder, facts)
         except (Refusal, Fault):
             return None

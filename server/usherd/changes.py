@@ -77,6 +77,9 @@ class Sought(IntEnum):
     """What an entry of the list of revoked tokens is now, in full (`revocations.told`), beside the look-up of what it
     is about: whoever keeps a copy of the list need not read it again to follow."""
 
+    # As in DependencyKind.
+    __hash__ = int.__hash__
+
 
 class Lookup(NamedTuple):
     """One look-up, in the words of the directory alone: it means the same under every policy."""

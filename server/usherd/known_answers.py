@@ -1,7 +1,7 @@
 """Remembers what questions were answered with, by their encoding: most are asked again and again.
 
-A verdict stands as long as everything does that it depends on. The state of the directory is the same for all that are
-remembered here; whether the token still is genuine, and still means the same holder, is to be asked before each use.
+A verdict stands as long as nothing has changed that it depends on, which the directory's history says; whether the
+token still is genuine, and still means the same holder, is to be asked before each use.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from usherd.authenticate.digest_cache import DigestCache
-from usherd.domain import Verdict
+from usherd.history import History, Standing
 from usherd.judge import Genuine
 from usherd.ports import Facts
 
@@ -22,41 +22,41 @@ class KnownAnswer(NamedTuple):
 
     token_digest: bytes
     holder: Genuine
-    verdict: Verdict
+    standing: Standing
 
 
 class KnownAnswers:
-    """The most recently used ones, at most `size` (0: none); all by one state of the directory and one policy.
+    """The most recently used ones, at most `size` (0: none), all by one policy and of one directory's history.
 
     The encodings themselves are not kept: there are tokens in them.
     """
 
     def __init__(self, size: int) -> None:
         self._cache: DigestCache[KnownAnswer] = DigestCache(size, "")
-        self._state: object = None
-        """The state of the directory that all of them were judged by: what is remembered keeps no other alive."""
+        self._history: History | None = None
 
     def key(self, encoded: bytes) -> bytes | None:
         """What the question of that encoding is known by; None: it is too long to be known."""
         return None if len(encoded) > MAX_ENCODED else self._cache.digest(encoded)
 
     def get(self, key: bytes | None, facts: Facts) -> KnownAnswer | None:
-        """What the question of that key was answered with."""
-        if facts.state is not self._state:
+        """What the question of that key was answered with, if that stands by these facts."""
+        if facts.history is not self._history:
             self._begin_anew(facts)
             return None
-        return None if key is None else self._cache.get(key)
+        known = None if key is None else self._cache.get(key)
+        return known if known is not None and known.standing.holds(facts.history, facts.revision) else None
 
     def put(self, key: bytes | None, answer: KnownAnswer, facts: Facts) -> None:
-        """Remembers an answer to the question of that key."""
-        if facts.state is not self._state:
+        """Remembers an answer to the question of that key, which stands by these facts."""
+        if facts.history is not self._history:
             self._begin_anew(facts)
         if key is not None:
             self._cache.put(key, answer)
 
     def _begin_anew(self, facts: Facts) -> None:
         self._cache.clear()
-        self._state = facts.state
+        self._history = facts.history
 
     def __len__(self) -> int:
         return len(self._cache)

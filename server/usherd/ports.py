@@ -9,6 +9,7 @@ from typing import Protocol
 
 from usherd.domain import VerificationKey, VerifiedToken
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User, Write
+from usherd.history import History
 
 Clock = Callable[[], float]
 """Seconds since the epoch. Tokens expire by it."""
@@ -113,6 +114,11 @@ class Facts(Protocol):
     @property
     def state(self) -> object:
         """Stands for this state of the directory: one object as long as nothing changes, and never that of another."""
+
+    @property
+    def history(self) -> History:
+        """What has changed up to this revision, at the least, in the words of dependencies. The same object as long as
+        that is known: facts of another history are of another directory."""
 
     def user(self, issuer: str, subject: str) -> User | None:
         """The user with that identity. A user without identities is found by its id."""

@@ -1,8 +1,9 @@
 """Remembers verdicts: what was judged once about a holder and a directory is not judged again.
 
-A verdict is a pure function of policy, profile, facts and question, and all of them are in the key: the policy by being
-this object's, profile and facts by identity, the question field by field and compared in full. Time is none of its
-inputs; whatever depends on time, the token's dates, its key, revocation and the hook, was asked before, each time.
+A verdict is a pure function of policy, profile, facts and question. The policy is in the key by being this object's,
+the profile by identity, the question field by field and compared in full. By other facts it stands as long as nothing
+has changed that it depends on, which the directory's history says. Time is none of its inputs; whatever depends on
+time, the token's dates, its key, revocation and the hook, was asked before, each time.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from usherd.domain import MAX_DEPENDENCIES, Question, Verdict
+from usherd.history import History, Standing
 from usherd.judge import Genuine, Judge, Judged
 from usherd.permit.asked import Asked
 from usherd.ports import Cache, Facts, Observer
@@ -30,20 +32,21 @@ class Verdicts:
         self._judge = judge
         self._observer = observer
         self._size = size
-        self._known: OrderedDict[_Key, Verdict] = OrderedDict()
-        self._state: object = None
-        """The state of the directory that all of them were judged by: remembered verdicts keep no other alive."""
+        self._known: OrderedDict[_Key, Standing] = OrderedDict()
+        self._history: History | None = None
+        """The history of the directory that all of them were judged by."""
 
-    def known(self, holder: Genuine, question: Question, facts: Facts) -> Verdict | None:
-        """The verdict, if it is remembered."""
-        if facts.state is not self._state:
+    def known(self, holder: Genuine, question: Question, facts: Facts) -> Standing | None:
+        """The verdict, if it is remembered, and stands by these facts."""
+        if facts.history is not self._history:
             return None
         # All of the question but its token, whose holder stands for it.
         key = (holder, question[1:])
-        verdict = self._known.get(key)
-        if verdict is not None:
-            self._known.move_to_end(key)
-        return verdict
+        standing = self._known.get(key)
+        if standing is None or not standing.holds(facts.history, facts.revision):
+            return None
+        self._known.move_to_end(key)
+        return standing
 
     def of(self, holder: Genuine, question: Question, asked: Asked, facts: Facts) -> Judged:
         """The verdict, as the judge makes it. One that wants something written is not remembered: it must be asked
@@ -52,7 +55,7 @@ class Verdicts:
         if self._observer is not None:
             self._observer.looked_up(Cache.VERDICTS, found=known is not None)
         if known is not None:
-            return Judged(known)
+            return Judged(known.verdict)
         judged = self._judge.judge(holder, question, asked, facts, explain=False)
         small = (
             len(judged.verdict.depends_on) <= MAX_DEPENDENCIES and _free_text(question, judged.verdict) <= MAX_FREE_TEXT
@@ -62,10 +65,14 @@ class Verdicts:
         return judged
 
     def _remember(self, key: _Key, verdict: Verdict, facts: Facts) -> None:
-        if facts.state is not self._state:
+        if facts.history is not self._history:
             self._known.clear()
-            self._state = facts.state
-        self._known[key] = verdict
+            self._history = facts.history
+        before = self._known.get(key)
+        if before is not None and before.is_newer_than(facts.revision):
+            # Facts that took long to be read, or to be judged by.
+            return
+        self._known[key] = Standing(verdict, facts.revision)
         self._known.move_to_end(key)
         if len(self._known) > self._size:
             self._known.popitem(last=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
 from stores.asking import Asking
-from stores.directories import IMPLEMENTATIONS, Open
+from stores.directories import Open, kept, memory
 from stores.replicas import Replicas
 from stores.support import Events, Hands, RunKeySets
 from tools.key_server import KeyServer
+from tools.postgres import Postgres
 from tools.valkey import Valkey
 from usherd.stores.key_sets import KeySets
 from usherd.stores.key_sources import IssuerKeys
@@ -67,9 +69,20 @@ def _run(stopwatch: Hands, events: Events, cache: DocumentCache) -> RunKeySets:
     return run
 
 
-@pytest.fixture(name="open_directory", params=IMPLEMENTATIONS)
-def _open_directory(request: pytest.FixtureRequest) -> Open:
-    return IMPLEMENTATIONS[request.param]
+@pytest.fixture(name="open_directory", params=["memory", "sqlite", "postgresql"])
+def _open_directory(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    if request.param == "memory":
+        return memory
+    if request.param == "sqlite":
+        return kept(lambda: f"sqlite:///{tmp_path}/directory.db")
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return kept(postgres.new_database)
+
+
+@pytest.fixture(name="postgres", scope="session")
+def _postgres() -> Iterator[Postgres]:
+    with Postgres() as postgres:
+        yield postgres
 
 
 @pytest.fixture(name="valkey")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from usherd.changes import RowKind
 from usherd.domain import Limit
 from usherd.facts import EndUser, Membership, Organization, Rows, Team, User
 from usherd.ports import Directory, Facts, Wanted
+from usherd.store import Edit, Filter, Op, Place, Row
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
+from usherd.stores.sql import rows as rows_of
+from usherd.stores.sql.database import opened_database
+from usherd.stores.sql.sql_directory import opened_directory
+from usherd.stores.sql.sql_store import SqlStore, store_in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +30,7 @@ Open = Callable[[Rows, str | None], AbstractAsyncContextManager[Opened]]
 
 
 @asynccontextmanager
-async def _memory(rows: Rows, bare_ids_for: str | None) -> AsyncIterator[Opened]:
+async def memory(rows: Rows, bare_ids_for: str | None) -> AsyncIterator[Opened]:
     directory = MemoryDirectory(new_store_id(), rows, bare_ids_for=bare_ids_for)
 
     async def replace(rows: Rows) -> int:
@@ -33,7 +39,51 @@ async def _memory(rows: Rows, bare_ids_for: str | None) -> AsyncIterator[Opened]
     yield Opened(directory=directory, replace=replace)
 
 
-IMPLEMENTATIONS: dict[str, Open] = {"memory": _memory}
+def kept(url: Callable[[], str]) -> Open:
+    """A directory in a database, read by a replica."""
+
+    @asynccontextmanager
+    async def opened(rows: Rows, bare_ids_for: str | None) -> AsyncIterator[Opened]:
+        async with AsyncExitStack() as stack:
+            database = await stack.enter_async_context(opened_database(url(), upgrade=True))
+            store = await stack.enter_async_context(store_in(database, bare_ids_for=bare_ids_for))
+            await make(store, rows)
+            shared = await stack.enter_async_context(opened_directory(store, tell=lambda works, fields: None))
+            house = shared.house(bare_ids_for)
+
+            async def replace(rows: Rows) -> int:
+                revision = await make(store, rows)
+                await house.reach(store.id, revision)
+                return revision
+
+            yield Opened(directory=house, replace=replace)
+
+    return opened
+
+
+async def make(store: SqlStore, rows: Rows) -> int:
+    """Makes these all rows of the store, and returns the revision."""
+    wanted = {(rows_of.kind_of(row), rows_of.row_id(row)): row for row in _each(rows)}
+    there = [
+        (kind, rows_of.row_id(stored.row))
+        for kind in (RowKind.MEMBERSHIP, RowKind.USER, RowKind.TEAM, RowKind.ORGANIZATION, RowKind.END_USER)
+        for stored in (await store.page(kind, Filter(), limit=1000)).rows
+    ]
+    edits = [Edit(Op.DELETE, kind, row_id) for kind, row_id in there if (kind, row_id) not in wanted]
+    edits += [Edit(Op.PUT, kind, row_id, row) for (kind, row_id), row in wanted.items()]
+    return (await store.apply(edits)).revision
+
+
+def _each(rows: Rows) -> Iterator[Row]:
+    yield from rows.organizations
+    yield from rows.teams
+    yield from rows.users
+    places = {(team, user.id): Membership() for user in rows.users for team in user.teams}
+    places |= {(team.id, user): place for team in rows.teams for user, place in team.members.items()}
+    for (team_id, user_id), place in places.items():
+        yield Place(team=team_id, user=user_id, place=place)
+    yield from rows.end_users
+
 
 ROWS = Rows(
     organizations=(
@@ -56,5 +106,22 @@ ROWS = Rows(
 )
 
 
-async def facts_of(directory: Directory) -> Facts:
-    return await directory.facts([Wanted(issuer="one", user="alice")])
+ISSUERS = ("one", "two", "three", "session")
+IDS = ("alice", "a.lice", "u1", "u2", "bob", "nobody", "sso-alice", "sso-2", "a", "b", "s", "customer")
+EMAILS = ("alice@example.com", "a@x", "Alice@example.com", "alice@example.com ", "alice")
+NAMES = ("red", "blue", "grey", "plain", "acme", "closed", "customer")
+ALIASES = ("colours", "works", "acme")
+
+
+def wanted(*names: str) -> list[Wanted]:
+    """All that is asked for in the tests of the port, and these names in every way."""
+    ids = [*IDS, *names]
+    found = [Wanted(issuer=issuer, user=user) for issuer in ISSUERS for user in ids]
+    found += [Wanted(issuer="one", user="nobody", email=email) for email in EMAILS]
+    found += [Wanted(issuer="one", organization_alias=alias, team_aliases=(alias,)) for alias in ALIASES]
+    found += [Wanted(issuer="one", end_user=name) for name in [*NAMES, *names]]
+    return [*found, Wanted(issuer="one", teams=(*NAMES, *names), organizations=(*NAMES, *names))]
+
+
+async def facts_of(directory: Directory, *names: str) -> Facts:
+    return await directory.facts(wanted(*names))

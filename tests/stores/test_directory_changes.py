@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from stores.directories import ROWS, Open, facts_of
+from stores.directories import ROWS, Open, facts_of, memory
 from usherd.errors import Precondition
 from usherd.facts import EndUser, Organization, Rows, Team, User, Write, WriteKind
 from usherd.stores.budgets import NO_BUDGET
@@ -66,7 +66,7 @@ async def test_a_later_revision_is_waited_for_by_all_who_ask(open_directory: Ope
         facts = await facts_of(opened.directory)
         waiting = [asyncio.create_task(opened.directory.reach(facts.store, facts.revision + 2)) for _ in range(10)]
         await asyncio.sleep(0.01)
-        await opened.replace(ROWS)
+        await opened.replace(Rows())
         await asyncio.sleep(0.01)
         early = [waiter for waiter in waiting if waiter.done()]
         await opened.replace(ROWS)
@@ -82,7 +82,7 @@ async def test_a_waiter_that_gives_up_takes_no_other_with_it(open_directory: Ope
         first, second = (asyncio.create_task(opened.directory.reach(facts.store, facts.revision + 1)) for _ in range(2))
         await asyncio.sleep(0.01)
         first.cancel()
-        await opened.replace(ROWS)
+        await opened.replace(Rows())
         async with asyncio.timeout(10):
             await second
 
@@ -113,9 +113,9 @@ async def test_a_revision_of_another_store_does_not_compare(open_directory: Open
     ],
 )
 async def test_two_rows_of_one_id_or_identity_are_refused_by_name_and_change_nothing(
-    rows: Rows, names: tuple[str, ...], open_directory: Open
+    rows: Rows, names: tuple[str, ...]
 ) -> None:
-    async with open_directory(ROWS, "one") as opened:
+    async with memory(ROWS, "one") as opened:
         before = await facts_of(opened.directory)
         with pytest.raises(ValueError) as raised:  # noqa: PT011
             await opened.replace(rows)

@@ -172,7 +172,7 @@ async def test_a_budget_is_within_its_maximum_when_nothing_was_spent_or_there_is
 @pytest.mark.parametrize("name", ["", "ALICE", "alice ", "a\x00", "é" * 300, "'; DROP TABLE users; --"])
 async def test_names_are_compared_exactly(name: str, open_directory: Open) -> None:
     async with open_directory(ROWS, "one") as opened:
-        facts = await facts_of(opened.directory)
+        facts = await facts_of(opened.directory, name)
 
     assert facts.user("one", name) is None
     assert facts.user_by_id(name) is None
@@ -189,6 +189,10 @@ async def test_rows_come_back_as_they_were(open_directory: Open) -> None:
     assert red is not None
     assert grey is not None
     assert user is not None
-    assert (red.models, dict(red.members)) == (("*",), {"u1": Membership(role="admin")})
+    assert (red.models, facts.member("red", "u1"), facts.member("red", "u2")) == (
+        ("*",),
+        Membership(role="admin"),
+        None,
+    )
     assert (grey.organization, dict(grey.model_aliases)) == ("acme", {"fast": "small"})
     assert user.teams == ("red",)

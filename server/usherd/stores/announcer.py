@@ -23,17 +23,19 @@ class Announcer:
 
         return unlisten
 
-    def tell(
-        self, revision: int, lookups: Iterable[Lookup] | None, committed_at: float, bare_ids_for: str | None
-    ) -> None:
-        """These look-ups find something else since that revision; None: any may. Facts of it can be read already."""
-        if not self._listening:
-            return
-        found = () if lookups is None else tuple(dict.fromkeys(lookups))
-        touched = None if lookups is None else refs_of_all(found, bare_ids_for)
-        news = News(revision, touched, found, committed_at)
+    def tell(self, news: News) -> None:
+        """Tells everybody. Facts of that revision can be read already.
+
+        Raises what a listener has raised, against its promise, once all have been told.
+        """
+        broken: Exception | None = None
         for hear in tuple(self._listening.values()):
-            hear(news)
+            try:
+                hear(news)
+            except Exception as error:
+                broken = error
+        if broken is not None:
+            raise broken
 
 
 def refs_of_all(lookups: Iterable[Lookup], bare_ids_for: str | None) -> frozenset[Ref]:

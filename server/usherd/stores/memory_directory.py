@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from usherd.changes import Listening, Lookup, Sought, lookup_of
+from usherd.changes import Listening, Lookup, News, Sought, lookup_of
 from usherd.errors import Precondition
-from usherd.facts import BudgetOwner, Rows, Team, Write
+from usherd.facts import BudgetKind, BudgetOwner, Rows, Team, User, Write
+from usherd.history import History
 from usherd.ports import Clock, Wanted
-from usherd.stores.announcer import Announcer
+from usherd.stores.announcer import Announcer, refs_of_all
 from usherd.stores.budgets import NO_BUDGET, Budget, Ledger
 from usherd.stores.memory_facts import MemoryFacts
 from usherd.stores.row_lookups import lookups_of
@@ -72,7 +73,8 @@ class MemoryDirectory:
         self._ledger = Ledger(clock)
         self._due = math.inf
         tables = Tables(bare_ids_for=bare_ids_for, everyone=everyone).holding(rows, 1)
-        self._facts = MemoryFacts(store=store_id, revision=1, tables=tables, states=self._ledger.states)
+        states = self._ledger.states
+        self._facts = MemoryFacts(store=store_id, revision=1, history=History(1), tables=tables, states=states)
         self._changed = asyncio.Event()
         self._announcer = Announcer()
 
@@ -147,7 +149,8 @@ class MemoryDirectory:
         before = self._facts.tables
         tables = written(before, writes, self._facts.revision + 1)
         if tables is not before:
-            self._publish(tables, [*_lookups(before, writes), *_lookups(tables, writes)])
+            lookups = (*_lookups(before, writes), *_lookups(tables, writes), *_new_budgets(before, tables, writes))
+            self._publish(tables, lookups)
 
     def _spent(self) -> int:
         """Publishes the states of the ledger, if one has changed."""
@@ -157,24 +160,47 @@ class MemoryDirectory:
         return self._publish(self._facts.tables, map(lookup_of, self._ledger.take_moved()))
 
     def _publish(self, tables: Tables, lookups: Iterable[Lookup] | None) -> int:
-        revision = self._facts.revision + 1
+        facts = self._facts
+        revision, history = facts.revision + 1, facts.history
+        found = None if lookups is None else tuple(dict.fromkeys(lookups))
+        touched = None if found is None else refs_of_all(found, tables.bare_ids_for)
+        if touched is None:
+            self._ledger.take_moved()
+            history = History(revision)
+        else:
+            history.note(revision, touched)
         states, self._due = self._ledger.states, self._ledger.due
-        self._facts = MemoryFacts(store=self._facts.store, revision=revision, tables=tables, states=states)
+        self._facts = MemoryFacts(store=facts.store, revision=revision, history=history, tables=tables, states=states)
         # Whoever waits holds the old event: it wakes them all once, and later comers wait on a fresh one.
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
-        if lookups is None:
-            self._ledger.take_moved()
-        self._announcer.tell(revision, lookups, self._clock(), tables.bare_ids_for)
+        self._announcer.tell(News(revision, touched, found or (), self._clock()))
         return revision
 
 
 def _lookups(tables: Tables, writes: Sequence[Write]) -> Iterator[Lookup]:
     """What finds the rows that these writes are about, as they are in these tables."""
+    for row in _rows(tables, writes):
+        yield from lookups_of(row)
+        if isinstance(row, Team):
+            # Here places are kept with their team: all of them come with it.
+            yield from (Lookup(Sought.MEMBERSHIP, (row.id, user)) for user in row.members)
+
+
+def _new_budgets(before: Tables, after: Tables, writes: Sequence[Write]) -> Iterator[Lookup]:
+    """The budgets that come with new rows. No write changes a maximum that is there already."""
+    there = {(type(row), row.id) for row in _rows(before, writes)}
+    for row in _rows(after, writes):
+        if (type(row), row.id) not in there:
+            kind = BudgetKind.TEAM if isinstance(row, Team) else BudgetKind.USER
+            owners = [BudgetOwner(kind, row.id)] if row.limit.max_budget_micro_usd is not None else []
+            if isinstance(row, Team):
+                owners += [BudgetOwner(BudgetKind.MEMBER, user, row.id) for user in row.members]
+            yield from map(lookup_of, owners)
+
+
+def _rows(tables: Tables, writes: Sequence[Write]) -> Iterator[Team | User]:
     for write in writes:
-        found = (tables.teams if isinstance(write.row, Team) else tables.users).get(write.row.id)
-        if found is not None:
-            yield from lookups_of(found)
-            if isinstance(found, Team):
-                # Here places are kept with their team: all of them come with it.
-                yield from (Lookup(Sought.MEMBERSHIP, (found.id, user)) for user in found.members)
+        row = (tables.teams if isinstance(write.row, Team) else tables.users).get(write.row.id)
+        if row is not None:
+            yield row

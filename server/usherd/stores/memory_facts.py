@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from usherd.bounded import Memo
 from usherd.domain import SESSION_ISSUER
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
+from usherd.history import History
 from usherd.stores.sharded import Sharded
 from usherd.stores.tables import Tables
 
@@ -18,6 +19,7 @@ class MemoryFacts:
 
     store: str
     revision: int
+    history: History
     tables: Tables
     states: Sharded[BudgetOwner, BudgetState] = field(repr=False)
     """The states that spend has brought about; every other budget is where nothing was spent."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -16,12 +16,6 @@ from usherd.stores.sql.sql_store import SqlStore, store_in
 
 OpenDatabase = Callable[[], AbstractAsyncContextManager[Database]]
 """Opens the test's database, which has its tables; each time another replica, where the database is shared."""
-
-
-@pytest.fixture(name="postgres", scope="session")
-def _postgres() -> Iterator[Postgres]:
-    with Postgres() as postgres:
-        yield postgres
 
 
 @pytest.fixture(name="clock")

@@ -7,7 +7,7 @@ import json
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 
@@ -76,6 +76,8 @@ class Database:
         self.is_postgresql = address.path is None
         self.clock = clock
         self._notifies = notifies and self.is_postgresql
+        self.on_commit: Callable[[], None] = lambda: None
+        """Called after each change that was committed here: whoever reads need not wait until it looks."""
         # Processes wait for each other in SQLite; within one, whoever waits does so here, in order and without polling.
         self._turn = None if self.is_postgresql else asyncio.Lock()
 
@@ -107,6 +109,8 @@ class Database:
             await writing.log()
             if self._notifies and writing.has_changes:
                 await connection.execute(select(func.pg_notify(self.channel, str(writing.revision))))
+        if writing.has_changes:
+            self.on_commit()
 
     @asynccontextmanager
     async def writing_aside(self) -> AsyncIterator[AsyncConnection]:

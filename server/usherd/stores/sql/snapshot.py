@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Table, select, tuple_
@@ -16,6 +17,7 @@ from usherd.stores.sql import schema
 from usherd.stores.sql.batches import batches
 from usherd.stores.sql.budget_rows import states_of
 from usherd.stores.sql.database import Database
+from usherd.stores.sql.failures import telling_failures
 from usherd.stores.sql.fetch import fetch, fetch_where
 
 Found = (
@@ -51,38 +53,66 @@ _ALIASES: Mapping[RowKind, ColumnElement[str]] = {
 }
 
 
+class Snapshot:
+    """A database as it is at one revision."""
+
+    def __init__(self, connection: AsyncConnection, revision: int) -> None:
+        self._connection = connection
+        self.revision = revision
+
+    async def find(self, lookups: Sequence[Lookup], bare_ids_for: str | None = None) -> dict[Lookup, Found]:
+        """What these look-ups find under a policy whose only issuer has that name (None: it has several).
+
+        Raises DirectoryUnavailable; ValueError for what is no look-up of the directory.
+        """
+        with telling_failures():
+            return await _find(self._connection, lookups, bare_ids_for)
+
+
+@asynccontextmanager
+async def snapshot_of(database: Database) -> AsyncIterator[Snapshot]:
+    """The database as it is now, for as long as the block lasts. Raises DirectoryUnavailable."""
+    async with database.reading() as connection:
+        yield Snapshot(connection, int(await connection.scalar(select(schema.store.c.revision)) or 0))
+
+
 async def load(database: Database, lookups: Sequence[Lookup], bare_ids_for: str | None) -> Loaded:
     """What these look-ups find under a policy whose only issuer has that name (None: it has several).
 
     Revocations and sessions are not looked up here. Raises DirectoryUnavailable; ValueError for what is no look-up of
     the directory.
     """
+    async with snapshot_of(database) as snapshot:
+        return Loaded(snapshot.revision, await snapshot.find(lookups, bare_ids_for))
+
+
+async def _find(
+    connection: AsyncConnection, lookups: Sequence[Lookup], bare_ids_for: str | None
+) -> dict[Lookup, Found]:
     by_sought: dict[Sought, list[Lookup]] = defaultdict(list)
     for lookup in lookups:
         by_sought[lookup.sought].append(lookup)
     found: dict[Lookup, Found] = {}
-    async with database.reading() as connection:
-        revision = await connection.scalar(select(schema.store.c.revision))
-        users: dict[Lookup, str] = {}
-        for sought, wanted in by_sought.items():
-            if sought is Sought.USER_IDENTITY:
-                users |= await _by_identity(connection, wanted, bare_ids_for)
-            elif sought in (Sought.USER_SSO, Sought.USER_EMAIL):
-                users |= await _by_least_id(connection, sought, wanted)
-            elif sought is Sought.BUDGET:
-                found |= await _budgets(connection, wanted)
-            elif sought in _BY_ALIAS:
-                found |= await _by_alias(connection, _BY_ALIAS[sought], wanted)
-            elif sought is not Sought.USER:
-                found |= await _by_id(connection, sought, wanted)
-        users |= {lookup: lookup.key[0] for lookup in by_sought[Sought.USER]}
-        rows = await fetch(connection, RowKind.USER, ((user,) for user in users.values()))
+    users: dict[Lookup, str] = {}
+    for sought, wanted in by_sought.items():
+        if sought is Sought.USER_IDENTITY:
+            users |= await _by_identity(connection, wanted, bare_ids_for)
+        elif sought in (Sought.USER_SSO, Sought.USER_EMAIL):
+            users |= await _by_least_id(connection, sought, wanted)
+        elif sought is Sought.BUDGET:
+            found |= await _budgets(connection, wanted)
+        elif sought in _BY_ALIAS:
+            found |= await _by_alias(connection, _BY_ALIAS[sought], wanted)
+        elif sought is not Sought.USER:
+            found |= await _by_id(connection, sought, wanted)
+    users |= {lookup: lookup.key[0] for lookup in by_sought[Sought.USER]}
+    rows = await fetch(connection, RowKind.USER, ((user,) for user in users.values()))
     for lookup in lookups:
         if lookup in users:
             found[lookup] = _as_found(rows.get((users[lookup],)))
         else:
             found.setdefault(lookup, None)
-    return Loaded(int(revision or 0), found)
+    return found
 
 
 def _id_of(lookup: Lookup) -> RowId:

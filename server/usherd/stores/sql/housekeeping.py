@@ -1,0 +1,65 @@
+"""What a store needs to have done now and then, by whichever replica comes first: all of it is safe for many."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from usherd.ports import Stopwatch
+from usherd.stores.sql.feed import cause_of
+from usherd.stores.told import Tell, Told
+
+SWEPT_EVERY = 1.0
+"""Seconds after which periods of budgets that are over are looked for: so late a budget may begin anew."""
+COMPACTED_EVERY = 600.0
+"""Seconds after which changes are looked for that are too old to be kept."""
+CHANGES_KEPT_FOR = 86_400.0
+CHANGES_KEPT = 10_000
+"""Changes are kept for a day, and at least so many revisions of them: who was away longer reads everything anew."""
+
+
+class Kept(Protocol):
+    """A store."""
+
+    async def sweep(self) -> int:
+        """Ends the periods of budgets that are over."""
+
+    async def compact(self, keep_for: float, keep_at_least: int) -> int:
+        """Forgets changes older than that."""
+
+
+@asynccontextmanager
+async def keep_house(
+    store: Kept, *, jitter: Callable[[], float] = random.random, stopwatch: Stopwatch = time.monotonic, tell: Tell
+) -> AsyncIterator[None]:
+    """Does so as long as the block lasts. `tell` hears when it fails, and when it works again."""
+
+    async def compact() -> None:
+        await store.compact(CHANGES_KEPT_FOR, CHANGES_KEPT)
+
+    async def again(work: Callable[[], Awaitable[object]], every: float) -> None:
+        told = Told(stopwatch, tell)
+        while True:
+            # Never all replicas at once.
+            await asyncio.sleep(every * (0.5 + jitter()))
+            try:
+                await work()
+            except Exception as error:  # whatever it is, it is due again
+                told.failed({"cause": cause_of(error)})
+            else:
+                told.succeeded()
+
+    tasks = [
+        asyncio.create_task(again(store.sweep, SWEPT_EVERY), name="budget periods"),
+        asyncio.create_task(again(compact, COMPACTED_EVERY), name="compaction"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
