@@ -5,14 +5,16 @@ from __future__ import annotations
 import gc
 import sys
 import weakref
+from dataclasses import replace
 
 import pytest
 
-from usherd.domain import Question
-from usherd.facts import Team
+from usherd.domain import Limit, Question
+from usherd.facts import BudgetKind, BudgetOwner, Team, User, Write, WriteKind
+from usherd.history import Standing
 from usherd.judge import Genuine
 from usherd.known_answers import MAX_ENCODED, KnownAnswer, KnownAnswers
-from worlds import World
+from worlds import World, finished
 
 READER = {"roles": "Reader"}
 
@@ -68,6 +70,33 @@ def test_another_directory_makes_all_of_them_forgotten() -> None:
     assert [is_known(world, encoded) for encoded in (b"one", b"two", b"three")] == [False, False, True]
 
 
+RED = Team(id="red", models=("*",), limit=Limit(max_budget_micro_usd=10))
+
+
+def test_one_stays_known_while_others_change() -> None:
+    world = World(teams=(RED, replace(RED, id="blue")))
+    learn(world, b"red", world.question(claims={"groups": ["red"]}))
+    learn(world, b"blue", world.question(claims={"groups": ["blue"]}))
+
+    world.directory.record_usage(BudgetOwner(BudgetKind.TEAM, "red"), 10)
+    finished(world.directory.write([Write(WriteKind.CREATE_USER, User(id="new"))]))
+
+    assert (is_known(world, b"red"), is_known(world, b"blue")) == (False, True)
+    answer = world.authorizer.at_hand(b"blue", unread)
+    assert answer is not None
+    # It is an answer of now.
+    assert answer.revision == "store:3"
+
+
+def test_one_is_no_longer_known_once_somebody_new_is_its_holder() -> None:
+    world = World()
+    learn(world, b"encoded")
+
+    finished(world.directory.write([Write(WriteKind.CREATE_USER, User(id="alice", teams=("red",)))]))
+
+    assert not is_known(world, b"encoded")
+
+
 def test_they_keep_no_old_directory_alive_whatever_is_asked_next() -> None:
     world = World()
     learn(world, b"one")
@@ -76,7 +105,7 @@ def test_they_keep_no_old_directory_alive_whatever_is_asked_next() -> None:
     assert not is_known(world, b"another")
 
     known = world.authorizer._at_hand._known
-    assert known._state is world.directory.at_hand()
+    assert known._history is world.directory.at_hand().history
     assert len(known) == 0
 
 
@@ -87,7 +116,7 @@ def test_there_are_no_more_of_them_than_there_may_be(size: int) -> None:
     known = KnownAnswers(size)
 
     for number in range(5):
-        known.put(known.key(bytes([number])), KnownAnswer(b"", holder_of(world), decision.verdict), facts)
+        known.put(known.key(bytes([number])), KnownAnswer(b"", holder_of(world), Standing(decision.verdict, 1)), facts)
 
     assert len(known) == size
     assert [known.get(known.key(bytes([number])), facts) is not None for number in range(5)] == [

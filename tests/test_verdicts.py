@@ -7,10 +7,14 @@ import inspect
 
 import pytest
 
-from usherd.facts import Team
+from usherd.domain import Limit, Question, Verdict
+from usherd.facts import BudgetKind, BudgetOwner, Team
+from usherd.ports import Facts
+from usherd.reasons import Reason
 from worlds import World, finished
 
 READER = {"roles": "Reader"}
+RED = Team(id="red", models=("*",), limit=Limit(max_budget_micro_usd=10))
 
 
 def remembered(world: World) -> int:
@@ -37,8 +41,29 @@ async def test_they_keep_no_old_directory_alive() -> None:
     world.directory.replace(world.rows())
     world.answer(world.question(claims={"groups": ["red"]}))
 
-    assert world.authorizer._verdicts._state is world.directory.at_hand()
+    assert world.authorizer._verdicts._history is world.directory.at_hand().history
     assert not [each for each in gc.get_referrers(first) if each is not locals() and not inspect.isframe(each)]
+
+
+def test_a_verdict_by_older_facts_does_not_take_the_place_of_a_newer_one() -> None:
+    world = World(teams=(RED,))
+    question = world.question(claims={"groups": ["red"]})
+    old = world.directory.at_hand()
+    world.answer(question)
+    world.directory.record_usage(BudgetOwner(BudgetKind.TEAM, "red"), 10)
+    new = world.answer(question).verdict
+
+    late = verdict_by(world, question, old)
+
+    assert (late.reason, new.reason) == (Reason.ALLOWED, Reason.TEAM_BUDGET_EXHAUSTED)
+    assert world.answer(question).verdict is new
+
+
+def verdict_by(world: World, question: Question, facts: Facts) -> Verdict:
+    """The verdict of a question that has read its facts some time ago."""
+    authorizer = world.authorizer
+    (holder,) = authorizer._holders._known.values()
+    return authorizer._verdicts.of(holder, question, authorizer._judge.asked(question), facts).verdict
 
 
 @pytest.mark.parametrize("size", [0, 1, 3])

@@ -160,19 +160,25 @@ class World:
         )
         for owner, micro_usd in self.usage:
             self.directory.record_usage(owner, micro_usd)
+        self.verifier = Verifier(self.policy, self.keys, lambda: self.now, self.cache_size)
+        self.authorizer = self.made_authorizer()
+
+    def made_authorizer(self, **changes: Any) -> Authorizer:
+        """Somebody who answers here, and remembers nothing of what others have answered."""
         ids = (f"{number:026d}" for number in itertools.count())
-        self.authorizer = Authorizer(
-            policy=self.policy,
-            verifier=Verifier(self.policy, self.keys, lambda: self.now, self.cache_size),
-            keys=self.keys,
-            directory=self.directory,
-            clock=lambda: self.now,
-            stopwatch=lambda: 0.0,
-            new_id=lambda: next(ids),
-            revocations=self.revocations,
-            hook=self.hook,
-            provisioning=self.provisioning,
-        )
+        values: dict[str, Any] = {
+            "policy": self.policy,
+            "verifier": self.verifier,
+            "keys": self.keys,
+            "directory": self.directory,
+            "clock": lambda: self.now,
+            "stopwatch": lambda: 0.0,
+            "new_id": lambda: next(ids),
+            "revocations": self.revocations,
+            "hook": self.hook,
+            "provisioning": self.provisioning,
+        }
+        return Authorizer(**(values | changes))
 
     def rows(self) -> Rows:
         return Rows(
