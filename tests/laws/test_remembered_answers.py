@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
@@ -75,25 +74,3 @@ def test_a_remembered_answer_is_the_one_that_would_be_found_anew(
             for answer in answers:
                 if answer is not None:
                     assert (answer.verdict, answer.revision) == (anew.verdict, anew.revision)
-
-
-def test_some_answers_survive_a_change_and_some_do_not() -> None:
-    """The law above says nothing if nothing is ever remembered."""
-    survived: Counter[bool] = Counter()
-
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
-    @given(worlds(), askings(), STEPS)
-    def count(world: World, asking: dict[str, Any], step: tuple[Any, ...]) -> None:
-        question = world.question(**asking)
-        world.answer(question)
-        if world.at_hand(question) is None:
-            return
-        before = world.directory.at_hand()
-        make(world, step)
-        if world.directory.at_hand() is not before:
-            survived[world.at_hand(question) is not None] += 1
-
-    count()
-
-    assert survived[True] > 0
-    assert survived[False] > 0
