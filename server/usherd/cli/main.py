@@ -11,6 +11,7 @@ from usherd.cli import (
     ask,
     completion,
     config,
+    db,
     decisions,
     dev,
     directory,
@@ -40,6 +41,7 @@ app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)
 app.command("completion", epilog=completion.EXAMPLES)(completion.completion)
 completion.answer_shells()
 app.add_typer(config.app, name="config")
+app.add_typer(db.app, name="db")
 app.add_typer(directory.app, name="directory")
 app.add_typer(token.app, name="token")
 app.add_typer(revocations.app, name="revocations")

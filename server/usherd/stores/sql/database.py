@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -19,6 +18,8 @@ from usherd.errors import DirectoryUnavailable
 from usherd.ports import Clock
 from usherd.stores.sql import schema
 from usherd.stores.sql.failures import Failure, telling_failures
+from usherd.stores.sql.upgrade import status_of
+from usherd.stores.sql.upgrade import upgrade as migrated
 from usherd.stores.sql.urls import Address, address_of, engine_of
 
 TURN_PATIENCE = 10.0
@@ -151,12 +152,9 @@ async def opened_database(
         try:
             with telling_failures():
                 if upgrade:
-                    async with engine.connect() as connection:
-                        await connection.execution_options(usherd_writes=True)
-                        async with connection.begin():
-                            await connection.run_sync(schema.METADATA.create_all)
-                            if await connection.scalar(select(schema.store.c.revision)) is None:
-                                await connection.execute(insert(schema.store), [_new_store()])
+                    await migrated(engine)
+                else:
+                    (await status_of(engine)).demand_current()
                 async with engine.connect() as connection:
                     row = (await connection.execute(select(schema.store.c.id, schema.store.c.token_key))).one()
             yield Database(engine, address, row.id, row.token_key, clock=clock, notifies=notifies)
@@ -173,13 +171,3 @@ def _placed(address: Address) -> Iterator[Address]:
     folder = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     with TemporaryDirectory(prefix="usherd-", dir=folder, ignore_cleanup_errors=True) as place:
         yield Address(path=f"{place}/directory.db")
-
-
-def _new_store() -> dict[str, object]:
-    return {
-        "one": 1,
-        "id": secrets.token_hex(8),
-        "revision": 1,
-        "compacted": 1,
-        "token_key": secrets.token_bytes(32),
-    }

@@ -116,10 +116,12 @@ class Tally:
             told = await _counted(writing.connection, callers, before, writing.now, writing)
             if not writing.has_changes:
                 return told, before
-            for caller in callers:
-                if caller.request is not None and caller not in told:
-                    await tell(writing.connection, caller.request, {"revision": writing.revision})
-            return told, writing.revision
+            made = {caller.request for caller in callers if caller.request is not None and caller not in told}
+            for request in made:
+                await tell(writing.connection, request, {"revision": writing.revision})
+            # Who made one of these requests at the same time is told the same.
+            again = {caller: writing.revision for caller in told if caller.request in made}
+            return told | again, writing.revision
 
 
 def _own(error: Exception) -> Exception:

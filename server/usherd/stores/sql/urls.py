@@ -77,15 +77,18 @@ def _postgresql(url: str) -> Address:
     return Address(dsn=urlunsplit(parts._replace(query=urlencode(kept))), options=options)
 
 
-def engine_of(address: Address) -> AsyncEngine:
-    """The engine for it. SQL is never told with its parameters, which are what the directory knows of people."""
-    return _postgresql_engine(address) if address.path is None else _sqlite_engine(address.path)
+def engine_of(address: Address, *, patience: float = 0.0) -> AsyncEngine:
+    """The engine for it. Statements may take `patience` seconds, if that is more than usual.
+
+    SQL is never told with its parameters, which are what the directory knows of people.
+    """
+    return _postgresql_engine(address, patience) if address.path is None else _sqlite_engine(address.path)
 
 
-def _postgresql_engine(address: Address) -> AsyncEngine:
+def _postgresql_engine(address: Address, patience: float) -> AsyncEngine:
     options = address.options
     shared_sessions = options["statement_cache_size"] == 0
-    timeout = options["statement_timeout"]
+    timeout = max(options["statement_timeout"], patience)
     # A pooler that shares sessions passes no settings on, and would not take those that it does not know.
     settings = {} if shared_sessions else {
         "application_name": "usherd",
