@@ -20,6 +20,8 @@ from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
 from usherd.rpc.address import is_local
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.rows import Names
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.server import Listen, Serving, check_listen, serving
@@ -74,6 +76,7 @@ async def serve(
                 limits=_limits(settings.server),
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
+                directory=_kept(moving),
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
             )
@@ -99,6 +102,15 @@ def _begin(moving: Moving, server: Serving, admission: Admission, readiness: Rea
     server.judge_again()
     tell_policy(moving, readiness)
     _warn(moving.settings)
+
+
+def _kept(moving: Moving) -> Kept:
+    """What DirectoryService works with: what the policy that is in force then knows by name."""
+
+    def names() -> Names:
+        return Names([issuer.name for issuer in moving.settings.policy.issuers])
+
+    return Kept(names=names)
 
 
 def _warn(settings: Settings) -> None:

@@ -16,7 +16,9 @@ _NUMBERS = (0, 1, 2, 3, 100, 1000, 1001, -1, 2**31 - 1, -(2**31))
 
 
 def mutate_message(message: Message, random: Random, text: Text) -> None:
-    """Changes one field of the message, or of one within it."""
+    """Changes one field of the message, or of one within it; one without fields stays as it is."""
+    if not message.DESCRIPTOR.fields:
+        return
     field: FieldDescriptor = random.choice(message.DESCRIPTOR.fields)
     value: Any = getattr(message, field.name)
     if field.is_repeated:

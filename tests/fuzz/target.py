@@ -48,6 +48,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "key_sets": ("authenticate/keys", "authenticate/key_rules", "authenticate/pem", "stores/key_loader"),
     "rpc": (
         "rpc/answers",
+        "rpc/deadline",
         "rpc/faults",
         "rpc/guard",
         "rpc/health",
@@ -58,6 +59,19 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "rpc/replies",
         "rpc/service",
         "rpc/translate",
+    ),
+    "directory": (
+        "rpc/directory/crud",
+        "rpc/directory/edits",
+        "rpc/directory/fields",
+        "rpc/directory/filters",
+        "rpc/directory/nouns",
+        "rpc/directory/paging",
+        "rpc/directory/requests",
+        "rpc/directory/rows",
+        "rpc/directory/service",
+        "rpc/directory/shown",
+        "rpc/directory/usage",
     ),
     "config_text": ("config/document", "config/problems"),
     "config": (
