@@ -15,6 +15,7 @@ from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
 from usherd.judge import Genuine, Judge, Judged
 from usherd.listing import ModelsPage, list_models
+from usherd.logins import Logins
 from usherd.observed import Laps, observed
 from usherd.permit.asked import Asked
 from usherd.policy import Policy
@@ -28,6 +29,7 @@ from usherd.ports import (
     Observer,
     Provisioning,
     Revocations,
+    Sessions,
     Stage,
     Stopwatch,
 )
@@ -51,6 +53,7 @@ class Authorizer:
         revocations: Revocations | None = None,
         hook: Hook | None = None,
         hook_is_pure: bool = False,
+        sessions: Sessions | None = None,
         provisioning: Provisioning | None = None,
         observer: Observer | None = None,
         remember: int = 32_768,
@@ -78,10 +81,19 @@ class Authorizer:
             revocations=revocations,
             hook=hook,
             hook_is_pure=hook_is_pure,
+            sessions=sessions,
             hook_asks_sessions=policy.options.session_identity == "claims",
             hook_error_denies=policy.options.hook_on_error == "deny",
         )
         self._decisions = Decisions(policy.keep_answers_for, keys, clock, new_id)
+        self.logins = Logins(
+            policy=policy,
+            holders=self._holders,
+            judge=self._judge,
+            directory=directory,
+            decisions=self._decisions,
+        )
+        """Who may have sessions of the user interface."""
         self._at_hand = AtHand(directory, self._holders, self._verdicts, self._decisions, remember=remember)
         answer = self._at_hand.answer
         self._answer_at_hand = answer if observer is None else observed(answer, observer)

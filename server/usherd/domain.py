@@ -119,6 +119,11 @@ class VerifiedToken:
     """The latest of `nbf` and `iat`, without leeway; 0 when there is neither."""
     leeway: float
 
+    @property
+    def is_own_session(self) -> bool:
+        """Whether it is a session of usherd's own making: LiteLLM's have no public key."""
+        return self.issuer == SESSION_ISSUER and self.key is not None
+
 
 SESSION_ISSUER = "session"
 """The reserved name of the issuer of user-interface sessions. No configured issuer may have it."""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from usherd.authenticate.verifier import Verifier
-from usherd.domain import SESSION_ISSUER, VerifiedToken
-from usherd.errors import Fault, InternalFault, Refusal
+from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
+from usherd.errors import Fault, InternalFault, Refusal, SessionsUnavailable
 from usherd.identify.profile import Profiler
 from usherd.judge import Genuine, Judge
-from usherd.ports import Hook, Revocations, Stopwatch
+from usherd.ports import Hook, Revocations, Sessions, Stopwatch
 from usherd.reasons import Reason
 
 
@@ -40,15 +40,18 @@ class Holders:
         hook_error_denies: bool = False,
         hook_is_pure: bool = False,
         hook_asks_sessions: bool = False,
+        sessions: Sessions | None = None,
     ) -> None:
         """`hook_error_denies` makes an error of the hook a refusal; it is a fault otherwise. `hook_is_pure` promises
         that it says the same of the same token each time, so that it is asked only once. `hook_asks_sessions`: it is
-        asked about sessions of the user interface, too, which are no provider's tokens."""
+        asked about sessions in LiteLLM's form, too, which are no provider's tokens. Without `sessions`, nothing can be
+        known of those that usherd makes."""
         self._verifier = verifier
         self._profiler = profiler
         self._judge = judge
         self._stopwatch = stopwatch
         self._revocations = revocations
+        self._sessions = sessions
         self._hook = hook
         self._hook_error_denies = hook_error_denies
         self._hook_is_pure = hook_is_pure
@@ -75,6 +78,8 @@ class Holders:
             check = "revocation"
             if self._is_revoked(token):
                 raise Refusal(Reason.TOKEN_REVOKED)
+            if token.is_own_session:
+                await self._check_session(token, patience)
             check = "hook"
             # What is known of a token was written down after the hook had accepted it.
             if self._hook is not None and self._hook_is_due(token):
@@ -88,6 +93,10 @@ class Holders:
         except Refusal as refusal:
             return Refused(refusal, check, token)
 
+    async def claims_of(self, text: str, patience: float) -> VerifiedClaims:
+        """What a token says, which `of` has found genuine. Raises Refusal when it no longer is."""
+        return (await self._verifier.verify(text, patience=patience)).claims
+
     def digest(self, text: str) -> bytes:
         """What `at_hand` knows the token by. Raises Refusal for what can be none."""
         return self._verifier.digest(text)
@@ -99,13 +108,22 @@ class Holders:
         if self._hook is not None and not self._hook_is_pure:
             return None
         token = self._verifier.recall(digest)
-        return None if token is None or self._is_revoked(token) else self._known.get(token)
+        if token is None or self._is_revoked(token):
+            return None
+        if token.is_own_session and (self._sessions is None or self._sessions.valid(token) is not True):
+            return None
+        return self._known.get(token)
+
+    async def _check_session(self, token: VerifiedToken, patience: float) -> None:
+        if self._sessions is None:
+            raise SessionsUnavailable
+        await self._sessions.check(token, patience)
 
     def _is_revoked(self, token: VerifiedToken) -> bool:
         return self._revocations is not None and self._revocations.revoked(token)
 
     def _hook_is_due(self, token: VerifiedToken) -> bool:
-        if token.issuer == SESSION_ISSUER and not self._hook_asks_sessions:
+        if token.issuer == SESSION_ISSUER and (token.is_own_session or not self._hook_asks_sessions):
             return False
         return not (self._hook_is_pure and token in self._known)
 

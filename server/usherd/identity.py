@@ -71,6 +71,9 @@ class Profile(NamedTuple):
     organizations_allowed: frozenset[str] | None = None
     """Organizations that the issuer may grant; None: all."""
 
+    is_own_session: bool = False
+    """Whether it is a session that usherd made, for a user of the directory."""
+
     def __repr__(self) -> str:
         return f"Profile(kind={self.kind.name}, issuer={self.issuer!r}, roles={self.role_names!r}, ...)"
 

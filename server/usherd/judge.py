@@ -81,8 +81,10 @@ class Judge:
         self.catalogue = self._permit.rules.catalogue
         self._policy_dependency = Dependency(DependencyKind.POLICY, policy.digest)
         self._issuer_digests = {issuer.name: issuer.digest for issuer in policy.issuers}
-        if policy.session is not None:
-            self._issuer_digests[SESSION_ISSUER] = policy.session.digest
+        sessions = [each.digest for each in (policy.session, policy.own_sessions) if each is not None]
+        if sessions:
+            # Of either form: both end with a change of the rules of one.
+            self._issuer_digests[SESSION_ISSUER] = "-".join(sessions)
 
     def wanted(self, holder: Genuine, question: Question) -> Wanted:
         """All that may be read of the directory for this question."""

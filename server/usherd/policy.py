@@ -319,6 +319,22 @@ class SessionRules:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnSessionRules:
+    """User-interface sessions that usherd makes and signs itself."""
+
+    issuer: str = "usherd"
+    """The claim `iss` of their tokens, which no issuer has."""
+    audience: str = "usherd-ui"
+    """The claim `aud` of their tokens."""
+    lifetime: float = 86400.0
+    """Seconds that one lasts at most."""
+    premium: bool = False
+    auth_header_name: str = "Authorization"
+    personal_keys_disabled: bool = False
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """Everything that was decided beforehand. One question is answered under one policy."""
 
@@ -338,8 +354,12 @@ class Policy:
     preset: str = "strict"
     """The table that the options were taken from."""
     session: SessionRules | None = None
+    own_sessions: OwnSessionRules | None = None
+    """None: usherd makes no sessions, and takes none for its own."""
     session_admin_routes: tuple[str, ...] = ()
     """What a session of a proxy_admin opens."""
+    session_routes: tuple[str, ...] = ()
+    """What every session opens, without a model."""
     token_max_size: int = 8192
     """Bytes, 512 to 65,536."""
     keep_answers_for: float = 60.0

@@ -220,6 +220,19 @@ class Revocations(Protocol):
         """Whether the token was revoked. Raises RevocationsUnavailable when that is not known."""
 
 
+class Sessions(Protocol):
+    """Sessions of usherd's own making: whether those of genuine tokens are known, and not revoked."""
+
+    def valid(self, token: VerifiedToken) -> bool | None:
+        """Whether it is; None: that has to be looked up. Raises SessionsUnavailable when nothing can be known now."""
+
+    async def check(self, token: VerifiedToken, patience: float) -> None:
+        """Returns if it is, after at most `patience` seconds.
+
+        Raises Refusal (TOKEN_REVOKED), and SessionsUnavailable when that cannot be known.
+        """
+
+
 class Hook(Protocol):
     """A check of the operator's own on the verified claims."""
 

@@ -55,6 +55,7 @@ class Shadowed:
         self._on_difference = on_difference
         self._agreed = 0
         self._differed: Counter[Difference] = Counter()
+        self.logins = live.logins
 
     def tally(self) -> Tally:
         """The counts so far."""

@@ -11,6 +11,7 @@ from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.introspected import IntrospectedTokens
+from usherd.authenticate.own_session import OwnSessionVerifier
 from usherd.authenticate.session_token import SessionVerifier, says_session
 from usherd.authenticate.token_id import TokenIds
 from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
@@ -52,6 +53,8 @@ class Verifier:
         self._introspected = IntrospectedTokens(policy.issuers, introspection, clock, policy.options, store_key)
         self._any_opaque = self._introspected.any_opaque
         self._session = SessionVerifier(policy.session, store_key) if policy.session is not None else None
+        own = policy.own_sessions
+        self._own_sessions = OwnSessionVerifier(own, keys, store_key) if own is not None else None
         self._max_size = policy.token_max_size
         self._keys = keys
         self._clock = clock
@@ -80,6 +83,8 @@ class Verifier:
         return verified.token
 
     async def _verify_compact(self, compact: Compact, token: str, patience: float) -> CachedToken:
+        if self._own_sessions is not None and self._own_sessions.says_own(compact.claims):
+            return await self._own_sessions.verify(compact, self._clock(), min(patience, MAX_KEY_PATIENCE))
         if self._session is not None and says_session(compact.claims):
             return self._session.verify(compact, self._clock())
         issuer = self._issuer(compact.claims.get("iss"))

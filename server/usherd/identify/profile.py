@@ -34,7 +34,8 @@ class Profiler:
 
     def profile(self, token: VerifiedToken) -> Profile:
         """The profile of a genuine token. Raises Refusal when a claim that is read has a wrong type or is left out."""
-        if token.issuer == SESSION_ISSUER and self._policy.options.session_identity == "session":
+        own_words = token.is_own_session or self._policy.options.session_identity == "session"
+        if token.issuer == SESSION_ISSUER and own_words:
             return session_profile(token)
         issuer = self._issuers[token.issuer] if token.issuer != SESSION_ISSUER else self._policy.issuers[0]
         policy, options, claims = self._policy, self._policy.options, token.claims

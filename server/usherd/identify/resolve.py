@@ -43,9 +43,9 @@ def wanted(profile: Profile, question: Question | None, policy: Policy) -> Wante
 def identify(profile: Profile, question: Question, reading: Reading, policy: Policy) -> Identity:
     """The identity of the token's holder for this question."""
     options = policy.options
-    if profile.admin and not options.admin_loaded:
+    if profile.admin and not options.admin_loaded and not profile.is_own_session:
         return _at_once(profile)
-    user = _known_user(profile, reading, policy)
+    user = known_user(profile, reading, policy)
     teams = teams_to_try(profile, question, reading, user, policy)
     # The token is signed and the question is not: an end user that the token names cannot be talked away.
     end_user_id = profile.end_user or question.end_user_id
@@ -54,6 +54,8 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
     admin = profile.admin
     if profile.kind is PrincipalKind.SESSION and user is not None and user.role not in ("", DIRECTORY_ADMIN_ROLE):
         # A session was made some time ago; whom the directory has made less since is less.
+        admin = False
+    if profile.is_own_session and (user is None or user.blocked):
         admin = False
     mapped_admin = options.mapped_admin == "admin" and PROXY_ADMIN in profile.mapped_roles
     return Identity(
@@ -99,7 +101,8 @@ def _at_once(profile: Profile) -> Identity:
     )
 
 
-def _known_user(profile: Profile, reading: Reading, policy: Policy) -> User | None:
+def known_user(profile: Profile, reading: Reading, policy: Policy) -> User | None:
+    """The holder's row, by whatever the policy looks for it."""
     if not profile.user:
         return None
     if profile.issuer == SESSION_ISSUER:

@@ -22,6 +22,7 @@ def session_profile(token: VerifiedToken) -> Profile:
         raise Refusal(Reason.SESSION_INVALID)
     return Profile(
         kind=PrincipalKind.SESSION,
+        is_own_session=token.is_own_session,
         issuer=SESSION_ISSUER,
         iss=token.iss,
         subject=user,

@@ -10,6 +10,9 @@ def blocked(case: Case) -> Outcome:
     """Denies for the first blocked one of: user, chosen team, organization, end user."""
     user, team, end_user = case.binding_user, case.choice.team, case.identity.end_user
     organization, options = case.binding_organization, case.rules.options
+    own = case.identity.profile.is_own_session
+    if own and case.identity.user is not None and case.identity.user.blocked:
+        return Denied(Reason.USER_BLOCKED, "The directory blocks the session's user.")
     if user is not None and user.blocked and options.user_blocked == "enforced":
         return Denied(Reason.USER_BLOCKED, "The directory blocks the user.")
     if team is not None and team.blocked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from usherd.bounded import Memo
-from usherd.domain import SESSION_ISSUER, Question
+from usherd.domain import SESSION_ISSUER, PrincipalKind, Question
 from usherd.facts import Organization
 from usherd.identity import Identity
 from usherd.permit.asked import Asked, asked_by
@@ -54,6 +54,8 @@ class Permit:
         if identity.is_admin:
             admin = rules.session_admin if profile.issuer == SESSION_ISSUER else rules.admin(profile.issuer)
             held += () if admin is None else (admin,)
+        if profile.kind is PrincipalKind.SESSION and rules.session is not None and identity.user is not None:
+            held.append(rules.session)
         mapped = list(mapped_grants(rules, identity))
         held += mapped
         if (added := rules.of_directory_role(identity.directory_role)) is not None:

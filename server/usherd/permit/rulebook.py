@@ -89,6 +89,8 @@ class Rulebook:
             rule.issuer: self._grant(Grant(routes=rule.routes, models=_EVERY_MODEL)) for rule in policy.admin
         }
         self.session_admin = self._grant(Grant(routes=policy.session_admin_routes, models=_EVERY_MODEL))
+        self.session = CompiledGrant(self.routes(policy.session_routes), NOTHING) if policy.session_routes else None
+        """What every session opens, for requests without a model; None: nothing of the kind."""
         # Read from behind, so that of several for one role the first stays.
         self.permissions = {each.role: self._permission(each) for each in reversed(policy.internal_roles.permissions)}
         self.scopes = tuple(map(self._scope, policy.scopes.mappings))

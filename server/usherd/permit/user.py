@@ -17,6 +17,8 @@ def user(case: Case) -> Outcome:
     needed = identity.profile.email or identity.profile.kind is not PrincipalKind.SERVICE
     if options.email_domain == "deny" and needed and not identity.profile.email_accepted:
         return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, "users.email_domains does not have the address's domain.")
+    if identity.profile.is_own_session and identity.user is None:
+        return Denied(Reason.USER_UNKNOWN, "The directory does not know the session's user any more.")
     if not identity.profile.user:
         return NOT_APPLICABLE
     if identity.user is None and case.new_user is None and options.user_unknown == "refused":
