@@ -26,6 +26,7 @@ from usherd.errors import CallerUnknown
 
 DIRECTORY = "usher.v1.DirectoryService"
 REVOCATION = "usher.v1.RevocationService"
+SESSION = "usher.v1.SessionService"
 
 _ROWS = ("Organization", "Team", "User", "EndUser", "Membership", "CatalogueModel")
 _BLOCKED = _ROWS[:4]
@@ -46,12 +47,13 @@ RPCS = {
         "WatchChanges",
     ),
     REVOCATION: ("LiftRevocation", "ListRevocations", "Revoke"),
+    SESSION: ("CreateSession", "CreateSessionForUser", "ListSessions", "RevokeSessions", "ValidateSession"),
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
 }
 """All that is served, by service: what is not here is nobody's right."""
 
-MANAGING = frozenset(f"/{service}/{name}" for service in (DIRECTORY, REVOCATION) for name in RPCS[service])
+MANAGING = frozenset(f"/{service}/{name}" for service in (DIRECTORY, REVOCATION, SESSION) for name in RPCS[service])
 """What manages what is kept, by full name: never open to callers that are not told apart, unless only this machine
 reaches the server."""
 

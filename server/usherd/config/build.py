@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from usherd import claim_paths
-from usherd.config import build_people
+from usherd.config import build_people, sessions
 from usherd.config.build_issuers import issuer_policy
 from usherd.config.build_people import owner
 from usherd.config.chosen import max_lifetime
@@ -32,6 +32,7 @@ _KINDS = {"user": PrincipalKind.USER, "service": PrincipalKind.SERVICE}
 def policy(file: File, preset: str, options: Options, keys: Sequence[KeySettings], master_key: bytes | None) -> Policy:
     """The policy of a file that was checked, under a preset and options that need not be the file's own."""
     groups = RouteGroups(file.routes.version, file.routes.groups, literal=options.route_match == "literal")
+    own_sessions = sessions.rules(file)
     session = None if master_key is None else _session(master_key, max_lifetime(file, preset, options))
     made = Policy(
         issuers=tuple(
@@ -58,7 +59,9 @@ def policy(file: File, preset: str, options: Options, keys: Sequence[KeySettings
         options=options,
         preset=preset,
         session=session,
-        session_admin_routes=() if session is None else _session_admin_routes(file, groups),
+        own_sessions=own_sessions,
+        session_admin_routes=() if session is None and own_sessions is None else _session_admin_routes(file, groups),
+        session_routes=() if file.sessions is None else groups.expand(file.sessions.routes),
         token_max_size=file.token.max_size,
         keep_answers_for=file.cache.ttl,
         warnings=tuple(warnings(file, preset, options)),

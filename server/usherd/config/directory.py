@@ -43,7 +43,12 @@ def check(directory: DirectoryFile, file: File) -> Found:
             yield from _aliases(path, team)
     for index, user in enumerate(directory.users):
         path = ("users", index)
-        yield from _user(path, user, issuers, bare_is_for_sessions=file.insecure.session_master_key is not None)
+        yield from _user(
+            path,
+            user,
+            issuers,
+            bare_is_for_sessions=file.insecure.session_master_key is not None or file.sessions is not None,
+        )
         for place, name in enumerate(user.teams):
             yield from known((*path, "teams", place), name, teams, "team of this directory")
         for place, organization in enumerate(user.organizations):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usherd.config import build, build_callers, directory, hook, rules, telemetry
+from usherd.config import build, build_callers, directory, hook, rules, sessions, telemetry
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
@@ -100,6 +100,7 @@ def _settings(
         if file.telemetry.metrics is None
         else MetricsSettings(address=file.telemetry.metrics, remote_allowed=file.insecure.remote_metrics),
         shared_cache=secrets.shared_cache,
+        sessions=sessions.settings(file, secrets.session_secrets),
         shadow=shadow,
     )
 

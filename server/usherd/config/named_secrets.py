@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
-from usherd.config import build_callers, telemetry
+from usherd.config import build_callers, sessions, telemetry
 from usherd.config.document import Document
 from usherd.config.problems import KeyPath, Problem, Unusable
 from usherd.config.scalars import check_cache_url, read_secret
@@ -30,6 +30,8 @@ class Secrets(NamedTuple):
     """Of each caller, as digests."""
     trace_headers: tuple[tuple[str, str], ...]
     """What the receiver of traces is shown."""
+    session_secrets: tuple[bytes, ...]
+    """What keys of sessions are encrypted under, 32 bytes each."""
 
 
 class Reader:
@@ -51,6 +53,7 @@ class Reader:
                 build_callers.credentials(self._file.callers, self._document.folder, self._environment)
             ),
             trace_headers=self._noted(telemetry.trace_headers(self._file, self._document.folder, self._environment)),
+            session_secrets=self._noted(sessions.secrets(self._file, self._document.folder, self._environment)),
         )
 
     def _noted(self, read: tuple[tuple[_Secret, ...], Iterable[tuple[KeyPath, str]]]) -> tuple[_Secret, ...]:

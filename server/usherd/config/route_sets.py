@@ -6,12 +6,17 @@ from collections.abc import Mapping
 
 from usherd.config.route_groups import RouteGroups, built_in
 
+SESSION_ROUTES = ("ui_routes", "/organization/list", "/organization/info")
+"""What a session of the user interface opens, whatever its role: the group of LiteLLM, and what its sessions added."""
+
 _ROLE_GROUPS: Mapping[str, tuple[str, ...]] = {
     "proxy_admin": (),
     "proxy_admin_viewer": ("info_routes", "spend_tracking_routes", "global_spend_tracking_routes"),
     "internal_user": ("internal_user_routes",),
     "internal_user_viewer": ("internal_user_view_only_routes",),
 }
+_SPEND_ADDED = ("/spend/logs/ui",)
+"""What LiteLLM's sessions added to its routes for spend, which each role but an administrator's has some of."""
 _EVERY_ROLE = ("self_managed_routes",)
 _REFERENCE_LLM = (
     "/openai/deployments/{a}/{b}/chat/completions",
@@ -32,7 +37,10 @@ def role_routes(groups: RouteGroups) -> Mapping[str, tuple[str, ...]]:
     administrator, whose routes are those of `admin`. Information routes, which LiteLLM opens to everyone, are not
     added: what `/user/info` shows is said by its query, which no rule sees, so `users.routes` must name them.
     """
-    return {role: groups.expand([*named, *_EVERY_ROLE]) for role, named in _ROLE_GROUPS.items()}
+    return {
+        role: groups.expand([*named, *(_SPEND_ADDED if named else ()), *_EVERY_ROLE])
+        for role, named in _ROLE_GROUPS.items()
+    }
 
 
 def llm_routes(version: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -13,6 +13,7 @@ from usherd.config import (
     rules_models,
     rules_options,
     rules_people,
+    sessions,
     telemetry,
 )
 from usherd.config.chosen import options_of
@@ -39,6 +40,7 @@ def check(file: File, folder: Path) -> Found:
     yield from _server(file, folder)
     yield from rules_callers.check(file)
     yield from telemetry.check(file)
+    yield from sessions.check(file)
 
 
 def _roles(file: File, issuers: Collection[str]) -> Found:

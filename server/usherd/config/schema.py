@@ -39,6 +39,7 @@ from usherd.config.schema_issuers import Issuer
 from usherd.config.schema_options import Access, Insecure
 from usherd.config.schema_people import Teams, Users
 from usherd.config.schema_roles import Admin, Role, RoleMapping, RolePermission, Scopes
+from usherd.config.schema_sessions import Sessions
 from usherd.config.schema_telemetry import Telemetry
 
 
@@ -222,6 +223,9 @@ class File(Section):
     cache: Cache = Field(default=Cache(), description="What is kept.")
     callers: list[Caller] = Field(
         default_factory=list, description="Who may call: anybody who gets here, or, once there is one, nobody else."
+    )
+    sessions: Sessions | None = Field(
+        default=None, description="Sessions of the user interface that usherd makes itself. None unless given."
     )
     server: Server = Field(default=Server(), description="Where and how usherd serves.")
     telemetry: Telemetry = Field(default=Telemetry(), description="What usherd tells about itself.")

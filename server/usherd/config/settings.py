@@ -146,6 +146,20 @@ class MetricsSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SessionSettings:
+    """How sessions are kept, and where they are told. What they say is the policy's."""
+
+    key_encryption: tuple[bytes, ...] = field(repr=False)
+    """32 bytes each: the first encrypts, every one decrypts."""
+    rotate_every: float
+    """Seconds that a key signs."""
+    lifetime: float
+    """Seconds that a session lasts at most."""
+    http: str | None
+    """`host:port`; None: they are not told over HTTP."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HookSettings:
     """The operator's own check on the claims of a genuine token."""
 
@@ -187,6 +201,8 @@ class Settings:
     """None: they are served nowhere, and nothing is measured."""
     shared_cache: SharedCacheSettings | None = None
     """None: what comes from identity providers is kept in memory."""
+    sessions: SessionSettings | None = None
+    """None: usherd makes none."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

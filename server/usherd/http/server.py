@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NamedTuple
@@ -33,10 +34,31 @@ class Page(NamedTuple):
     status: int
     content_type: str
     body: bytes
+    www_authenticate: str = ""
+    """What is said of credentials (RFC 9110, section 11.6.1); empty: nothing."""
 
 
 Write = Callable[[str], Awaitable[Page]]
 """Makes a page. It is given the request's `Accept`, empty where there is none."""
+
+
+class Headers(NamedTuple):
+    """What a request says besides its line, of what pages may read."""
+
+    authorization: tuple[str, ...]
+    """Each `Authorization` header that there is."""
+    cookie: str
+    """Its cookies, however many headers they came in (RFC 9113, section 8.2.3)."""
+
+    def __repr__(self) -> str:
+        return "Headers(...)"
+
+
+class ForHolder:
+    """A page that says something else to each who asks."""
+
+    def __init__(self, write: Callable[[Headers], Awaitable[Page]]) -> None:
+        self.write = write
 
 
 class HttpUnusable(Exception):
@@ -50,12 +72,26 @@ def text_page(status: int, text: str) -> Page:
 
 @asynccontextmanager
 async def serving(
-    pages: Mapping[str, Write], host: str, port: int, *, connections: int = MAX_CONNECTIONS, patience: float = PATIENCE
+    pages: Mapping[str, Write | ForHolder],
+    host: str,
+    port: int,
+    *,
+    connections: int = MAX_CONNECTIONS,
+    patience: float = PATIENCE,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[int]:
-    """Serves the pages, by path, until the block is left; gives the port. Raises HttpUnusable."""
+    """Serves the pages, by path, until the block is left; gives the port. With `tls`, over TLS. Raises HttpUnusable."""
     exchanges = _Exchanges(pages, connections, patience)
     try:
-        server = await asyncio.start_server(exchanges.accepted, host, port, limit=_CHUNK, backlog=connections)
+        server = await asyncio.start_server(
+            exchanges.accepted,
+            host,
+            port,
+            limit=_CHUNK,
+            backlog=connections,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else patience,
+        )
     except OSError:
         raise HttpUnusable("cannot listen: it is taken, or not of this machine") from None
     try:
@@ -68,7 +104,7 @@ async def serving(
 class _Exchanges:
     """The connections that are open."""
 
-    def __init__(self, pages: Mapping[str, Write], connections: int, patience: float) -> None:
+    def __init__(self, pages: Mapping[str, Write | ForHolder], connections: int, patience: float) -> None:
         self._pages = pages
         self._room = connections
         self._patience = patience
@@ -139,6 +175,8 @@ class _Exchanges:
             "x-content-type-options": "nosniff",
             "connection": "close",
         }
+        if page.www_authenticate:
+            headers["www-authenticate"] = page.www_authenticate
         if page.status == 405:
             headers["allow"] = "GET, HEAD"
         answer = connection.send(h11.Response(status_code=page.status, headers=list(headers.items()))) or b""
@@ -157,12 +195,23 @@ class _Exchanges:
             return text_page(404, "no such page")
         if request.method not in (b"GET", b"HEAD"):
             return text_page(405, "only GET and HEAD")
-        accept = b", ".join(value for name, value in request.headers if name == b"accept")
         try:
+            if isinstance(write, ForHolder):
+                return await write.write(_headers(request))
+            accept = b", ".join(_values(request, b"accept"))
             return await write(accept.decode("latin-1"))
         except Exception as bug:
             _log.error("http_fault", extra={"error": type(bug).__name__})
             return text_page(500, "internal error")
+
+
+def _values(request: h11.Request, wanted: bytes) -> list[bytes]:
+    return [value for name, value in request.headers if name == wanted]
+
+
+def _headers(request: h11.Request) -> Headers:
+    shown = tuple(value.decode("latin-1") for value in _values(request, b"authorization"))
+    return Headers(shown, b"; ".join(_values(request, b"cookie")).decode("latin-1"))
 
 
 async def _request(connection: h11.Connection, reader: asyncio.StreamReader) -> h11.Request | None:

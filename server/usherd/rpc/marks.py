@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
 from usher.v1 import authorization_service_pb2 as api
-from usher.v1 import directory_service_pb2, revocation_service_pb2
+from usher.v1 import directory_service_pb2, revocation_service_pb2, session_service_pb2
 from usherd.calls import Call
 from usherd.errors import Fault
 from usherd.rpc import service, translate
@@ -29,7 +29,7 @@ _REQUESTS = {
 
 _MANAGING: Mapping[str, type[Message]] = {
     f"/{each.full_name}/{method.name}": GetMessageClass(method.input_type)
-    for file in (directory_service_pb2, revocation_service_pb2)
+    for file in (directory_service_pb2, revocation_service_pb2, session_service_pb2)
     for each in file.DESCRIPTOR.services_by_name.values()
     for method in each.methods
 }

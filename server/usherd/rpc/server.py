@@ -27,7 +27,10 @@ from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.revocation.kept import KeptRevocations
 from usherd.rpc.revocation.service import NAME as REVOCATION
 from usherd.rpc.revocation.service import RevocationService
+from usherd.rpc.session.service import NAME as SESSION
+from usherd.rpc.session.service import SessionService
 from usherd.rpc.tls import Tls, check_tls, server_credentials
+from usherd.session_desk import SessionDesk
 from usherd.shadow import Answering
 
 if TYPE_CHECKING:
@@ -80,7 +83,7 @@ class Managing(Protocol):
         """The handler of each method that answers with a stream, by full name."""
 
 
-SERVICES = (service.NAME, DIRECTORY, REVOCATION)
+SERVICES = (service.NAME, DIRECTORY, REVOCATION, SESSION)
 """Our own, as health and reflection list them."""
 
 
@@ -220,16 +223,17 @@ async def serving(
     begins: Begins,
     directory: Kept | None = None,
     revocations: KeptRevocations | None = None,
+    sessions: SessionDesk | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
-    `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with, and
-    `revocations` what RevocationService does; None: none is kept. `listener` hears of every call, `on_wait` as `Gate`
-    says. `options` has other values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and
-    TlsUnusable for files of `listen.tls`.
+    `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with,
+    `revocations` what RevocationService does, and `sessions` what SessionService does; None: none is kept. `listener`
+    hears of every call, `on_wait` as `Gate` says. `options` has other values for gRPC options, named without the prefix
+    `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
@@ -239,6 +243,7 @@ async def serving(
     managing = (
         DirectoryService(directory or Kept(), limits=limits, gate=managed, readiness=readiness),
         RevocationService(revocations, limits=limits, gate=managed),
+        SessionService(sessions, limits=limits, gate=managed),
     )
     server = grpc.aio.server(
         options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None

@@ -1,0 +1,1 @@
+"""SessionService: sessions of the user interface over gRPC."""
