@@ -7,7 +7,7 @@ from usherd.facts import Membership
 from usherd.store import Applied, Edit, Op, Place, Request, Row, Store
 from usherd.stores.sql.rows import kind_of, row_id
 
-ORGANIZATION, TEAM, USER = RowKind.ORGANIZATION, RowKind.TEAM, RowKind.USER
+ORGANIZATION, TEAM, USER, PLACE = RowKind.ORGANIZATION, RowKind.TEAM, RowKind.USER, RowKind.MEMBERSHIP
 CREATED, UPDATED, DELETED = ChangeKind
 
 

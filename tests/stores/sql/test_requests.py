@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import select
 
 from stores.sql.making import TEAM, apply, create, delete, news, put, request
 from stores.support import Hands
 from usherd.errors import AlreadyExists, FieldInvalid
 from usherd.facts import Team
 from usherd.store import Applied
+from usherd.stores.sql import schema
+from usherd.stores.sql.database import Database
 from usherd.stores.sql.sql_store import SqlStore
 
 
@@ -61,3 +64,12 @@ async def test_a_request_is_remembered_for_a_day(store: SqlStore, clock: Hands) 
     clock.move(1)
     with pytest.raises(AlreadyExists):
         await store.apply([create(Team(id="a"))], request())
+
+
+async def test_requests_are_not_kept_for_ever(store: SqlStore, database: Database, clock: Hands) -> None:
+    for number in range(5):
+        await store.apply([put(Team(id="a"))], request(str(number)))
+        clock.move(6 * 3600)
+    await store.compact(1, 0)
+    async with database.reading() as connection:
+        assert sorted(await connection.scalars(select(schema.requests.c.id))) == ["2", "3", "4"]

@@ -13,6 +13,7 @@ from usherd.errors import ChangesCompacted, FieldInvalid
 from usherd.store import Changes
 from usherd.stores.sql import schema
 from usherd.stores.sql.database import Database
+from usherd.stores.sql.requests import forget_old
 
 BATCH = 1000
 """Revisions whose entries are deleted in one transaction."""
@@ -54,7 +55,10 @@ def _change(record: Record[Any]) -> Change:
 
 async def compact(database: Database, keep_for: float, keep_at_least: int) -> int:
     """Deletes entries older than so many seconds, but not those of the last so many revisions, and returns up to which
-    revision they are gone. In small transactions: writers wait for none of them long."""
+    revision they are gone; requests that need not be remembered go with them.
+
+    In small transactions: writers wait for none of them long.
+    """
     while True:
         async with database.writing() as writing:
             connection = writing.connection
@@ -64,6 +68,7 @@ async def compact(database: Database, keep_for: float, keep_at_least: int) -> in
             younger = select(_entries.revision).where(_entries.committed_at > writing.now - keep_for)
             kept = await connection.scalar(younger.order_by(_entries.committed_at).limit(1))
             through = min(head if kept is None else kept - 1, head - keep_at_least)
+            await forget_old(connection, writing.now, BATCH)
             if through <= compacted:
                 return int(compacted)
             target = min(through, compacted + BATCH)
