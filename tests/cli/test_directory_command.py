@@ -126,7 +126,7 @@ async def test_many_rows_are_applied_in_several_transactions(shop: Shop) -> None
     applied = await shop.run("apply", "-", typed=f"end_users:\n{rows}\n")
 
     assert applied.code == 0
-    assert applied.out.endswith("since memory:3\n")
+    assert applied.out.endswith("since memory:5\n")
     assert len((await shop.store.page(RowKind.END_USER, Filter(), limit=5000)).rows) == 2500
 
 

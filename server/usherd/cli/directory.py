@@ -65,7 +65,7 @@ def apply(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Makes the server's directory as FILE says."""
@@ -102,7 +102,7 @@ def export(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
 ) -> None:
     """Writes the server's directory as a directory file to standard output."""
 
@@ -122,7 +122,7 @@ def get(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Shows one row. Exit codes: 0 it is there, 1 it is not, 2 a fault."""
@@ -154,7 +154,7 @@ def list_rows(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Shows the rows of a kind, by id."""
@@ -176,7 +176,7 @@ def block(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Blocks an organization, team, user or end user: nothing is allowed any more."""
@@ -192,7 +192,7 @@ def unblock(
     cert: Cert = None,
     key: Key = None,
     credential_file: CredentialFile = None,
-    timeout: Timeout = 15.0,
+    timeout: Timeout = 60.0,
     as_json: AsJson = False,
 ) -> None:
     """Ends a block."""

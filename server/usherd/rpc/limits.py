@@ -33,8 +33,8 @@ class Limits:
     """Calls in work at a time that manage what is kept: they never take the place of questions."""
     management_wait: float = 1.0
     """Seconds that such a call waits for its turn."""
-    management_deadline: float = 10.0
-    """Seconds that such a call may last at most."""
+    management_deadline: float = 30.0
+    """Seconds that such a call may last at most: a thousand rows in one transaction take some."""
     streams: int = 100
     """Calls at a time on one connection; clients are told, and hold back the rest."""
     backlog: int = 128

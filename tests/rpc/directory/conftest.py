@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from tools.directory_world import Client, directory
 from tools.memory_store import MemoryStore
 from usherd.store import Store
+from usherd.stores.sql.database import opened_database
+from usherd.stores.sql.sql_store import store_in
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +20,14 @@ def _no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("usherd.rpc.server._MOMENT", 0.005)
 
 
-@pytest.fixture(params=["memory"])
-async def store(request: pytest.FixtureRequest) -> Store:
-    return MemoryStore()
+@pytest.fixture(params=["memory", "sqlite"])
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    url = f"sqlite:///{tmp_path}/directory.db"
+    async with opened_database(url, upgrade=True) as database, store_in(database) as kept:
+        yield kept
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from usherd.changes import RowKind
 from usherd.errors import NotFound, OutOfTime, Unavailable
 from usherd.rpc import replies
 from usherd.rpc.dial import Connection
-from usherd.rpc.directory.edits import MAX_EDITS
 from usherd.rpc.directory.nouns import MEMBERSHIP, NOUNS, Noun
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.directory.service import NAME
@@ -21,6 +20,8 @@ from usherd.rpc.options import MAX_REQUEST
 from usherd.store import Edit, Filter, Op, Row, RowId, Stored
 
 PAGE = 1000
+BATCH = 500
+"""Edits in one transaction, so that it is over long before its time is."""
 TRIES = 4
 """How often a transaction is sent whose answer does not come."""
 WAIT = 0.5
@@ -58,7 +59,7 @@ class NoSuchFilter(Exception):
 class DirectoryClient:
     """The directory of one server. Everything raises the Fault that the server ended the call with."""
 
-    def __init__(self, connection: Connection, *, timeout: float = 15.0) -> None:
+    def __init__(self, connection: Connection, *, timeout: float = 60.0) -> None:
         """`timeout` is how many seconds one call may take."""
         self._connection = connection
         self._timeout = timeout
@@ -90,7 +91,7 @@ class DirectoryClient:
         It is safe to send the same edits again under the same id, and is done here if no answer comes.
         """
         request, size = edit_pb2.ApplyEditsRequest(request_id=request_id), 0
-        for edit in edits[:MAX_EDITS]:
+        for edit in edits[:BATCH]:
             message = _edit(edit)
             size += message.ByteSize() + 8
             if size > _ROOM and request.edits:
