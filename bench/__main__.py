@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import in_process, listening, metrics, wire
+from bench import in_process, listening, metrics, revocations, wire
 from bench.company import company
 from bench.report import Figure, machine, text
 from tools.ports import free_port
@@ -18,7 +18,7 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parser.add_argument("--only", choices=("in-process", "wire", "metrics"), help="one of the parts")
+    parser.add_argument("--only", choices=("in-process", "revocations", "wire", "metrics"), help="one of the parts")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
     figures: list[Figure] = []
@@ -30,6 +30,9 @@ def main() -> int:
             print("measuring in process ...", file=sys.stderr)
             figures += in_process.measure(made, wanted.rounds)
             figures += listening.measure(made, folder, wanted.rounds)
+        if wanted.only in (None, "in-process", "revocations"):
+            print("measuring what a list of revoked tokens costs ...", file=sys.stderr)
+            figures += revocations.measure(made, wanted.rounds)
         if wanted.only in (None, "wire"):
             print("measuring over the wire ...", file=sys.stderr)
             figures += wire.measure(made, port, folder, wanted.rounds)

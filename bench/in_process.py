@@ -21,6 +21,7 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.load import load
 from usherd.facts import Team
+from usherd.revoked import PolicyRevocations, RevokedTokens
 from usherd.rpc import translate
 from usherd.rpc.answers import check_response
 from usherd.stores.budgets import Budget
@@ -42,20 +43,20 @@ def measure(company: Company, rounds: int) -> list[Figure]:
     ratios, again, grown = [], [], []
     few, many = authorizer_of(company.config), authorizer_of(company.config, MANY_TEAMS)
     for each in (few, many):
-        _pass(each, company.check)
+        pass_of(each, company.check)
     for number in range(rounds):
         # Whoever goes second finds the caches of the first: they take turns.
         pair = [few, many] if number % 2 else [many, few]
-        costs = {id(each): min(_pass(each, company.check) for _ in range(3)) for each in pair}
+        costs = {id(each): min(pass_of(each, company.check) for _ in range(3)) for each in pair}
         again.append(costs[id(few)])
         grown.append(costs[id(many)])
         ratios.append(grown[-1] / again[-1])
     for _ in range(rounds):
         authorizer = authorizer_of(company.config)
         raw = _raw_verification(company)
-        cold = _pass(authorizer, company.check[:TOKENS])
-        judged.append(_pass(authorizer, company.check[TOKENS:]))
-        warms.append(_pass(authorizer, company.check))
+        cold = pass_of(authorizer, company.check[:TOKENS])
+        judged.append(pass_of(authorizer, company.check[TOKENS:]))
+        warms.append(pass_of(authorizer, company.check))
         raws.append(raw)
         colds.append(cold)
     return [
@@ -75,8 +76,8 @@ def measure(company: Company, rounds: int) -> list[Figure]:
     ]
 
 
-def authorizer_of(config: Path, teams: int = 0) -> Authorizer:
-    """The company's authorizer, with as many teams as that if there are fewer."""
+def authorizer_of(config: Path, teams: int = 0, revoked: RevokedTokens | None = None) -> Authorizer:
+    """The company's authorizer, with as many teams as that if there are fewer, and with a list of revoked tokens."""
     settings = load(config)
     rows = settings.directory
     more = (Team(id=f"more-{number}", organization="org-0", models=("*",)) for number in range(len(rows.teams), teams))
@@ -96,6 +97,7 @@ def authorizer_of(config: Path, teams: int = 0) -> Authorizer:
         clock=time.time,
         stopwatch=time.monotonic,
         new_id=lambda: next(ids),
+        revocations=None if revoked is None else PolicyRevocations(revoked, settings.policy),
     )
 
 
@@ -116,7 +118,7 @@ def _finished(coroutine: Coroutine[Any, Any, bytes]) -> bytes:
     raise AssertionError("a question in process waited for something")
 
 
-def _pass(authorizer: Authorizer, requests: Sequence[bytes]) -> float:
+def pass_of(authorizer: Authorizer, requests: Sequence[bytes]) -> float:
     """Microseconds a question, over all of them once; every answer is looked at afterwards."""
     begin = time.perf_counter()
     answers = [_finished(_answer(authorizer, request)) for request in requests]

@@ -174,6 +174,24 @@ def test_news_revoke_and_lift_at_once() -> None:
     assert len(copy.list) == 0
 
 
+def test_what_was_found_about_a_token_is_not_kept_beyond_a_change_or_its_end() -> None:
+    copy, what, asked = Copy(entry(Sought.JTI, "idp", "other")), entry(Sought.TOKEN, ID), token()
+
+    said = [copy.under.revoked(asked)]
+    copy.hear(told(what, 20))
+    said.append(copy.under.revoked(asked))
+    copy.now = LATER
+    said.append(copy.under.revoked(asked))
+    copy.now = NOW
+    copy.hear(told(what, 21, lifted=True), revision=21)
+    said.append(copy.under.revoked(asked))
+    copy.hear(revision=30, all_known=False)
+    copy.load(what, revision=30)
+    said.append(copy.under.revoked(asked))
+
+    assert said == [False, True, False, False, True]
+
+
 def test_several_changes_in_one_piece_of_news_count_in_the_order_of_their_revisions() -> None:
     copy, what = Copy(), entry(Sought.TOKEN, ID)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from usherd.changes import Lookup, News, Sought
 from usherd.claim_paths import read
@@ -27,6 +29,7 @@ class RevokedTokens:
         self._current = current
         self._wanting = wanting
         self._entries: dict[Lookup, Entry] = {}
+        self._changes = 0
         self._loaded: int | None = None
         self._at_least = 0
         self._early: list[Lookup] = []
@@ -56,6 +59,7 @@ class RevokedTokens:
         if snapshot.revision < self._at_least:
             return
         self._entries = snapshot.entries
+        self._changes += 1
         self._loaded = snapshot.revision
         early, self._early = self._early, []
         self._take(early, snapshot.revision)
@@ -66,6 +70,7 @@ class RevokedTokens:
         self._entries = {}
         self._loaded = None
         self._early = []
+        self._changes += 1
         self._wanting()
 
     def hear(self, news: News) -> None:
@@ -87,6 +92,7 @@ class RevokedTokens:
             # Of a later version, perhaps: the list itself says what it is.
             self.lose(revision)
             return
+        self._changes += 1
         for each in read_ones:
             if self._loaded is not None and each.revision <= self._loaded:
                 continue
@@ -95,23 +101,35 @@ class RevokedTokens:
             else:
                 self._entries[each.which] = each.entry
 
-    def check(self) -> bool:
-        """Whether anything is revoked at all. Raises RevocationsUnavailable when the list is not known now."""
+    def changes(self) -> int:
+        """How often the list has changed; 0: it is empty. Raises RevocationsUnavailable when it is not known now."""
         if self._loaded is None or not self._current():
             raise RevocationsUnavailable
-        return bool(self._entries)
+        return self._changes if self._entries else 0
 
-    def is_one(self, which: Lookup) -> bool:
-        """Whether that one token is revoked."""
-        entry = self._entries.get(which)
-        return entry is not None and self._clock() < entry.until
+    def now(self) -> float:
+        """What time it is for entries."""
+        return self._clock()
 
-    def is_before(self, which: Lookup, issued_at: float) -> bool:
-        """Whether tokens of that subject or issuer are revoked if they were issued then; minus infinity: unknown."""
+    def one(self, which: Lookup) -> Entry | None:
+        """The entry about that one token."""
+        return self._entries.get(which)
+
+    def before(self, which: Lookup, issued_at: float) -> Entry | None:
+        """The entry about tokens of that subject or issuer that were issued then; minus infinity: nobody knows when."""
         entry = self._entries.get(which)
-        if entry is None or entry.issued_before is None:
-            return False
-        return issued_at < entry.issued_before and self._clock() < entry.until
+        if entry is None or entry.issued_before is None or issued_at >= entry.issued_before:
+            return None
+        return entry
+
+
+class _End(NamedTuple):
+    """What was found about a token."""
+
+    changes: int
+    """The state of the list in which it was."""
+    until: float
+    """How long the token is revoked; minus infinity: it is not."""
 
 
 class PolicyRevocations:
@@ -119,6 +137,8 @@ class PolicyRevocations:
 
     def __init__(self, revoked: RevokedTokens, policy: Policy) -> None:
         self._revoked = revoked
+        # As long as the verifier remembers a token and the list stays as it is, nothing need be looked up again.
+        self._ends: WeakKeyDictionary[VerifiedToken, _End] = WeakKeyDictionary()
         self._paths = {
             issuer.name: tuple(dict.fromkeys((_SUBJECT, *_user_paths(policy, issuer.claims))))
             for issuer in policy.issuers
@@ -131,19 +151,25 @@ class PolicyRevocations:
 
     def revoked(self, token: VerifiedToken) -> bool:
         """Whether it was. Raises RevocationsUnavailable when that is not known."""
-        revoked = self._revoked
-        if not revoked.check():
+        changes = self._revoked.changes()
+        if not changes:
             return False
-        if revoked.is_one(Lookup(Sought.TOKEN, (token.token_id,))):
-            return True
-        issuer, claims = token.issuer, token.claims
+        ends = self._ends.get(token)
+        if ends is None or ends.changes != changes:
+            found = [each.until for each in self._entries_about(token) if each is not None]
+            ends = self._ends[token] = _End(changes, max(found, default=_NEVER))
+        return ends.until != _NEVER and self._revoked.now() < ends.until
+
+    def _entries_about(self, token: VerifiedToken) -> Iterator[Entry | None]:
+        revoked, issuer, claims = self._revoked, token.issuer, token.claims
+        yield revoked.one(Lookup(Sought.TOKEN, (token.token_id,)))
         jti = claims.get("jti")
-        if isinstance(jti, str) and revoked.is_one(Lookup(Sought.JTI, (issuer, jti))):
-            return True
+        if isinstance(jti, str):
+            yield revoked.one(Lookup(Sought.JTI, (issuer, jti)))
         issued_at = _issued_at(claims.get("iat"))
-        return revoked.is_before(Lookup(Sought.ISSUER, (issuer,)), issued_at) or any(
-            revoked.is_before(Lookup(Sought.SUBJECT, each), issued_at) for each in self._subjects(token)
-        )
+        yield revoked.before(Lookup(Sought.ISSUER, (issuer,)), issued_at)
+        for each in self._subjects(token):
+            yield revoked.before(Lookup(Sought.SUBJECT, each), issued_at)
 
     def _subjects(self, token: VerifiedToken) -> Iterator[tuple[str, str]]:
         """Whom the token is about, as (issuer, subject): by `sub`, and by whatever the user's id is taken from."""

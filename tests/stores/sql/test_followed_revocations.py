@@ -63,7 +63,7 @@ async def test_the_list_is_there_when_the_block_begins_and_nobody_listens_after_
     await store.revoke(Entry(which=TOKEN, until=clock.now + 9), note="", caller="")
 
     async with followed_revocations(store, feed.listen, lambda: feed.current, clock) as revoked:
-        assert revoked.is_one(TOKEN)
+        assert revoked.one(TOKEN) is not None
         assert revoked.known
         assert feed.listeners == 1
     assert feed.listeners == 0
@@ -78,9 +78,9 @@ async def test_a_store_that_is_out_of_reach_at_the_start_is_asked_again(
     async with followed_revocations(store, feed.listen, lambda: True, clock, first_load=0.01) as revoked:
         assert not revoked.known
         with pytest.raises(RevocationsUnavailable):
-            revoked.check()
+            revoked.changes()
         await known(revoked)
-        assert not revoked.check()
+        assert revoked.changes() == 0
     assert [each.message for each in caplog.records] == ["revocations_unavailable", "revocations_loaded"]
 
 
@@ -105,9 +105,9 @@ async def test_after_news_that_do_not_say_all_the_list_is_read_again(database: D
         feed.tell(News(done.revision, None, (), 0.0))
 
         with pytest.raises(RevocationsUnavailable):
-            revoked.check()
+            revoked.changes()
         await known(revoked)
-        assert revoked.is_one(TOKEN)
+        assert revoked.one(TOKEN) is not None
 
 
 CONFIG = """\
