@@ -227,6 +227,15 @@ def test_after_news_that_do_not_say_all_nothing_is_known_until_the_list_was_read
     assert not copy.revoked()
 
 
+def test_another_policy_over_the_same_directory_costs_nothing_of_the_list() -> None:
+    copy = Copy(entry(Sought.TOKEN, ID))
+
+    copy.list.hear(News(10, None, (), NOW, told_anew=True))
+
+    assert copy.wanted == 0
+    assert copy.revoked()
+
+
 @pytest.mark.parametrize("key", [(), ("x",), ("21", "2", "", "1.0", "t"), ("21", "13", "", "nan", ID)])
 def test_news_that_cannot_be_read_make_the_list_be_loaded_anew(key: tuple[str, ...]) -> None:
     copy = Copy()

@@ -118,6 +118,8 @@ class News:
     """All that has changed, in the directory's words: what is no dependency, as revocations, too. Empty with None."""
     committed_at: float
     """When the oldest of these changes was made, in seconds since the epoch."""
+    told_anew: bool = False
+    """With `touched` None: nothing in the directory has changed, and another policy finds it by other words."""
 
 
 Listening = Callable[[News], None]

@@ -75,7 +75,7 @@ class RevokedTokens:
 
     def hear(self, news: News) -> None:
         """Follows (`changes.Listening`)."""
-        if news.touched is None:
+        if news.touched is None and not news.told_anew:
             self.lose(news.revision)
         told = [each for each in news.lookups if each.sought is Sought.REVOCATION]
         if not told:

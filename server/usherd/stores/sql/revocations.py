@@ -17,7 +17,7 @@ from usherd.revocations import MAX_REVOCATIONS, ONE_TOKEN, RESERVED, Entry, Snap
 from usherd.store import Request
 from usherd.stores.sql import schema
 from usherd.stores.sql.database import Database, Writing
-from usherd.stores.sql.repeated import answered, remember
+from usherd.stores.sql.requests import remembered
 
 SWEPT_AT_ONCE = 256
 """Expired entries that one revocation takes out of the list at most: it grows by one, and so never grows with age."""
@@ -46,9 +46,12 @@ class SqlRevocations:
     async def revoke(self, entry: Entry, *, note: str, caller: str, request: Request | None = None) -> Revoked:
         """As `RevocationStore.revoke`."""
         async with self._database.writing() as writing:
-            if request is not None and (before := await answered(writing.connection, request)) is not None:
-                return await self._as_before(writing.connection, before)
             id = self._id_of(entry.which)
+            if request is not None:
+                answer = {"revision": writing.revision, "id": id}
+                before = await remembered(writing.connection, request, answer, writing.now)
+                if before is not None:
+                    return await self._as_before(writing.connection, before)
             await _sweep(writing, id)
             row = (await writing.connection.execute(select(_TABLE).where(_ROW.id == id))).one_or_none()
             if row is None:
@@ -69,8 +72,6 @@ class SqlRevocations:
                 await writing.connection.execute(update(_TABLE).where(_ROW.id == id).values(values))
             change = ChangeKind.CREATED if row is None else ChangeKind.UPDATED
             writing.changed(RowKind.REVOCATION, id, change, [made.which, told(made, writing.revision)])
-            if request is not None:
-                await remember(writing, request, {"revision": writing.revision, "id": id})
             kept = Revocation(id=id, entry=made, note=note, caller=caller, revoked_at=writing.now)
             return Revoked(writing.revision, kept)
 
@@ -101,8 +102,11 @@ class SqlRevocations:
     async def lift(self, id: str, request: Request | None = None) -> int:
         """As `RevocationStore.lift`."""
         async with self._database.writing() as writing:
-            if request is not None and (before := await answered(writing.connection, request)) is not None:
-                return int(before["revision"])
+            if request is not None:
+                answer = {"revision": writing.revision}
+                before = await remembered(writing.connection, request, answer, writing.now)
+                if before is not None:
+                    return int(before["revision"])
             row = (await writing.connection.execute(select(_TABLE).where(_ROW.id == id))).one_or_none()
             if row is None or row.until <= writing.now:
                 raise NotFound
@@ -110,8 +114,6 @@ class SqlRevocations:
             entry = _entry(row)
             lookups = [entry.which, told(entry, writing.revision, lifted=True)]
             writing.changed(RowKind.REVOCATION, id, ChangeKind.DELETED, lookups)
-            if request is not None:
-                await remember(writing, request, {"revision": writing.revision})
             return writing.revision
 
     async def _as_before(self, connection: AsyncConnection, before: Mapping[str, Any]) -> Revoked:

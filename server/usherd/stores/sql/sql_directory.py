@@ -104,7 +104,8 @@ class SqlDirectory:
         changed = bare_ids_for != self._bare_ids_for
         self._bare_ids_for = self.store.bare_ids_for = bare_ids_for
         if changed:
-            self._announcer.tell(News(self.entities.revision, None, (), self.store.database.clock()))
+            now = self.store.database.clock()
+            self._announcer.tell(News(self.entities.revision, None, (), now, told_anew=True))
 
     def held(self) -> Held:
         """What it has, in numbers."""
