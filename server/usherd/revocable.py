@@ -22,9 +22,11 @@ class Revocable:
     def __init__(self, policy: Policy) -> None:
         self._leeways = {issuer.name: issuer.token.leeway for issuer in policy.issuers}
         self._lifetimes = {issuer.name: _longest(issuer) for issuer in policy.issuers}
-        if policy.session is not None:
+        sessions = [each.max_lifetime for each in (policy.session,) if each is not None]
+        sessions += [each.lifetime for each in (policy.own_sessions,) if each is not None]
+        if sessions:
             self._leeways[SESSION_ISSUER] = 0.0
-            self._lifetimes[SESSION_ISSUER] = policy.session.max_lifetime
+            self._lifetimes[SESSION_ISSUER] = max(sessions)
 
     @property
     def issuers(self) -> Collection[str]:
