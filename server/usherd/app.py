@@ -14,16 +14,19 @@ import structlog
 from usherd.admin.serving import admin_address, administered
 from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
+from usherd.ground import opened_ground
 from usherd.house import House
 from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
+from usherd.revocable import Revocable
 from usherd.rpc.address import is_local
 from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
+from usherd.rpc.revocation.kept import InForce, KeptRevocations
 from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.rpc.trace_context import with_trace
@@ -31,6 +34,7 @@ from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable
 from usherd.stores.key_sources import GivenKeySet, PemFile
+from usherd.stores.sql.urls import address_of
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
@@ -48,7 +52,7 @@ async def serve(
 
     `source` is where the configuration comes from, to be read again; None: it stays as it is. `on_ready` hears the
     address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable,
-    DecisionLogUnusable.
+    DecisionLogUnusable, DatabaseUnusable, and DirectoryUnavailable when the directory's database is out of reach.
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
@@ -62,11 +66,12 @@ async def serve(
             _log.info("metrics_served", address=admin.address)
         counts = admin.counts
         heard = await stack.enter_async_context(call_listeners(settings, counts))
-        moving = await Moving.into(settings, counts)
+        ground = await stack.enter_async_context(opened_ground(settings))
+        moving = await Moving.into(settings, ground, counts)
         stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.
         stack.callback(lambda: moving.house.tell_shadow(last=True))
-        readiness.directory(fresh=True)
+        readiness.directory(fresh=ground.fresh)
         tell_policy(moving, readiness)
         admission = Admission(_terms(settings, settings.server.address))
         server = await stack.enter_async_context(
@@ -77,6 +82,7 @@ async def serve(
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
                 directory=_kept(moving),
+                revocations=_revocations(moving),
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
             )
@@ -89,6 +95,7 @@ async def serve(
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
             tell_keys(moving.house, moving.settings, readiness)
+            readiness.directory(fresh=ground.fresh)
             moving.house.tell_shadow()
             reloads.look()
         _log.info("draining", seconds=settings.server.drain)
@@ -105,12 +112,22 @@ def _begin(moving: Moving, server: Serving, admission: Admission, readiness: Rea
 
 
 def _kept(moving: Moving) -> Kept:
-    """What DirectoryService works with: what the policy that is in force then knows by name."""
+    """What DirectoryService works with."""
 
     def names() -> Names:
         return Names([issuer.name for issuer in moving.settings.policy.issuers])
 
-    return Kept(names=names)
+    return Kept(store=moving.ground.store, names=names, listen=moving.listen)
+
+
+def _revocations(moving: Moving) -> KeptRevocations | None:
+    """What RevocationService works with."""
+
+    def in_force() -> InForce:
+        return InForce(verifier=moving.house.verifier, revocable=Revocable(moving.settings.policy))
+
+    store = moving.ground.revocations
+    return None if store is None else KeptRevocations(store=store, in_force=in_force)
 
 
 def _warn(settings: Settings) -> None:
@@ -205,11 +222,13 @@ def _check_addresses(settings: Settings) -> None:
 
 def check(settings: Settings) -> None:
     """What `serve` would refuse before it asks anybody: keys that are given in full, addresses that others reach and
-    must not, the files of TLS, and a decision log that cannot be written.
+    must not, the files of TLS, a decision log that cannot be written, and a URL that is none of a database.
 
-    Raises GivenKeysUnusable, AddressUnusable, TlsUnusable, DecisionLogUnusable.
+    Raises GivenKeysUnusable, AddressUnusable, TlsUnusable, DecisionLogUnusable, DatabaseUnusable.
     """
     _check_addresses(settings)
+    if settings.store is not None:
+        address_of(settings.store.url)
     check_decision_log(settings)
     for issuer in issuers_with_keys(settings):
         if isinstance(issuer.source, GivenKeySet | PemFile):

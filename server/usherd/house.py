@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -18,18 +18,16 @@ from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, Settings
+from usherd.ground import HouseDirectory, Kept, opened_ground
 from usherd.origins import endpoints, issuers_with_keys
 from usherd.policy import IssuerPolicy, Policy
 from usherd.ports import Hook, NewId, Observer, Revocations
-from usherd.revoked import PolicyRevocations, RevokedTokens
+from usherd.revoked import PolicyRevocations
 from usherd.shadow import Answering, Shadowed
-from usherd.stores.budgets import Budget
 from usherd.stores.heard_hook import HeardHook
 from usherd.stores.introspection import Introspection, IntrospectionEvent
 from usherd.stores.key_sets import KeySets
-from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.operator_hook import OperatorHook
-from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.stores.provider_cache import AnswerCache, DocumentCache, provider_caches
 from usherd.stores.provider_http import provider_http
 from usherd.stores.provisioning import bounded
@@ -53,7 +51,7 @@ class House:
     authorizer: Answering
     verifier: Verifier
     keys: KeySets
-    directory: PinnedDirectory
+    directory: HouseDirectory
     documents: DocumentCache
     """Those of identity providers."""
     shadow_log: ShadowLog | None = None
@@ -72,36 +70,10 @@ class House:
                 self.shadow_log.tick(self.authorizer.tally)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
-    """What houses share that comes from a store."""
-
-    token_key: bytes = field(repr=False)
-    """What ids of tokens are made with, on every replica and for good."""
-    revoked: RevokedTokens
-    """The list of revoked tokens."""
-
-
-def new_directory(settings: Settings) -> MemoryDirectory:
-    """A directory with the configuration's rows, in which nothing has been spent."""
-    return MemoryDirectory(
-        new_store_id(),
-        settings.directory,
-        bare_ids_for=settings.only_issuer,
-        everyone=budget_of_all(settings),
-        clock=time.time,
-    )
-
-
-def budget_of_all(settings: Settings) -> Budget:
-    """What everyone may spend together."""
-    return Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period)
-
-
 @asynccontextmanager
 async def opened(
     settings: Settings,
-    directory: PinnedDirectory | None = None,
+    directory: HouseDirectory | None = None,
     before: KeySets | None = None,
     counts: Counts | None = None,
     kept: Kept | None = None,
@@ -110,7 +82,7 @@ async def opened(
 
     `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
     of what goes on in it; `kept` is there if the directory is kept in a store. Raises GivenKeysUnusable when keys that
-    the configuration gives in full cannot be used.
+    the configuration gives in full cannot be used, and what `opened_ground` raises.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
@@ -126,7 +98,9 @@ async def opened(
             before=before,
         )
         keys = await stack.enter_async_context(made.running())
-        directory = PinnedDirectory(new_directory(settings)) if directory is None else directory
+        if directory is None:
+            ground = await stack.enter_async_context(opened_ground(settings))
+            directory, kept = ground.house(settings), ground.kept
         introspection = await _introspection(settings, caches.answers, stack)
         store_key = None if kept is None else kept.token_key
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection, store_key)
@@ -183,7 +157,7 @@ async def _introspection(settings: Settings, answers: AnswerCache, stack: AsyncE
 def _authorizer(
     settings: Settings,
     keys: KeySets,
-    directory: PinnedDirectory,
+    directory: HouseDirectory,
     policy: Policy,
     verifier: Verifier,
     revocations: Revocations | None,

@@ -10,12 +10,10 @@ from contextlib import AsyncExitStack
 from usherd.changes import Listening
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
-from usherd.facts import Rows
-from usherd.house import House, budget_of_all, new_directory, opened
-from usherd.stores.budgets import Budget
+from usherd.errors import DirectoryUnavailable
+from usherd.ground import Ground
+from usherd.house import House, opened
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
-from usherd.stores.memory_directory import MemoryDirectory, Prepared
-from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.telemetry.counts import Counts
 
 
@@ -31,32 +29,33 @@ class Refused(Exception):
 class Moving:
     """The house that answers, and the way into the next one.
 
-    All of them share the directory, with what has been spent and what provisioning has written. It gets the rows of the
-    next house in the moment in which that begins to answer.
+    All of them share the directory, with what has been spent and what provisioning has written. One that is in memory
+    gets the rows of the next house in the moment in which that begins to answer.
     """
 
     def __init__(
-        self, settings: Settings, house: House, directory: MemoryDirectory, life: AsyncExitStack, counts: Counts | None
+        self, settings: Settings, ground: Ground, house: House, life: AsyncExitStack, counts: Counts | None
     ) -> None:
         """`life` ends the house. Use `into`."""
         self._counts = counts
         self._longest = settings.server.deadline
         self.settings = settings
+        self.ground = ground
         self.house = house
-        self._directory = directory
         self._life = life
         self._ending: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
     @classmethod
-    async def into(cls, settings: Settings, counts: Counts | None = None) -> Moving:
-        """Into the first house; `close` ends whichever answers then. Raises GivenKeysUnusable.
+    async def into(cls, settings: Settings, ground: Ground, counts: Counts | None = None) -> Moving:
+        """Into the first house, on that ground; `close` ends whichever answers then. Raises GivenKeysUnusable.
 
         `counts` hears of what goes on in all of them; None: nobody does.
         """
-        life, directory = AsyncExitStack(), new_directory(settings)
-        house = await life.enter_async_context(opened(settings, PinnedDirectory(directory), counts=counts))
-        return cls(settings, house, directory, life, counts)
+        life = AsyncExitStack()
+        made = opened(settings, ground.house(settings), counts=counts, kept=ground.kept)
+        house = await life.enter_async_context(made)
+        return cls(settings, ground, house, life, counts)
 
     async def move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
         """Into the house that `load` describes. `begin` is called when all is ready for its first answer.
@@ -68,13 +67,12 @@ class Moving:
         life = AsyncExitStack()
         try:
             house = await self._ready(settings, life)
-            # To compare and to index the rows of a large directory takes a while.
-            rows = await asyncio.to_thread(self._rows, settings)
+            step = await self.ground.step(self.settings, settings, self.house.directory)
             # From here on nothing waits: no question meets one part of the change without the other.
-            if rows is not None:
-                before = self._directory.at_hand()
-                self._directory.adopt(rows)
-                self.house.directory.pin(before)
+            step.take()
+        except DirectoryUnavailable:
+            await life.aclose()
+            raise Refused([Problem("", 0, "directory.url", "is out of reach at the moment")]) from None
         except BaseException:
             await life.aclose()
             raise
@@ -93,7 +91,7 @@ class Moving:
 
         A move that brings other rows is told before `begin` is called: facts of that revision are the next house's.
         """
-        return self._directory.listen(hear)
+        return self.ground.listen(hear)
 
     async def close(self) -> None:
         """Ends the house that answers, and those that have not ended yet."""
@@ -110,16 +108,13 @@ class Moving:
         await life.aclose()
         self.house.keys.learn(keys)
 
-    def _rows(self, settings: Settings) -> Prepared | None:
-        """What the directory becomes; None: it stays as it is, with what provisioning has written."""
-        if _of_directory(settings) == _of_directory(self.settings):
-            return None
-        return self._directory.prepared(*_of_directory(settings))
-
     async def _ready(self, settings: Settings, life: AsyncExitStack) -> House:
+        if problems := self.ground.refuses(self.settings, settings):
+            raise Refused(problems)
         try:
-            directory = PinnedDirectory(self._directory)
-            house = await life.enter_async_context(opened(settings, directory, self.house.keys, self._counts))
+            directory = self.ground.house(settings)
+            made = opened(settings, directory, self.house.keys, self._counts, self.ground.kept)
+            house = await life.enter_async_context(made)
         except GivenKeysUnusable as error:
             raise Refused([Problem("", 0, "issuers", str(error))]) from None
         # A provider that is down at the moment must not cost its tokens the keys that are still good here.
@@ -141,8 +136,3 @@ def _loaded(load: Callable[[], Settings]) -> Settings:
         return load()
     except ConfigError as error:
         raise Refused(error.problems) from None
-
-
-def _of_directory(settings: Settings) -> tuple[Rows, str | None, Budget]:
-    """What the directory is made of, as `MemoryDirectory.prepared` takes it."""
-    return settings.directory, settings.only_issuer, budget_of_all(settings)

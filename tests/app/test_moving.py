@@ -21,9 +21,10 @@ from usherd.domain import DependencyKind
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
+from usherd.ground import MemoryGround
 from usherd.house import House
 from usherd.moving import Moving, Refused
-from usherd.stores.memory_directory import Prepared
+from usherd.stores.memory_directory import MemoryDirectory, Prepared
 
 CONFIG = """\
 issuers:
@@ -46,11 +47,16 @@ def made(folder: Path, *, more: str = "", directory: str = TEAM) -> Settings:
 
 @asynccontextmanager
 async def moved_into(found: Settings) -> AsyncIterator[Moving]:
-    moving = await Moving.into(found)
+    moving = await Moving.into(found, MemoryGround(found))
     try:
         yield moving
     finally:
         await moving.close()
+
+
+def directory_of(moving: Moving) -> MemoryDirectory:
+    assert isinstance(moving.ground, MemoryGround)
+    return moving.ground.directory
 
 
 def nothing() -> None:
@@ -59,7 +65,7 @@ def nothing() -> None:
 
 async def test_what_was_spent_and_written_stays_when_the_rows_do(tmp_path: Path) -> None:
     async with moved_into(made(tmp_path)) as moving:
-        directory = moving._directory
+        directory = directory_of(moving)
         directory.record_usage(OWNER, 2_000_000)
         await directory.write([Write(WriteKind.CREATE_USER, UserRow(id="new"))])
         before = directory.at_hand()
@@ -73,11 +79,11 @@ async def test_what_was_spent_and_written_stays_when_the_rows_do(tmp_path: Path)
 
 async def test_what_was_spent_stays_when_other_rows_change(tmp_path: Path) -> None:
     async with moved_into(made(tmp_path)) as moving:
-        moving._directory.record_usage(OWNER, 2_000_000)
+        directory_of(moving).record_usage(OWNER, 2_000_000)
 
         await moving.move(lambda: made(tmp_path, directory=TEAM.replace("}]", "}, {id: blue}]")), nothing)
 
-        facts = moving._directory.at_hand()
+        facts = directory_of(moving).at_hand()
         assert facts.team("idp", "blue") is not None
         assert facts.budget(OWNER) is BudgetState.EXCEEDED
 
@@ -87,7 +93,7 @@ async def test_the_next_house_begins_with_its_rows_and_its_own_authorizer(tmp_pa
         old, seen = moving.house, []
 
         def begin() -> None:
-            seen.append((moving.house, moving._directory.at_hand().team("idp", "blue") is not None))
+            seen.append((moving.house, directory_of(moving).at_hand().team("idp", "blue") is not None))
 
         await moving.move(lambda: made(tmp_path, directory="teams: [{id: blue, models: [o1]}]\n"), begin)
 
@@ -134,12 +140,12 @@ async def test_a_refused_configuration_leaves_everything_as_it_was(tmp_path: Pat
         raise ConfigError([Problem("usherd.yaml", 3, "rolls", "unknown key")])
 
     async with moved_into(made(tmp_path)) as moving:
-        before, tasks = (moving.settings, moving.house, moving._directory.at_hand()), asyncio.all_tasks()
+        before, tasks = (moving.settings, moving.house, directory_of(moving).at_hand()), asyncio.all_tasks()
 
         with pytest.raises(Refused) as raised:
             await moving.move(broken, lambda: pytest.fail("nothing may begin"))
 
-        assert (moving.settings, moving.house, moving._directory.at_hand()) == before
+        assert (moving.settings, moving.house, directory_of(moving).at_hand()) == before
         assert asyncio.all_tasks() == tasks
         assert [str(each) for each in raised.value.problems] == ["usherd.yaml:3: rolls: unknown key"]
 
@@ -221,12 +227,12 @@ async def test_who_listens_goes_on_hearing_in_the_next_house(tmp_path: Path) -> 
     async with moved_into(made(tmp_path)) as moving:
         first = moving.house
         unlisten = moving.listen(lambda news: heard.append((news, moving.house)))
-        moving._directory.record_usage(OWNER, 2_000_000)
+        directory_of(moving).record_usage(OWNER, 2_000_000)
         await moving.move(lambda: made(tmp_path, directory=TEAM.replace("}]", "}, {id: blue}]")), nothing)
         second = moving.house
-        moving._directory.reset_usage(OWNER)
+        directory_of(moving).reset_usage(OWNER)
         unlisten()
-        moving._directory.record_usage(OWNER, 2_000_000)
+        directory_of(moving).record_usage(OWNER, 2_000_000)
 
     budget = frozenset({(DependencyKind.BUDGET, "team:red")})
     assert [(news.touched, house) for news, house in heard] == [(budget, first), (None, first), (budget, second)]

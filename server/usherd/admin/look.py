@@ -25,7 +25,7 @@ def look(
 ) -> State:
     """All that is told of the house that answers now."""
     settings, house = moving.settings, moving.house
-    facts, load = house.directory.at_hand(), server.load()
+    directory, load = moving.ground.look(), server.load()
     return State(
         ready=readiness.ready,
         load=LoadState(
@@ -41,8 +41,8 @@ def look(
         digest=settings.policy.digest,
         preset=settings.policy.preset,
         reloads=reloads,
-        revision=facts.revision,
-        rows=facts.sizes(),
+        revision=directory.revision,
+        rows=directory.rows,
         documents=(house.documents.misses, house.documents.hits),
         shadow=_shadow(house.authorizer),
         decision_log=_decision_log(decision_log),

@@ -103,8 +103,11 @@ def _url(config: Path | None, database: str | None) -> str:
         settings = load(config)
     except ConfigError as error:
         fail(str(error))
-    url = getattr(settings, "directory_url", None) or ""
-    return url or fail(f"{config}: directory.url is missing; without it there is no database")
+    return (
+        settings.store.url
+        if settings.store is not None
+        else fail(f"{config}: directory.url is missing; without it there is no database")
+    )
 
 
 def _done(work: Coroutine[Any, Any, ResultT]) -> ResultT:

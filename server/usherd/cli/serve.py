@@ -49,10 +49,12 @@ def serve(
 
     from usherd import app
     from usherd.call_listeners import DecisionLogUnusable
+    from usherd.errors import DirectoryUnavailable
     from usherd.reloads import Source
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
+    from usherd.stores.sql.failures import DatabaseUnusable, cause_of
     from usherd.telemetry import log
 
     log.configure(form=settings.log, level=settings.log_level)
@@ -72,8 +74,10 @@ def serve(
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             source = Source(again, files)
             runner.run(app.serve(at(settings), source, on_ready=announce))
-    except (AddressUnusable, TlsUnusable, GivenKeysUnusable, DecisionLogUnusable) as error:
+    except (AddressUnusable, TlsUnusable, GivenKeysUnusable, DecisionLogUnusable, DatabaseUnusable) as error:
         fail(f"{config or litellm_config}: {error}")
+    except DirectoryUnavailable as error:
+        fail(f"{config or litellm_config}: directory.url: the database is out of reach: {cause_of(error)}")
 
 
 def _take_whole_time_slices() -> None:

@@ -20,18 +20,19 @@ if TYPE_CHECKING:
 async def opened_here(settings: Settings) -> AsyncIterator[House]:
     """The house in this process, for one command: only what goes wrong is logged, to standard error.
 
-    Keys that cannot be used end the command.
+    Keys or a database that cannot be used end the command.
     """
     # Only now: the house brings gRPC with it, which takes longer to import than most commands to run.
     from usherd.house import opened
     from usherd.stores.key_sets import GivenKeysUnusable
+    from usherd.stores.sql.failures import DatabaseUnusable
     from usherd.telemetry import log
 
     log.configure(level="warning")
     try:
         async with opened(settings) as house:
             yield house
-    except GivenKeysUnusable as error:
+    except (GivenKeysUnusable, DatabaseUnusable) as error:
         fail(str(error))
 
 

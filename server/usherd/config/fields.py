@@ -224,6 +224,11 @@ SharedCacheUrl = Annotated[
     _validator(scalars.check_cache),
     WithJsonSchema({"anyOf": [{"const": "memory"}, _SECRET_REFERENCE, {"type": "string"}]}),
 ]
+DatabaseUrl = Annotated[
+    str,
+    _validator(scalars.check_database),
+    WithJsonSchema({"anyOf": [_SECRET_REFERENCE, {"type": "string", "pattern": "^(sqlite|postgres(ql)?)://"}]}),
+]
 SecretReferences = Annotated[list[SecretReference], BeforeValidator(_one_or_many), WithJsonSchema(_TEXT_OR_TEXTS)]
 SpiffePatterns = _texts_that(evidence.check_spiffe)
 HostPatterns = _texts_that(evidence.check_host)
@@ -255,6 +260,8 @@ Drain = _duration("0s", "10m")
 BudgetPeriod = _duration("1s", "3660d")
 TokenSize = _size("512B", "64KiB")
 CachedTokens = _count(1, 10_000_000)
+Entities = _count(1000, 10_000_000)
+MaxStaleness = _duration("1s", "60s")
 Concurrency = _count(1, 100_000)
 Queue = _count(1000, 1_000_000)
 Streams = _count(1, 10_000)

@@ -60,7 +60,7 @@ def _settings(
     reader = Reader(file, document, environment)
     secrets = reader.all()
     check, hook_problems = _hook(file, document)
-    people, directory_problems = _directory(file, document, given)
+    people, directory_problems, unknown = _directory(file, document, given)
     problems += [document.problem(place, text) for place, text in found]
     problems += reader.problems + hook_problems + directory_problems
     if is_shadow and file.access.shadow is not None:
@@ -82,7 +82,12 @@ def _settings(
         # What is told of the directory is no part of the digest: the same policy goes with any rows.
         policy=replace(
             policy,
-            warnings=(*policy.warnings, *budget_warnings(file, rows), *shared_cache_warnings(secrets.shared_cache)),
+            warnings=(
+                *policy.warnings,
+                *budget_warnings(file, rows),
+                *shared_cache_warnings(secrets.shared_cache),
+                *unknown,
+            ),
         ),
         keys=keys,
         directory=rows,
@@ -101,6 +106,7 @@ def _settings(
         else MetricsSettings(address=file.telemetry.metrics, remote_allowed=file.insecure.remote_metrics),
         shared_cache=secrets.shared_cache,
         sessions=sessions.settings(file, secrets.session_secrets),
+        store=secrets.store,
         shadow=shadow,
     )
 
@@ -169,16 +175,23 @@ def _server(file: File, folder: Path) -> ServerSettings:
     )
 
 
-def _directory(file: File, document: Document, found: Document | None) -> tuple[DirectoryFile | None, list[Problem]]:
+def _directory(
+    file: File, document: Document, found: Document | None
+) -> tuple[DirectoryFile | None, list[Problem], list[str]]:
+    """The rows of the configuration, what is wrong, and names that only the database can know."""
     seed = file.directory.seed
-    if found is None and seed is None:
-        return None, [document.problem(place, text) for place, text in directory.check_names(None, file)]
-    try:
-        found = found or read_document(document.folder / str(seed))
-    except ConfigError as error:
-        return None, list(error.problems)
-    people, problems = validated(found, DirectoryFile, latitude_of(document.value))
-    if people is not None:
+    people: DirectoryFile | None = None
+    problems: list[Problem] = []
+    if found is not None or seed is not None:
+        try:
+            found = found or read_document(document.folder / str(seed))
+        except ConfigError as error:
+            return None, list(error.problems), []
+        people, problems = validated(found, DirectoryFile, latitude_of(document.value))
+        if people is None:
+            return None, problems, []
         problems += [found.problem(place, text) for place, text in directory.check(people, file)]
-        problems += [document.problem(place, text) for place, text in directory.check_names(people, file)]
-    return people, problems
+    unknown = [document.problem(place, text) for place, text in directory.check_names(people, file)]
+    if file.directory.url is None:
+        return people, problems + unknown, []
+    return people, problems, [f"{each.key}: {each.text}, unless the database has it" for each in unknown]

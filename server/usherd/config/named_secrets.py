@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple, TypeVar
 
 from usherd.config import build_callers, sessions, telemetry
 from usherd.config.document import Document
 from usherd.config.problems import KeyPath, Problem, Unusable
-from usherd.config.scalars import check_cache_url, read_secret
+from usherd.config.scalars import (
+    check_cache_url,
+    check_database_url,
+    database_shown,
+    placed_database,
+    read_secret,
+)
 from usherd.config.schema import File
-from usherd.config.settings import SharedCacheSettings
+from usherd.config.settings import SharedCacheSettings, StoreSettings
 
 _Secret = TypeVar("_Secret")
 
@@ -26,6 +32,8 @@ class Secrets(NamedTuple):
     client_secrets: tuple[bytes | None, ...]
     """What each issuer is asked with; None: it is not asked."""
     shared_cache: SharedCacheSettings | None
+    store: StoreSettings | None
+    """The database that keeps the directory."""
     credentials: tuple[tuple[bytes, ...], ...]
     """Of each caller, as digests."""
     trace_headers: tuple[tuple[str, str], ...]
@@ -49,6 +57,7 @@ class Reader:
             master_key=self._master_key(),
             client_secrets=tuple(self._client_secrets()),
             shared_cache=self._shared_cache(),
+            store=self._store(),
             credentials=self._noted(
                 build_callers.credentials(self._file.callers, self._document.folder, self._environment)
             ),
@@ -113,15 +122,29 @@ class Reader:
         why = "whoever sees what is shared could find a short one by trying"
         key = None if reference is None else self._read(key_path, reference, least=MIN_KEY, why=why)
         if url.startswith(("env:", "file:")):
-            url = self._url(path, url)
+            url = self._url(path, url, check_cache_url)
         return None if key is None or not url else SharedCacheSettings(url=url, key=key)
 
-    def _url(self, path: KeyPath, reference: str) -> str:
+    def _store(self) -> StoreSettings | None:
+        url = self._file.directory.url
+        if url is None:
+            return None
+        if url.startswith(("env:", "file:")):
+            url = self._url(("directory", "url"), url, check_database_url)
+        url = placed_database(url, self._document.folder)
+        return StoreSettings(
+            at=database_shown(url),
+            url=url,
+            max_staleness=self._file.directory.max_staleness,
+            entities=self._file.cache.entities,
+        )
+
+    def _url(self, path: KeyPath, reference: str, check: Callable[[str], None]) -> str:
         read = self._read(path, reference)
         try:
             url = (read or b"").decode("ascii")
             if read is not None:
-                check_cache_url(url)
+                check(url)
         except UnicodeDecodeError:
             self._wrong(path, "holds no URL; expected one that is ASCII")
             return ""

@@ -17,7 +17,15 @@ from usherd.config.schema_directory import DirectoryFile
 from usherd.config.schema_options import SHORT_PREFIX
 from usherd.options import BY_NAME
 
-ONLY_AT_START = ("server", "telemetry", "insecure.plaintext", "insecure.remote_metrics")
+ONLY_AT_START = (
+    "server",
+    "telemetry",
+    "insecure.plaintext",
+    "insecure.remote_metrics",
+    "directory.url",
+    "directory.max_staleness",
+    "cache.entities",
+)
 """Keys, with all below them, that take effect when the server starts. All others do when the file is read again."""
 AT_ONCE = frozenset({"server.explanations", "server.health"})
 """Keys below those that take effect when the file is read again all the same. A test holds both to what reloads do."""

@@ -7,7 +7,7 @@ import re
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from usherd.config.problems import Unusable, quoted
 from usherd.config.read_files import about_to_read
@@ -156,6 +156,46 @@ def check_cache_url(text: str) -> None:
             raise Unusable(f"names no socket; expected {_CACHE_URLS}")
     elif not host or re.fullmatch(r"/?|/[0-9]{1,3}", parts.path) is None:
         raise Unusable(f"names no host, or a path that is no number; expected {_CACHE_URLS}")
+
+
+_DATABASE_URLS = "sqlite:///file or postgresql://user@host/database"
+
+
+def check_database(text: object) -> str:
+    """The URL of a database without a password, or a reference to one that may have it. Raises Unusable."""
+    if isinstance(text, str) and re.match(r"(env|file):", text):
+        return check_secret_reference(text)
+    if not isinstance(text, str):
+        raise Unusable(f"is no URL; expected {_DATABASE_URLS}, or env:NAME or file:path that hold such a URL")
+    check_database_url(text)
+    parts = urlsplit(text)
+    if parts.password is not None or "password" in dict(parse_qsl(parts.query, keep_blank_values=True)):
+        raise Unusable("has a password in it; expected env:NAME or file:path that hold the whole URL")
+    return text
+
+
+def check_database_url(text: str) -> None:
+    """The URL of a database. Raises Unusable, without the URL."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.hostname, parts.port
+    except ValueError:
+        parts = urlsplit("")
+    usable = text.isascii() and text.isprintable() and " " not in text and len(text) <= 2048 and "#" not in text
+    is_file = text.startswith("sqlite:///") and len(text) > len("sqlite:///") and "?" not in text
+    if not usable or not (is_file or (parts.scheme in ("postgresql", "postgres") and "://" in text)):
+        raise Unusable(f"is no URL of a database; expected {_DATABASE_URLS}")
+
+
+def placed_database(url: str, folder: Path) -> str:
+    """The URL, with the file of an SQLite where it is seen from that folder."""
+    path = url.removeprefix("sqlite:///")
+    return url if path in (url, ":memory:") else f"sqlite:///{folder.absolute() / path}"
+
+
+def database_shown(url: str) -> str:
+    """Where a database is, without anything secret: of a PostgreSQL, no more than that it is one."""
+    return url if url.startswith("sqlite:") else "postgresql"
 
 
 def is_unprotected_cache(url: str) -> bool:

@@ -15,12 +15,15 @@ from usherd.config.fields import (
     ConnectionGrace,
     ConnectionIdle,
     Connections,
+    DatabaseUrl,
     Deadline,
     Drain,
+    Entities,
     Handshake,
     HookTimeout,
     KeepAnswersFor,
     MaxLifetime,
+    MaxStaleness,
     ModelName,
     ModelPattern,
     Money,
@@ -117,13 +120,31 @@ class Model(Section):
 class Directory(Section):
     """Where organizations, teams, users and end users are."""
 
-    seed: Text | None = Field(default=None, description="A directory file, relative to this file.")
+    url: DatabaseUrl | None = Field(
+        default=None,
+        description="The database that keeps them: sqlite:///file, relative to this file, for one machine, or"
+        " postgresql://user@host/database for many; or env:NAME or file:path that hold such a URL. Absent: they are"
+        " those of the seed, in memory.",
+    )
+    seed: Text | None = Field(
+        default=None,
+        description="A directory file, relative to this file. With a url, it fills a database that is empty, and is"
+        " not looked at again.",
+    )
+    max_staleness: MaxStaleness = Field(
+        default=5.0,
+        description="With a url: what is held of the database is told no longer than this after it was known to be"
+        " true; beyond it, there are no answers.",
+    )
 
 
 class Cache(Section):
     """How much is kept, and for how long."""
 
     tokens: CachedTokens = Field(default=100_000, description="Verified tokens that are remembered.")
+    entities: Entities = Field(
+        default=100_000, description="With directory.url: look-ups of the directory whose findings are held."
+    )
     ttl: KeepAnswersFor = Field(default=60.0, description="How long an answer may be kept by those who ask.")
     identity_provider: SharedCacheUrl = Field(
         default="memory",

@@ -50,6 +50,23 @@ class SharedCacheSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    """The database that keeps the directory."""
+
+    at: str
+    """Where that is, without anything secret."""
+    url: str = field(repr=False)
+    max_staleness: float
+    """Seconds."""
+    entities: int
+    """Look-ups of it that are held in memory."""
+    seed: Literal["fills an empty store, and is not looked at again"] = (
+        "fills an empty store, and is not looked at again"
+    )
+    """What becomes of the rows of the configuration."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeySettings:
     """Where one issuer's keys come from, or how it is asked instead. Exactly one of the sources is given."""
 
@@ -180,6 +197,7 @@ class Settings:
     policy: Policy
     keys: tuple[KeySettings, ...]
     directory: Rows
+    """What the directory begins with; where there is no store, all of it."""
     cached_tokens: int
     server: ServerSettings
     log: Literal["auto", "json", "console"]
@@ -203,6 +221,8 @@ class Settings:
     """None: what comes from identity providers is kept in memory."""
     sessions: SessionSettings | None = None
     """None: usherd makes none."""
+    store: StoreSettings | None = None
+    """What keeps the directory; None: it is the rows above, in memory."""
     shadow: Policy | None = None
     """The policy under which every answer is computed as well, to tell the difference; None: none."""
 

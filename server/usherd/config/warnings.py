@@ -26,7 +26,7 @@ LLM_GROUPS = (
     "mcp_inference_routes",
 )
 """The groups of routes that work with models or tools. `llm_api_routes` has them all."""
-_NO_SPEND = "usherd cannot be told yet what is spent"
+_NO_SPEND = "without directory.url, usherd cannot be told what is spent"
 
 
 def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
@@ -41,7 +41,7 @@ def warnings(file: File, preset: str, options: Options) -> Iterator[str]:
 
 def budget_warnings(file: File, rows: Rows) -> Iterator[str]:
     """Budgets that look as if they denied something. They are told apart from a policy, for rows are no part of it."""
-    if not file.budgets.enforce:
+    if not file.budgets.enforce or file.directory.url is not None:
         return
     if file.budgets.together.max:
         yield f"budgets.global.max: {_NO_SPEND}, so it is never exhausted"

@@ -21,7 +21,8 @@ from tools.log_feed import LogFeed
 from usherd.changes import Lookup, News, Sought
 from usherd.domain import Decision, Question
 from usherd.errors import DirectoryUnavailable, Fault, RevocationsUnavailable
-from usherd.house import House, Kept, opened
+from usherd.ground import Kept
+from usherd.house import House, opened
 from usherd.reasons import Reason
 from usherd.revocations import Entry, Snapshot
 from usherd.revoked import RevokedTokens

@@ -18,7 +18,7 @@ from usherd.errors import DirectoryUnavailable
 from usherd.ports import Clock
 from usherd.stores.sql import schema
 from usherd.stores.sql.failures import Failure, telling_failures
-from usherd.stores.sql.upgrade import status_of
+from usherd.stores.sql.upgrade import Standing, status_of
 from usherd.stores.sql.upgrade import upgrade as migrated
 from usherd.stores.sql.urls import Address, address_of, engine_of
 
@@ -140,9 +140,10 @@ class Database:
 
 @asynccontextmanager
 async def opened_database(
-    url: str, *, upgrade: bool, clock: Clock = time.time, notifies: bool = True
+    url: str, *, upgrade: bool, create: bool = False, clock: Clock = time.time, notifies: bool = True
 ) -> AsyncIterator[Database]:
-    """The database of that URL. With `upgrade`, it gets the tables of this usherd if they are older or not there.
+    """The database of that URL. With `upgrade`, it gets the tables of this usherd if they are older or not there; with
+    `create`, if there are none.
 
     `notifies` False tells no other replica of changes, for tests: they find out by asking. Raises DatabaseUnusable for
     a URL that is none and for tables of another usherd, DirectoryUnavailable if it cannot be reached.
@@ -151,10 +152,11 @@ async def opened_database(
         engine = engine_of(address)
         try:
             with telling_failures():
-                if upgrade:
+                status = None if upgrade else await status_of(engine)
+                if status is None or (create and status.standing is Standing.EMPTY):
                     await migrated(engine)
                 else:
-                    (await status_of(engine)).demand_current()
+                    status.demand_current()
                 async with engine.connect() as connection:
                     row = (await connection.execute(select(schema.store.c.id, schema.store.c.token_key))).one()
             yield Database(engine, address, row.id, row.token_key, clock=clock, notifies=notifies)

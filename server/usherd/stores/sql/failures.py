@@ -57,3 +57,9 @@ def _named(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, asyncio.TimeoutError) and error.errno is not None:
         code = f"errno {error.errno}"
     return f"{name} ({code})" if code else name
+
+
+def cause_of(error: Exception) -> str:
+    """What has gone wrong, in names of errors alone: their texts may hold anything."""
+    cause = error.__cause__ if isinstance(error, DirectoryUnavailable) else None
+    return str(cause) if isinstance(cause, Failure) else type(cause or error).__name__

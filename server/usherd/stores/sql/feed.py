@@ -14,7 +14,7 @@ from usherd.errors import ChangesCompacted, DirectoryUnavailable, FieldInvalid
 from usherd.ports import Stopwatch
 from usherd.store import Changes
 from usherd.stores.sql.entity_map import EntityMap
-from usherd.stores.sql.failures import Failure
+from usherd.stores.sql.failures import cause_of
 from usherd.stores.told import Tell, Told
 
 BATCH = 1000
@@ -171,9 +171,3 @@ class ChangeFeed:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
         self._applied(changes)
-
-
-def cause_of(error: Exception) -> str:
-    """What has gone wrong, in names of errors alone: their texts may hold anything."""
-    cause = error.__cause__
-    return str(cause) if isinstance(cause, Failure) else type(error if cause is None else cause).__name__

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from usherd.ports import Stopwatch
-from usherd.stores.sql.feed import cause_of
+from usherd.stores.sql.failures import cause_of
 from usherd.stores.told import Tell, Told
 
 SWEPT_EVERY = 1.0

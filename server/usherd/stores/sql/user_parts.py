@@ -23,6 +23,16 @@ async def write_parts(connection: AsyncConnection, user: User, before: User | No
             await _replace(connection, table, user.id, now, then)
 
 
+def parts_of(user: User, table: Table) -> list[Values]:
+    """What one of these tables has of the user."""
+    read = {
+        schema.user_identities: _identities,
+        schema.user_sso_ids: _sso_ids,
+        schema.user_organizations: _organizations,
+    }
+    return [{**each, "user_id": user.id} for each in read[table](user)]
+
+
 async def _replace(
     connection: AsyncConnection, table: Table, user: str, now: Iterable[Values], then: Iterable[Values]
 ) -> None:
