@@ -21,10 +21,10 @@ from usherd.domain import DependencyKind
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
-from usherd.ground import MemoryGround
+from usherd.ground import HouseDirectory, MemoryGround, Step
 from usherd.house import House
 from usherd.moving import Moving, Refused
-from usherd.stores.memory_directory import MemoryDirectory, Prepared
+from usherd.stores.memory_directory import MemoryDirectory
 
 CONFIG = """\
 issuers:
@@ -181,7 +181,8 @@ async def test_a_key_that_is_withdrawn_during_a_move_stays_withdrawn(
         text = CONFIG.replace("jwks_file: keys.json", f"jwks_url: {server.keys_url}")
         found = settings(tmp_path, text + "insecure: {loopback_http: true}\n", directory=TEAM)
         async with moved_into(found) as moving:
-            loop, old, rows = asyncio.get_running_loop(), moving.house.keys, moving._rows
+            ground, old = moving.ground, moving.house.keys
+            step = ground.step
 
             async def only_the_old_house_learns() -> None:
                 await server.fail(None)
@@ -189,11 +190,11 @@ async def test_a_key_that_is_withdrawn_during_a_move_stays_withdrawn(
                 await old.find_fresh("idp", "unknown", 10)
                 await server.fail(Fault.STATUS_500)
 
-            def after_the_first_loads(settings: Settings) -> Prepared | None:
-                asyncio.run_coroutine_threadsafe(only_the_old_house_learns(), loop).result(10)
-                return rows(settings)
+            async def after_the_first_loads(before: Settings, after: Settings, house: HouseDirectory) -> Step:
+                await only_the_old_house_learns()
+                return await step(before, after, house)
 
-            monkeypatch.setattr(moving, "_rows", after_the_first_loads)
+            monkeypatch.setattr(ground, "step", after_the_first_loads)
             await server.fail(Fault.STATUS_500)
             await moving.move(lambda: found, nothing)
             new = moving.house.keys
