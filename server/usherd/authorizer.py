@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 from usherd.at_hand import AtHand
 from usherd.authenticate.verifier import Verifier
-from usherd.decisions import Decisions, revision_of
+from usherd.decisions import Decisions, reach, revision_of
 from usherd.domain import Decision, Question
-from usherd.errors import DirectoryUnavailable, Fault, InternalFault, RevisionNotReached
+from usherd.errors import DirectoryUnavailable, Fault, InternalFault
 from usherd.facts import Write
 from usherd.holders import Holders, Refused
 from usherd.identify.profile import Profiler
@@ -35,6 +34,10 @@ from usherd.ports import (
 )
 from usherd.turns import Turn
 from usherd.verdicts import Verdicts
+from usherd.watch.judging import Judging
+
+_A_DAY = 86400.0
+"""Seconds that a living decision is kept at most; whoever hears nothing any more forgets it long before."""
 
 
 class Authorizer:
@@ -95,6 +98,16 @@ class Authorizer:
         )
         """Who may have sessions of the user interface."""
         self._at_hand = AtHand(directory, self._holders, self._verdicts, self._decisions, remember=remember)
+        self.judging = Judging(
+            policy=policy,
+            directory=directory,
+            holders=self._holders,
+            judge=self._judge,
+            verdicts=self._verdicts,
+            decisions=Decisions(_A_DAY, keys, clock, new_id),
+            keys=keys,
+        )
+        """Makes decisions that are kept true. They write nothing."""
         answer = self._at_hand.answer
         self._answer_at_hand = answer if observer is None else observed(answer, observer)
 
@@ -112,7 +125,7 @@ class Authorizer:
         be spent on waiting for it, and on keys that have to be fetched. Raises Fault: no other exception leaves.
         """
         try:
-            await self._reach(at_least, patience)
+            await reach(self._directory, at_least, patience)
             asked = self._judge.asked(question)
             public = self._judge.public(asked, explain=explain)
             if public is not None:
@@ -156,7 +169,7 @@ class Authorizer:
         fault of reading the directory is raised. Lets other work go on every few milliseconds.
         """
         try:
-            await self._reach(at_least, patience)
+            await reach(self._directory, at_least, patience)
             holders = await self._holders.of_all({question.token for question in questions}, patience)
             needs = [
                 self._judge.wanted(holder, question)
@@ -200,7 +213,7 @@ class Authorizer:
         """
         open_question = question._replace(model=None, fallback_models=())
         try:
-            await self._reach(at_least, patience)
+            await reach(self._directory, at_least, patience)
             holder = (await self._holders.of_all({question.token}, patience))[question.token]
             needs = (self._judge.wanted(holder, open_question),) if isinstance(holder, Genuine) else ()
             facts = await self._directory.facts(needs)
@@ -237,15 +250,6 @@ class Authorizer:
             # A list asks for a whole catalogue: it must not push out what others ask for again and again.
             return self._judge.judge(holder, question, asked, facts, explain=explain)
         return self._verdicts.of(holder, question, asked, facts)
-
-    async def _reach(self, at_least: tuple[str, int] | None, patience: float) -> None:
-        if at_least is None:
-            return
-        try:
-            async with asyncio.timeout(patience):
-                await self._directory.reach(*at_least)
-        except TimeoutError:
-            raise RevisionNotReached from None
 
     def _answer(
         self,

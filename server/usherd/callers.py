@@ -37,7 +37,7 @@ _ROW_METHODS = (
 )
 
 RPCS = {
-    "usher.v1.AuthorizationService": ("Authorize", "BatchCheck", "Check", "ListModels"),
+    "usher.v1.AuthorizationService": ("Authorize", "BatchCheck", "Check", "ListModels", "Subscribe"),
     DIRECTORY: (
         *_ROW_METHODS,
         "ApplyEdits",

@@ -31,6 +31,9 @@ class Call(NamedTuple):
     """The caller's configured name; empty where callers are not told apart."""
     trace: Trace | None = None
     """None: it came with none, or nobody wants to know."""
+    lasting: bool = False
+    """Whether it is a stream that lives for as long as its caller wants: how long that was says nothing of the server.
+    Known when it ends."""
 
 
 class Asked(NamedTuple):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from usherd.domain import MAX_DEPENDENCIES, Decision, Verdict
+from usherd.errors import RevisionNotReached
 from usherd.judge import Genuine
-from usherd.ports import Clock, Facts, Keys, NewId
+from usherd.ports import Clock, Directory, Facts, Keys, NewId
 from usherd.reasons import Reason
 
 
@@ -32,6 +35,18 @@ class Decisions:
         keep = max(0.0, keep)
         cacheable = keep > 0 and len(verdict.depends_on) <= MAX_DEPENDENCIES
         return Decision(verdict, self._new_id(), revision, now + keep, cacheable)
+
+
+async def reach(directory: Directory, at_least: tuple[str, int] | None, patience: float) -> None:
+    """Returns when the directory is at least of that (store, revision). Raises RevisionNotReached after `patience`
+    seconds, and as `Directory.reach`."""
+    if at_least is None:
+        return
+    try:
+        async with asyncio.timeout(patience):
+            await directory.reach(*at_least)
+    except TimeoutError:
+        raise RevisionNotReached from None
 
 
 def revision_of(facts: Facts) -> str:

@@ -131,7 +131,7 @@ class Fault(Exception):
 _INVALID_REQUESTS: dict[FaultReason, str] = {
     FaultReason.REQUEST_UNDECODABLE: "the request's bytes are not a message of this method",
     FaultReason.QUESTION_MISSING: "question: required",
-    FaultReason.MODE_UNKNOWN: "mode: expected MODE_UNSPECIFIED or MODE_ONCE",
+    FaultReason.MODE_UNKNOWN: "mode: expected MODE_UNSPECIFIED, MODE_ONCE or MODE_WATCH",
     FaultReason.ITEM_COUNT: "items: expected 1 to 1000",
     FaultReason.ITEM_ID: "items.id: expected 1 to 128 bytes, each id once",
     FaultReason.TOKEN_COUNT: "items.question.token: expected at most 16 distinct tokens in one batch",

@@ -6,6 +6,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
+from usherd.authenticate.kept_token import KeptToken
 from usherd.authenticate.verifier import Verifier
 from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
 from usherd.errors import Fault, InternalFault, Refusal, SessionsUnavailable
@@ -72,10 +73,31 @@ class Holders:
 
     async def of(self, text: str, patience: float) -> Genuine | Refused:
         """Whose token it is. Revocation and hook are asked each time, whatever is cached; a pure hook only once."""
-        check, token = "token", None
         try:
             token = await self._verifier.verify(text, patience=patience)
-            check = "revocation"
+        except Refusal as refusal:
+            return Refused(refusal, "token", None)
+        return await self._of_genuine(token)
+
+    async def keep(self, text: str, patience: float) -> tuple[KeptToken | None, Genuine | Refused]:
+        """As `of`, and what is needed to ask `again`; None for a token that is not genuine."""
+        try:
+            kept = await self._verifier.keep(text, patience=patience)
+        except Refusal as refusal:
+            return None, Refused(refusal, "token", None)
+        return kept, await self._of_genuine(kept.token)
+
+    async def again(self, kept: KeptToken) -> Genuine | Refused:
+        """As `of`, of a token that was kept under this or another policy. Raises Lapsed."""
+        try:
+            self._verifier.check_again(kept)
+        except Refusal as refusal:
+            return Refused(refusal, "token", None)
+        return await self._of_genuine(kept.token)
+
+    async def _of_genuine(self, token: VerifiedToken) -> Genuine | Refused:
+        check = "revocation"
+        try:
             if self._is_revoked(token):
                 raise Refusal(Reason.TOKEN_REVOKED)
             if token.is_own_session:

@@ -12,6 +12,7 @@ from usherd.domain import Decision, Question, ShadowVerdict, Verdict
 from usherd.errors import Fault
 from usherd.listing import ModelsPage
 from usherd.reasons import Reason
+from usherd.watch.judging import Judging
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,12 @@ class Shadowed:
     def tally(self) -> Tally:
         """The counts so far."""
         return Tally(self._agreed, Counter(self._differed))
+
+    @property
+    def judging(self) -> Judging:
+        """The live policy's. The candidate is not asked about living decisions: each is one question, however often it
+        is looked at."""
+        return self._live.judging
 
     async def authorize(
         self,

@@ -26,6 +26,8 @@ BROKEN_PROMISES = [
     ("decision.proto", "ShadowVerdict shadow = 4;", "ShadowVerdict shadow = 5;"),
     ("authorization_service.proto", "returns (stream AuthorizeResponse)", "returns (AuthorizeResponse)"),
     ("decision.proto", "reserved 11;", "string other = 11;"),
+    ("authorization_service.proto", "MODE_WATCH = 2;", "MODE_WATCH = 3;"),
+    ("authorization_service.proto", "Ended ended = 5;", "Ended ended = 7;"),
 ]
 
 

@@ -55,6 +55,8 @@ class Answers:
     denied: bool = False
     asked: list[Question] = field(default_factory=list)
     told: list[dict[str, object]] = field(default_factory=list)
+    judging: None = None
+    """Nothing is kept true."""
 
     def at_hand(self, encoded: bytes, read: Callable[[], Question]) -> Decision | None:
         """Nothing is: every question goes the long way."""

@@ -11,10 +11,12 @@ from usherd.authenticate.claims import check_claims
 from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.introspected import IntrospectedTokens
+from usherd.authenticate.kept_token import KeptToken, Lapse, Lapsed
+from usherd.authenticate.key_ring import same_key
 from usherd.authenticate.own_session import OwnSessionVerifier
 from usherd.authenticate.session_token import SessionVerifier, says_session
 from usherd.authenticate.token_id import TokenIds
-from usherd.domain import VerificationKey, VerifiedClaims, VerifiedToken
+from usherd.domain import SESSION_ISSUER, VerificationKey, VerifiedClaims, VerifiedToken
 from usherd.errors import Refusal
 from usherd.policy import ANY_ISSUER, IssuerPolicy, Policy
 from usherd.ports import Cache, Clock, Introspection, Keys, Observer
@@ -55,6 +57,11 @@ class Verifier:
         self._session = SessionVerifier(policy.session, store_key) if policy.session is not None else None
         own = policy.own_sessions
         self._own_sessions = OwnSessionVerifier(own, keys, store_key) if own is not None else None
+        self._session_rules = (
+            None if policy.session is None else policy.session.digest,
+            None if own is None else own.digest,
+        )
+        self._digests = {issuer.name: issuer.digest for issuer in policy.issuers}
         self._max_size = policy.token_max_size
         self._keys = keys
         self._clock = clock
@@ -67,9 +74,54 @@ class Verifier:
 
         Raises Refusal when it is not genuine, KeysUnavailable and IntrospectionUnavailable when that cannot be told.
         """
+        return (await self._verify(token, patience)).token
+
+    async def keep(self, token: str, *, patience: float) -> KeptToken:
+        """As `verify`, and what it takes to find later whether the token still is genuine, without its text."""
+        cached = await self._verify(token, patience)
+        return KeptToken(cached, self._rules_of(cached.token))
+
+    def check_again(self, kept: KeptToken) -> None:
+        """Returns if a token that was kept under this or another policy is genuine now.
+
+        Raises Refusal when it is not, as `verify` would of its text, KeysUnavailable as that does, and Lapsed where
+        only its text or its issuer could tell.
+        """
+        token, validity, now = kept.token, kept.cached.validity, self._clock()
+        rules = self._rules_of(token)
+        if rules is None or rules != kept.rules:
+            raise Lapsed(Lapse.RULES)
+        session = token.issuer == SESSION_ISSUER
+        named = "" if session else token.issuer
+        if now >= validity.valid_until:
+            if not kept.expires:
+                raise Lapsed(Lapse.ISSUER)
+            raise Refusal(Reason.TOKEN_EXPIRED, issuer=named)
+        if now < validity.valid_from:
+            raise Refusal(Reason.SESSION_INVALID if session else Reason.TOKEN_NOT_YET_VALID, issuer=named)
+        if token.key is not None and not self._still_found(kept.cached, token.key):
+            other = self._keys.find(token.key.issuer, token.key.kid if kept.cached.names_key else None)
+            # By whatever other key it would be tried now, it was not signed with that.
+            reason = Reason.UNKNOWN_KEY if other is None else Reason.SIGNATURE_INVALID
+            raise Refusal(Reason.SESSION_INVALID if session else reason, issuer=named)
+
+    def _still_found(self, cached: CachedToken, key: VerificationKey) -> bool:
+        if cached.names_key:
+            return self._keys.trusts(key)
+        found = self._keys.find(key.issuer, None)
+        return found is not None and (found is key or same_key(found, key))
+
+    def _rules_of(self, token: VerifiedToken) -> object:
+        """What the token's being genuine follows from, in this policy; None: in this one it is nobody's."""
+        if token.issuer == SESSION_ISSUER:
+            return (self._session_rules, "", self._options) if any(self._session_rules) else None
+        digest = self._digests.get(token.issuer)
+        return None if digest is None else (self._session_rules, digest, self._options)
+
+    async def _verify(self, token: str, patience: float) -> CachedToken:
         data = check_size(token, self._max_size)
         digest = self._cache.digest(data)
-        known = self.recall(digest)
+        known = self._recall(digest)
         if self._observer is not None:
             self._observer.looked_up(Cache.TOKENS, found=known is not None)
         if known is not None:
@@ -80,7 +132,7 @@ class Verifier:
         else:
             verified = await self._verify_compact(take_apart(data, self._options), token, patience)
         self._cache.put(digest, verified)
-        return verified.token
+        return verified
 
     async def _verify_compact(self, compact: Compact, token: str, patience: float) -> CachedToken:
         if self._own_sessions is not None and self._own_sessions.says_own(compact.claims):
@@ -101,12 +153,16 @@ class Verifier:
 
         Raises KeysUnavailable as `verify`.
         """
+        cached = self._recall(digest)
+        return None if cached is None else cached.token
+
+    def _recall(self, digest: bytes) -> CachedToken | None:
         cached = self._cache.get(digest)
         if cached is None:
             return None
         validity = cached.validity
         if validity.valid_from <= self._clock() < validity.valid_until and self._still_trusted(cached):
-            return cached.token
+            return cached
         # The long way finds the reason, and may find a new key.
         self._cache.forget(digest)
         return None

@@ -56,12 +56,13 @@ def guarded(
     listener: Listener | None = None,
     marks: Marks = method_of,
     unbegun: Call = _UNKNOWN,
+    lasted: Callable[[Context], bool] | None = None,
 ) -> Handler:
     """`serve`, with every exception turned into a fault's status.
 
     `begin` comes first; then `at_hand` is asked: what it returns at once is the answer, and None leaves it to `serve`.
     `listener` hears how each call ends. `marks` is asked only where there is a bug to report. `unbegun` is what
-    is known of a call that `begin` refuses.
+    is known of a call that `begin` refuses. `lasted` says whether a call was a stream that lives for long; None: no.
 
     grpc.aio would send the text of an exception to the caller. Each handler is wrapped once, when the server is
     built: an interceptor would do the same at the price of two more coroutines for each call.
@@ -92,6 +93,8 @@ def guarded(
             ending, status = FaultReason.INTERNAL, status_of(InternalFault())
         finally:
             if listener is not None:
+                if lasted is not None and lasted(context):
+                    call = call._replace(lasting=True)
                 listener.ended(call, ending, time.monotonic() - started)
         # Not inside of `except`: what is raised here must not carry the exception along as its context.
         await context.abort(*status)

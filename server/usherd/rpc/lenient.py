@@ -11,7 +11,7 @@ from google.protobuf.message import DecodeError, Message
 
 from usher.v1 import authorization_service_pb2 as api
 from usherd.errors import FaultReason, InvalidRequest
-from usherd.rpc.translate import MAX_ITEMS
+from usherd.rpc.translate import MAX_CHANGES, MAX_ITEMS
 
 Request = TypeVar("Request", bound=Message)
 
@@ -42,7 +42,7 @@ def parse_asked(kind: type[Request], data: bytes) -> Request:
 
     A gateway may pass on a route or a model that is not UTF-8, and its protobuf library may let it. That is the end
     user's doing, so it must become a denial: such values arrive as text that the core refuses. Fallback models beyond
-    the first too many are left out then. Raises InvalidRequest (REQUEST_UNDECODABLE, ITEM_COUNT).
+    the first too many are left out then. Raises InvalidRequest (REQUEST_UNDECODABLE, ITEM_COUNT, SUBSCRIPTION_COUNT).
     """
     try:
         return kind.FromString(data)
@@ -55,6 +55,8 @@ def _mended(kind: type[Message], data: bytes) -> bytes:
     # Counted first: each look costs far more than the two bytes of an empty item.
     if "items" in message.DESCRIPTOR.fields_by_name and len(message.items) > MAX_ITEMS:  # type: ignore[attr-defined]
         raise InvalidRequest(FaultReason.ITEM_COUNT)
+    if "add" in message.DESCRIPTOR.fields_by_name and len(message.add) > MAX_CHANGES:  # type: ignore[attr-defined]
+        raise InvalidRequest(FaultReason.SUBSCRIPTION_COUNT)
     for owner in _owners(message):
         for name in _SINGLE:
             if name in owner.DESCRIPTOR.fields_by_name and _is_broken(getattr(owner, name)):
@@ -74,6 +76,9 @@ def _owners(message: Message) -> Iterator[Message]:
         yield message
         for item in message.items:  # type: ignore[attr-defined]
             yield from _owners(item)
+    if "add" in fields:
+        for each in message.add:  # type: ignore[attr-defined]
+            yield from _owners(each)
 
 
 def _is_broken(value: bytes) -> bool:

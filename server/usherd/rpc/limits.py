@@ -35,6 +35,16 @@ class Limits:
     """Seconds that such a call waits for its turn."""
     management_deadline: float = 30.0
     """Seconds that such a call may last at most: a thousand rows in one transaction take some."""
+    living_streams: int = 10_000
+    """Streams of living decisions at a time; they count neither against `concurrency` nor against `deadline`."""
+    living_decisions: int = 100_000
+    """Living decisions at a time, on all streams together."""
+    checkpoint_every: float = 5.0
+    """Seconds between two checkpoints on a stream."""
+    max_staleness: float = 5.0
+    """Seconds for which a living decision may fail to be looked at again."""
+    read_within: float = 10.0
+    """Seconds in which an event has to be taken by whoever reads the stream."""
     streams: int = 100
     """Calls at a time on one connection; clients are told, and hold back the rest."""
     backlog: int = 128

@@ -49,8 +49,18 @@ class _Stream:
 class OpenStreams:
     """All of them, each from its first moment to its last."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, remember: bool = False) -> None:
+        """`remember`: `lasted` is asked of each call once it has ended."""
+        self.remember = remember
         self._open: dict[int, _Stream] = {}
+        self._over: set[int] = set()
+
+    def lasted(self, context: Context) -> bool:
+        """Whether the call that has just ended was one of these streams."""
+        if id(context) in self._over:
+            self._over.remove(id(context))
+            return True
+        return False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -73,6 +83,8 @@ class OpenStreams:
                     raise
             finally:
                 del self._open[id(context)]
+                if self.remember:
+                    self._over.add(id(context))
             raise fault
 
         return keep

@@ -17,10 +17,12 @@ from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.directory.service import NAME as DIRECTORY
 from usherd.rpc.directory.service import DirectoryService
-from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
+from usherd.rpc.guard import AtHand, Begin, Begins, Context, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
+from usherd.rpc.hub_life import kept_running, new_hub
 from usherd.rpc.limits import Gate, Limits, Load, management_gate
+from usherd.rpc.living import AUTHORIZE, SUBSCRIBE, Living
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
@@ -32,12 +34,15 @@ from usherd.rpc.session.service import SessionService
 from usherd.rpc.tls import Tls, check_tls, server_credentials
 from usherd.session_desk import SessionDesk
 from usherd.shadow import Answering
+from usherd.watch.hub import Hub
 
 if TYPE_CHECKING:
     # Generic in the stubs only.
     Handler: TypeAlias = grpc.RpcMethodHandler[Any, Any]
 
 
+_SENDING_AWAY = 2.0
+"""Seconds over which living streams are sent away, so that they do not come all at once where they go."""
 _MOMENT = 0.2
 """Seconds in which an answer reaches its client, and the client's next call comes back."""
 
@@ -95,6 +100,7 @@ def methods(
     with_reflection: bool,
     begins: Begins,
     streams: OpenStreams,
+    living: Living,
     listener: Listener | None = None,
 ) -> Methods:
     """Every method of the server, each under the guard.
@@ -102,16 +108,21 @@ def methods(
     No handler has a deserialiser: what does not parse would otherwise be answered before the guard sees it.
     """
 
-    def guard(name: str, serve: Serve, at_hand: AtHand | None = None) -> GuardedHandler:
-        return guarded(serve, begins(name), at_hand, listener, marks_of(name), Call(name))
+    def guard(name: str, serve: Serve, at_hand: AtHand | None = None, *, lasting: bool = False) -> GuardedHandler:
+        lasted = streams.lasted if lasting else None
+        return guarded(serve, begins(name), at_hand, listener, marks_of(name), Call(name), lasted)
 
     def guard_stream(name: str, serve: Serve) -> GuardedHandler:
-        return guard(name, streams.kept(serve, begins(name)))
+        return guard(name, streams.kept(serve, begins(name)), lasting=True)
 
     handlers: dict[str, Handler] = {}
     at_hand = served.at_hand()
     for name, serve in (served.handlers() | health.unary()).items():
-        handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name)))
+        may_last = name == AUTHORIZE
+        if may_last:
+            serve = once_or_watched(serve, streams.kept(living.authorize, begins(name)))
+        handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name), lasting=may_last))
+    handlers[SUBSCRIBE] = grpc.stream_stream_rpc_method_handler(guard_stream(SUBSCRIBE, living.subscribe))
     for each in managing:
         for name, serve in each.handlers().items():
             handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve))
@@ -122,6 +133,23 @@ def methods(
         for name, serve in reflection.Reflection(SERVICES).streaming().items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
+
+
+def once_or_watched(once: Serve, watch: Serve) -> Serve:
+    """Authorize, in whichever mode it is asked for.
+
+    A unary handler of gRPC may write answers before the one that it returns: on the wire it is a stream like any other,
+    and the mode that most ask for costs nothing more.
+    """
+
+    async def serve(data: Any, context: Context, call: Call) -> Any:
+        try:
+            return await once(data, context, call)
+        except service.AsksToWatch as asked:
+            request = asked.request
+        return await watch(request, context, call)
+
+    return serve
 
 
 def all_alike(*, may_explain: bool) -> Begins:
@@ -146,7 +174,10 @@ class Serving:
         readiness: Readiness,
         streams: OpenStreams,
         address: str,
+        hub: Hub,
     ) -> None:
+        self.hub = hub
+        """The living decisions."""
         self._server = server
         self._streams = streams
         self._served = served
@@ -168,6 +199,7 @@ class Serving:
     def answer_with(self, authorizer: Answering) -> None:
         """From now on questions are for this authorizer; those that are with another one stay there."""
         self._served.answer_with(authorizer)
+        self.hub.answer_with(authorizer.judging)
 
     def judge_again(self) -> None:
         """`begins` goes by other rules now: streams that could not begin by them end, as they would have begun."""
@@ -185,6 +217,7 @@ class Serving:
             gate.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace):
+                await self.hub.drain(min(_SENDING_AWAY, grace / 4))
                 for gate in self._gates:
                     await gate.empty()
         for gate in self._gates:
@@ -226,14 +259,16 @@ async def serving(
     sessions: SessionDesk | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
+    hub: Hub | None = None,
     **options: int,
 ) -> AsyncIterator[Serving]:
     """A server that answers with `authorizer` until the block is left, and then drains.
 
     `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with,
     `revocations` what RevocationService does, and `sessions` what SessionService does; None: none is kept. `listener`
-    hears of every call, `on_wait` as `Gate` says. `options` has other values for gRPC options, named without the prefix
-    `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
+    hears of every call, `on_wait` as `Gate` says. `hub` keeps living decisions, and hears what changes; None: one that
+    hears nothing, so that they end with what time alone brings about. `options` has other values for gRPC options, named
+    without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
@@ -249,17 +284,30 @@ async def serving(
         options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
-    streams = OpenStreams()
+    streams = OpenStreams(remember=listener is not None)
+    hub = new_hub(limits) if hub is None else hub
+    hub.answer_with(authorizer.judging)
+    living = Living(hub, limits=limits, gate=gate, call_now=streams.call_now, listener=listener)
     served_methods = methods(
-        served, health, managing, with_reflection=shown, begins=begins, streams=streams, listener=listener
+        served,
+        health,
+        managing,
+        with_reflection=shown,
+        begins=begins,
+        streams=streams,
+        living=living,
+        listener=listener,
     )
     server.add_generic_rpc_handlers((served_methods,))
-    running = Serving(server, served, (gate, managed), health, readiness, streams, _bind(server, listen))
+    running = Serving(server, served, (gate, managed), health, readiness, streams, _bind(server, listen), hub)
     await server.start()
+    life = asyncio.create_task(kept_running(hub), name="living decisions")
     try:
         yield running
     finally:
         await running.drain(listen.grace)
+        life.cancel()
+        await asyncio.wait([life])
 
 
 def _bind(server: grpc.aio.Server, listen: Listen) -> str:

@@ -25,8 +25,18 @@ Result = TypeVar("Result")
 
 NAME = "usher.v1.AuthorizationService"
 
-_PATIENCE = 0.9
+_WATCH = api.MODE_WATCH
+
+PATIENCE = 0.9
 """The share of a call's time that may be spent on waiting for facts or keys; the rest is for saying that in vain."""
+
+
+class AsksToWatch(Exception):
+    """Authorize was asked for in MODE_WATCH, which takes more than one answer."""
+
+    def __init__(self, request: api.AuthorizeRequest) -> None:
+        super().__init__()
+        self.request = request
 
 
 class AuthorizationService:
@@ -69,7 +79,7 @@ class AuthorizationService:
     def _authorize_at_hand(self, data: bytes, call: Call) -> bytes | None:
         request = parse_asked(api.AuthorizeRequest, data)
         translate.check_mode(request)
-        decision = self._decision_at_hand(request, call)
+        decision = None if request.mode == _WATCH else self._decision_at_hand(request, call)
         return None if decision is None else answers.authorize_response(decision, keep=True)
 
     def _check_at_hand(self, data: bytes, call: Call) -> bytes | None:
@@ -86,28 +96,30 @@ class AuthorizationService:
         return decision
 
     async def authorize(self, data: bytes, call: Call, seconds: float) -> bytes:
-        """The only message of the stream: the decision, and that it is the only one."""
+        """The only message of the stream: the decision, and that it is the only one. Raises AsksToWatch."""
         request = parse_asked(api.AuthorizeRequest, data)
-        question, wishes = translate.question(request), _allowed(translate.wishes(request), call)
+        question, wishes = translate.question(request), allowed(translate.wishes(request), call)
         translate.check_mode(request)
+        if request.mode == _WATCH:
+            raise AsksToWatch(request)
         return answers.authorize_response(await self._decide(question, wishes, call, seconds))
 
     async def check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The decision."""
         request = parse_asked(api.CheckRequest, data)
-        question, wishes = translate.question(request), _allowed(translate.wishes(request), call)
+        question, wishes = translate.question(request), allowed(translate.wishes(request), call)
         return answers.check_response(await self._decide(question, wishes, call, seconds))
 
     async def batch_check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """A decision or a fault for each item."""
         request = parse_asked(api.BatchCheckRequest, data)
         ids, questions = translate.items(request)
-        wishes = _allowed(translate.wishes(request), call)
+        wishes = allowed(translate.wishes(request), call)
         weight = self._gate.weigh(len(questions))
         results = await self._inside(
             weight,
             lambda: self._authorizer.authorize_many(
-                questions, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
+                questions, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * PATIENCE
             ),
         )
         turn = Turn(time.monotonic)
@@ -131,7 +143,7 @@ class AuthorizationService:
         page = await self._inside(
             1,
             lambda: self._authorizer.models(
-                question, after=after, limit=size, at_least=wishes.at_least, patience=seconds * _PATIENCE
+                question, after=after, limit=size, at_least=wishes.at_least, patience=seconds * PATIENCE
             ),
         )
         if revision and page.revision != revision:
@@ -145,7 +157,7 @@ class AuthorizationService:
         decision = await self._inside(
             1,
             lambda: self._authorizer.authorize(
-                question, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * _PATIENCE
+                question, explain=wishes.explain, at_least=wishes.at_least, patience=seconds * PATIENCE
             ),
         )
         if self._listener is not None:
@@ -165,7 +177,8 @@ def _tell(listener: Listener, call: Call, wishes: Wishes, question: Question, de
     listener.decided(call, wishes.request_id, lambda: asked, decision)
 
 
-def _allowed(wishes: Wishes, call: Call) -> Wishes:
+def allowed(wishes: Wishes, call: Call) -> Wishes:
+    """The wishes, if the caller may have them. Raises ExplanationNotAllowed."""
     if wishes.explain and not call.may_explain:
         raise ExplanationNotAllowed
     return wishes

@@ -22,7 +22,11 @@ MAX_PAGE = 1000
 MAX_REVISION = 64
 
 _REVISION = re.compile(r"([!-9;-~]{1,32}):(0|[1-9][0-9]{0,18})")
-_MODES = frozenset({api.MODE_UNSPECIFIED, api.MODE_ONCE})
+_MODES = frozenset({api.MODE_UNSPECIFIED, api.MODE_ONCE, api.MODE_WATCH})
+MAX_CHANGES = 256
+"""Additions and removals in one message of Subscribe."""
+MAX_SUBSCRIPTIONS = 10_000
+"""Subscriptions at a time on one stream."""
 
 
 class Wishes(NamedTuple):
@@ -37,7 +41,9 @@ class Wishes(NamedTuple):
 _NO_WISHES = Wishes()
 
 
-def question(request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRequest) -> Question:
+def question(
+    request: api.AuthorizeRequest | api.CheckRequest | api.ListModelsRequest | api.SubscribeRequest.Add,
+) -> Question:
     """The question that was asked, unjudged. Raises InvalidRequest (QUESTION_MISSING)."""
     if not request.HasField("question"):
         raise InvalidRequest(FaultReason.QUESTION_MISSING)
@@ -77,7 +83,11 @@ def asked(question: question_pb2.Question) -> Asked:
 
 
 def wishes(
-    request: api.AuthorizeRequest | api.CheckRequest | api.BatchCheckRequest | api.ListModelsRequest,
+    request: api.AuthorizeRequest
+    | api.CheckRequest
+    | api.BatchCheckRequest
+    | api.ListModelsRequest
+    | api.SubscribeRequest.Add,
 ) -> Wishes:
     """The request's options. Raises InvalidRequest (REVISION_MALFORMED, REQUEST_ID)."""
     if not request.HasField("options"):

@@ -90,7 +90,8 @@ class Counts:
     def ended(self, call: Call, ending: Ending, seconds: float) -> None:
         """As `Listener.ended`."""
         counts = self._by_full_name.get(call.method, self._other)
-        counts.durations.observe(seconds)
+        if not call.lasting:
+            counts.durations.observe(seconds)
         if ending is _ANSWERED:
             counts.answered += 1
         elif isinstance(ending, Ended):
