@@ -89,7 +89,7 @@ async def test_a_caller_that_may_not_see_explanations_is_told_so(method: str) ->
     assert (outcome.code, outcome.reason) == (grpc.StatusCode.PERMISSION_DENIED, "EXPLANATION_NOT_ALLOWED")
 
 
-@pytest.mark.parametrize("mode", [2, 3, -1])
+@pytest.mark.parametrize("mode", [3, 4, -1])
 async def test_an_unknown_mode_is_invalid(mode: int) -> None:
     request = api.AuthorizeRequest(question=QUESTION)
     request.mode = mode  # type: ignore[assignment]
