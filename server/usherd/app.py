@@ -25,6 +25,7 @@ from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.health import Readiness
+from usherd.rpc.hub_life import new_hub
 from usherd.rpc.limits import Limits
 from usherd.rpc.revocation.kept import InForce, KeptRevocations
 from usherd.rpc.server import Listen, Serving, check_listen, serving
@@ -67,7 +68,10 @@ async def serve(
         counts = admin.counts
         heard = await stack.enter_async_context(call_listeners(settings, counts))
         ground = await stack.enter_async_context(opened_ground(settings))
-        moving = await Moving.into(settings, ground, counts)
+        hub = new_hub(_limits(settings.server), None if counts is None else counts.living)
+        moving = await Moving.into(settings, ground, counts, hub.keys_changed)
+        # Before the first stream: what changes after its first decision must not pass it by.
+        stack.callback(moving.listen(hub.hear))
         stack.push_async_callback(moving.close)
         # After the last call is answered, and before the house closes.
         stack.callback(lambda: moving.house.tell_shadow(last=True))
@@ -85,6 +89,7 @@ async def serve(
                 revocations=_revocations(moving),
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
+                hub=hub,
             )
         )
         admin.attach(moving, server, heard.decision_log)
@@ -211,6 +216,10 @@ def _limits(server: ServerSettings) -> Limits:
         connection_grace=server.connection_grace,
         connection_idle=server.connection_idle,
         handshake=server.handshake,
+        living_streams=server.living_streams,
+        living_decisions=server.living_decisions,
+        checkpoint_every=server.checkpoint_every,
+        read_within=server.read_within,
     )
 
 

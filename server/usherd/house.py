@@ -7,7 +7,7 @@ import base64
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -77,12 +77,14 @@ async def opened(
     before: KeySets | None = None,
     counts: Counts | None = None,
     kept: Kept | None = None,
+    on_keys: Callable[[str], None] = lambda issuer: None,
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.
 
     `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
     of what goes on in it; `kept` is there if the directory is kept in a store. Raises GivenKeysUnusable when keys that
-    the configuration gives in full cannot be used, and what `opened_ground` raises.
+    the configuration gives in full cannot be used, and what `opened_ground` raises. `on_keys` hears of each issuer whose
+    keys may be others than before.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
@@ -94,7 +96,7 @@ async def opened(
             http=http,
             cache=caches.documents,
             stopwatch=time.monotonic,
-            on_event=partial(_on_key_event, counts),
+            on_event=partial(_on_key_event, counts, on_keys),
             before=before,
         )
         keys = await stack.enter_async_context(made.running())
@@ -207,7 +209,11 @@ def _log_introspection(event: IntrospectionEvent, fields: Mapping[str, str | int
     tell(event.value, **fields)
 
 
-def _on_key_event(counts: Counts | None, event: KeyEvent, fields: Mapping[str, str | int]) -> None:
+def _on_key_event(
+    counts: Counts | None, on_keys: Callable[[str], None], event: KeyEvent, fields: Mapping[str, str | int]
+) -> None:
+    if event is KeyEvent.LOADED:
+        on_keys(str(fields["issuer"]))
     if counts is not None:
         issuer = str(fields["issuer"])
         if event is KeyEvent.FORCED:

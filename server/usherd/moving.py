@@ -34,10 +34,17 @@ class Moving:
     """
 
     def __init__(
-        self, settings: Settings, ground: Ground, house: House, life: AsyncExitStack, counts: Counts | None
+        self,
+        settings: Settings,
+        ground: Ground,
+        house: House,
+        life: AsyncExitStack,
+        counts: Counts | None,
+        on_keys: Callable[[str], None],
     ) -> None:
         """`life` ends the house. Use `into`."""
         self._counts = counts
+        self._on_keys = on_keys
         self._longest = settings.server.deadline
         self.settings = settings
         self.ground = ground
@@ -47,15 +54,22 @@ class Moving:
         self._closing = asyncio.Event()
 
     @classmethod
-    async def into(cls, settings: Settings, ground: Ground, counts: Counts | None = None) -> Moving:
+    async def into(
+        cls,
+        settings: Settings,
+        ground: Ground,
+        counts: Counts | None = None,
+        on_keys: Callable[[str], None] = lambda issuer: None,
+    ) -> Moving:
         """Into the first house, on that ground; `close` ends whichever answers then. Raises GivenKeysUnusable.
 
-        `counts` hears of what goes on in all of them; None: nobody does.
+        `counts` hears of what goes on in all of them; None: nobody does. `on_keys` hears of each issuer whose keys may
+        be others than before.
         """
         life = AsyncExitStack()
-        made = opened(settings, ground.house(settings), counts=counts, kept=ground.kept)
+        made = opened(settings, ground.house(settings), counts=counts, kept=ground.kept, on_keys=on_keys)
         house = await life.enter_async_context(made)
-        return cls(settings, ground, house, life, counts)
+        return cls(settings, ground, house, life, counts, on_keys)
 
     async def move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
         """Into the house that `load` describes. `begin` is called when all is ready for its first answer.
@@ -113,7 +127,7 @@ class Moving:
             raise Refused(problems)
         try:
             directory = self.ground.house(settings)
-            made = opened(settings, directory, self.house.keys, self._counts, self.ground.kept)
+            made = opened(settings, directory, self.house.keys, self._counts, self.ground.kept, self._on_keys)
             house = await life.enter_async_context(made)
         except GivenKeysUnusable as error:
             raise Refused([Problem("", 0, "issuers", str(error))]) from None

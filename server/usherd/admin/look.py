@@ -34,6 +34,8 @@ def look(
             questions=load.questions,
             capacity=load.capacity,
             watchers=server.watchers,
+            living_streams=server.hub.streams,
+            living_decisions=server.hub.subscriptions,
         ),
         key_sets=tuple(_key_sets(house.keys)),
         insecure=tuple(insecure(settings)),

@@ -163,6 +163,10 @@ def _server(file: File, folder: Path) -> ServerSettings:
         connection_grace=limits.connection_grace,
         connection_idle=limits.connection_idle,
         handshake=limits.handshake,
+        living_streams=limits.living_streams,
+        living_decisions=limits.living_decisions,
+        checkpoint_every=file.server.checkpoint_every,
+        read_within=limits.read_within,
         tls=None
         if tls is None
         else TlsSettings(

@@ -10,6 +10,7 @@ from usherd.config.fields import (
     Backlog,
     BudgetPeriod,
     CachedTokens,
+    CheckpointEvery,
     Concurrency,
     ConnectionAge,
     ConnectionGrace,
@@ -22,6 +23,8 @@ from usherd.config.fields import (
     Handshake,
     HookTimeout,
     KeepAnswersFor,
+    LivingDecisions,
+    LivingStreams,
     MaxLifetime,
     MaxStaleness,
     ModelName,
@@ -29,6 +32,7 @@ from usherd.config.fields import (
     Money,
     Name,
     OnOff,
+    ReadWithin,
     RouteEntry,
     SecretReference,
     Section,
@@ -163,6 +167,15 @@ class ServerLimits(Section):
 
     deadline: Deadline = Field(default=2.0, description="The longest time for one call.")
     concurrency: Concurrency = Field(default=1024, description="Questions in work at a time.")
+    living_streams: LivingStreams = Field(
+        default=10_000, description="Streams of living decisions at a time; they are no questions in work."
+    )
+    living_decisions: LivingDecisions = Field(
+        default=100_000, description="Living decisions at a time, on all streams together."
+    )
+    read_within: ReadWithin = Field(
+        default=10.0, description="How long an event may wait to be read before its stream is cut."
+    )
     streams: Streams = Field(default=100, description="Calls at a time on one connection; clients hold back the rest.")
     backlog: Backlog = Field(
         default=128,
@@ -204,6 +217,10 @@ class Server(Section):
     )
     limits: ServerLimits = Field(default=ServerLimits(), description="What it takes on.")
     tls: Tls | None = Field(default=None, description="Serves over TLS. Beyond this machine it is required.")
+    checkpoint_every: CheckpointEvery = Field(
+        default=5.0,
+        description="How often a living decision is confirmed. After three times that without a word, it is unknown.",
+    )
     drain: Drain = Field(default=10.0, description="How long calls may finish after a stop signal.")
 
 

@@ -119,6 +119,10 @@ class ServerSettings:
     connection_grace: float
     connection_idle: float
     handshake: float
+    living_streams: int = 10_000
+    living_decisions: int = 100_000
+    checkpoint_every: float = 5.0
+    read_within: float = 10.0
     drain: float
     plaintext_allowed: bool
 

@@ -15,6 +15,7 @@ from usherd.errors import FaultReason
 from usherd.ports import Cache, Stage
 from usherd.reasons import Reason
 from usherd.telemetry.histogram import Histogram
+from usherd.watch.tally import Tally
 
 _SERVICE, _HEALTH = "usher.v1.AuthorizationService", "grpc.health.v1.Health"
 SERVICE = f"/{_SERVICE}/"
@@ -31,6 +32,7 @@ OTHER = "other"
 
 CALL_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 STAGE_BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+TOLD_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 LAG_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 
 _ANSWERED = Ended.ANSWERED
@@ -76,6 +78,10 @@ class Counts:
         """How often nothing was found, and how often something was."""
         self.lag = Histogram(LAG_BOUNDS)
         """How late the event loop was."""
+        self.told_after = Histogram(TOLD_BOUNDS)
+        """From a change's commit to the last who depended on it."""
+        self.living = Tally(self.told_after.observe)
+        """Of decisions that are kept true."""
         self.refreshes: Counter[tuple[str, str]] = Counter()
         """Of key sets, by issuer and result: `OK` or the cause of the failure."""
         self.forced: Counter[str] = Counter()

@@ -21,6 +21,7 @@ from usherd.telemetry.counts import MANAGING_METHODS, METHODS, OK, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import Metric
 from usherd.telemetry.state import State
+from usherd.watch.events import KINDS
 
 _ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
 """Reasons that go with ALLOW. What never goes together has no series."""
@@ -48,6 +49,11 @@ def of_counts(counts: Counts) -> Iterator[Family]:
     yield _counter(metrics.CALLS, _calls(counts))
     yield _histogram(metrics.CALL_DURATION, [((name,), counts.methods[name].durations) for name in METHODS])
     yield _histogram(metrics.STAGE_DURATION, [((stage.value,), each) for stage, each in counts.stages.items()])
+    living = counts.living
+    yield _counter(metrics.LIVING_EVENTS, [((kind,), living.events[kind]) for kind in KINDS])
+    yield _counter(metrics.LIVING_LOOKS, [((), living.looks)])
+    yield _counter(metrics.SLOW_READERS, [((), living.slow_readers)])
+    yield _histogram(metrics.TOLD_AFTER, [((), counts.told_after)])
     yield _histogram(metrics.LAG, [((), counts.lag)])
 
 
@@ -86,6 +92,8 @@ def of_state(counts: Counts, state: State) -> Iterator[Family]:
     yield _gauge(metrics.QUESTIONS, [((), state.load.questions)])
     yield _gauge(metrics.CAPACITY, [((), state.load.capacity)])
     yield _gauge(metrics.WATCHERS, [((), state.load.watchers)])
+    yield _gauge(metrics.LIVING_STREAMS, [((), state.load.living_streams)])
+    yield _gauge(metrics.LIVING_DECISIONS, [((), state.load.living_decisions)])
     sets = [((each.issuer, str(each.part)), each) for each in state.key_sets]
     yield _gauge(metrics.KEYS_USABLE, [(labels, float(each.usable_for > 0)) for labels, each in sets])
     yield _gauge(metrics.KEYS, [(labels, each.keys) for labels, each in sets])

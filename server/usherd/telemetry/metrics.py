@@ -80,6 +80,16 @@ CALLS_WAITING = _gauge("calls_waiting", "Calls that wait for their turn.")
 QUESTIONS = _gauge("questions_in_work", "Questions in work, each item of a batch by itself.")
 CAPACITY = _gauge("questions_in_work_limit", "As many questions are in work at a time: server.limits.concurrency.")
 WATCHERS = _gauge("health_watchers", "Streams of the health service.")
+LIVING_STREAMS = _gauge("living_streams", "Streams of living decisions: Authorize in MODE_WATCH, and Subscribe.")
+LIVING_DECISIONS = _gauge("living_decisions", "Living decisions, on all streams together.")
+LIVING_EVENTS = _counter("living_events", "Events that were told of living decisions.", "event")
+LIVING_LOOKS = _counter("living_looks", "Living decisions that were looked at again, whatever came of it.")
+SLOW_READERS = _counter("living_slow_readers", "Streams of living decisions that were cut because nobody read them.")
+TOLD_AFTER = _histogram(
+    "living_told_after_seconds",
+    "From the commit of a change to the moment in which the last who depended on it here had been told. The commit is"
+    " by the clock of whoever made it.",
+)
 KEYS_USABLE = _gauge("key_set_usable", "1 while the key set is loaded and not past its stale bound.", "issuer", "part")
 KEYS = _gauge("key_set_keys", "Keys of the set that are trusted now.", "issuer", "part")
 KEYS_AGE = _gauge(
@@ -131,6 +141,12 @@ METRICS = (
     QUESTIONS,
     CAPACITY,
     WATCHERS,
+    LIVING_STREAMS,
+    LIVING_DECISIONS,
+    LIVING_EVENTS,
+    LIVING_LOOKS,
+    SLOW_READERS,
+    TOLD_AFTER,
     KEYS_USABLE,
     KEYS,
     KEYS_AGE,

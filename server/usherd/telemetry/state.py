@@ -58,6 +58,8 @@ class LoadState:
     questions: int = 0
     capacity: int = 0
     watchers: int = 0
+    living_streams: int = 0
+    living_decisions: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,24 @@ What = Decision | Checkpoint | Changed | Expiring | EndedFor | Resync | Fault
 """A fault ends its subscription: there is no decision, or none that can be kept up."""
 
 
+KINDS = ("decision", "checkpoint", "changed", "expiring", "ended", "resync", "fault")
+"""The names of events in the contract."""
+
+_KINDS = {
+    Decision: "decision",
+    Checkpoint: "checkpoint",
+    Changed: "changed",
+    Expiring: "expiring",
+    EndedFor: "ended",
+    Resync: "resync",
+}
+
+
+def kind_of(what: What) -> str:
+    """The event's name in the contract."""
+    return _KINDS.get(type(what), "fault")
+
+
 class Event(NamedTuple):
     """One event of a stream."""
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from usherd.domain import Decision, Question
 from usherd.errors import DirectoryUnavailable, Fault, FaultReason, InvalidRequest, OutOfTime, ShuttingDown
 from usherd.watch.causes import cause_of_end, cause_of_lapse
-from usherd.watch.events import Cause, Changed, Checkpoint, EndedFor, Event, Expiring, Resync
+from usherd.watch.events import Cause, Changed, Checkpoint, EndedFor, Event, Expiring, Resync, kind_of
 from usherd.watch.judging import Found
 from usherd.watch.subscription import Subscription, says_the_same
 from usherd.watch.waves import Wave
@@ -204,7 +204,7 @@ class Stream:
                     self._let_go()
                     continue
             if event is not None:
-                self._hub.tally.events[type(event.what).__name__] += 1
+                self._hub.tally.events[kind_of(event.what)] += 1
                 return event
             if self._finishing and not self._subscriptions and not self._untold:
                 return None
