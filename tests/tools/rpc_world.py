@@ -23,6 +23,7 @@ from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.revocation.kept import KeptRevocations
 from usherd.rpc.server import Begins, Listen, Serving, serving
+from usherd.session_desk import SessionDesk
 
 CANARY = "eyJhbGciOiJSUzI1NiJ9.canary-claims-5f3a.canary-signature-77b1"
 SERVICE = "/usher.v1.AuthorizationService"
@@ -132,6 +133,7 @@ async def running(
     may_explain: bool = True,
     begins: Begins | None = None,
     directory: Kept | None = None,
+    sessions: SessionDesk | None = None,
     revocations: KeptRevocations | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
@@ -144,6 +146,7 @@ async def running(
         readiness=readiness or ready(),
         begins=begins or Admission(Terms(may_explain=may_explain)).begins,
         directory=directory,
+        sessions=sessions,
         revocations=revocations,
         listener=listener,
         on_wait=on_wait,

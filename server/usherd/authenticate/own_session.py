@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -11,8 +12,8 @@ from usherd.authenticate.claims import Validity, numeric_date
 from usherd.authenticate.compact import Compact
 from usherd.authenticate.signing_key import ALGORITHM
 from usherd.authenticate.token_id import TokenIds
-from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
-from usherd.errors import Refusal
+from usherd.domain import SESSION_ISSUER, VerificationKey, VerifiedClaims, VerifiedToken
+from usherd.errors import Refusal, SessionsUnavailable
 from usherd.policy import OwnSessionRules
 from usherd.ports import Keys
 from usherd.reasons import Reason
@@ -44,9 +45,7 @@ class OwnSessionVerifier:
         header, claims = compact.header, compact.claims
         if header.algorithm != ALGORITHM or header.type != SESSION_TYPE or header.kid is None:
             raise Refusal(Reason.SESSION_INVALID)
-        key = self._keys.find(SESSION_ISSUER, header.kid) or await self._keys.find_fresh(
-            SESSION_ISSUER, header.kid, patience
-        )
+        key = await self._key(header.kid, patience)
         if key is None:
             raise Refusal(Reason.SESSION_INVALID, "no key of usherd's own has that id")
         try:
@@ -69,6 +68,12 @@ class OwnSessionVerifier:
             leeway=0.0,
         )
         return CachedToken(token, validity, names_key=True)
+
+    async def _key(self, kid: str, patience: float) -> VerificationKey | None:
+        with contextlib.suppress(SessionsUnavailable):
+            if (key := self._keys.find(SESSION_ISSUER, kid)) is not None:
+                return key
+        return await self._keys.find_fresh(SESSION_ISSUER, kid, patience)
 
 
 def _validity(claims: Mapping[str, object], now: float) -> Validity:
