@@ -75,15 +75,22 @@ class NotJson(ValueError):
 
 def from_json(text: Any) -> Any:
     """What a JSON column holds: LiteLLM writes some as texts that hold JSON. Raises NotJson."""
-    value = text
-    for _ in range(3):
-        if not isinstance(value, str):
-            return value
+    value = _loaded(text)
+    if isinstance(value, str):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
-            raise NotJson from None
+            return _loaded(value)
+        except NotJson:
+            return value
     return value
+
+
+def _loaded(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotJson from None
 
 
 def is_set(value: Any) -> bool:

@@ -95,9 +95,9 @@ async def opened_source(
     try:
         with telling_failures():
             connection = await engine.connect()
-        async with connection:
-            await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        try:
             with telling_failures():
+                await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
                 found = await _columns(connection, schema, wanted)
             missing = [name for name in required if name not in found]
             if missing:
@@ -106,6 +106,8 @@ async def opened_source(
                     " ?schema=NAME in its URL where that is not public"
                 )
             yield LitellmSource(connection, schema, found)
+        finally:
+            await connection.close()
     finally:
         await engine.dispose()
 
