@@ -16,8 +16,8 @@ USERS = [user("ann", sso_user_id="s-ann"), user("bob"), user("cy", sso_user_id="
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [
-        ("user_id", {"ann": ["ann"], "bob": ["bob"], "cy": ["cy"], "di": ["di"]}),
-        ("sso_user_id", {"ann": ["s-ann"], "bob": ["bob"], "cy": [], "di": ["di"]}),
+        ("user-id", {"ann": ["ann"], "bob": ["bob"], "cy": ["cy"], "di": ["di"]}),
+        ("sso-id", {"ann": ["s-ann"], "bob": ["bob"], "cy": [], "di": ["di"]}),
         ("both", {"ann": ["ann", "s-ann"], "bob": ["bob"], "cy": ["cy"], "di": ["di"]}),
     ],
 )
@@ -28,7 +28,7 @@ def test_nobody_has_an_identity_that_is_anothers(subject: Subject, expected: dic
     taken = [identity for identities in users.values() for identity in identities]
     assert len(set(taken)) == len(taken)
     clash = ("user", "sso_user_id: it is the id of another user, who is found by it")
-    assert (clash in said(found.notes.left)) == (subject != "user_id")
+    assert (clash in said(found.notes.left)) == (subject != "user-id")
 
 
 def test_without_an_issuer_users_are_known_by_their_ids_and_teams_are_the_only_issuers() -> None:

@@ -15,6 +15,7 @@ from usherd.cli import (
     decisions,
     dev,
     directory,
+    import_litellm,
     parity,
     revocations,
     revoke,
@@ -35,6 +36,7 @@ app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
+app.command("import-litellm", epilog=import_litellm.EXAMPLES)(import_litellm.import_litellm)
 app.command("decisions", epilog=decisions.EXAMPLES)(decisions.decisions)
 app.command("revoke", epilog=revoke.EXAMPLES)(revoke.revoke)
 app.command("shadow", epilog=shadow.EXAMPLES)(shadow.shadow)

@@ -14,6 +14,7 @@ from usherd.imports.notes import Notes
 from usherd.imports.values import NotJson, from_json, is_set, micro_usd, period, rate
 
 MAX_MODELS = 1000
+MAX_MODEL_BYTES = 256
 NO_ID = "its id is not 1 to 256 printable characters"
 
 
@@ -44,16 +45,16 @@ class Fields:
     def models(self, table: TableFacts, row_id: str, row: Record) -> tuple[str, ...] | None:
         """Its entries, each once; None: the row cannot be imported with them."""
         entries = tuple(dict.fromkeys(row.get("models") or ()))
-        usable = tuple(each for each in entries if isinstance(each, str) and well_formed_id(each))
+        usable = tuple(each for each in entries if isinstance(each, str) and _is_entry(each))
         if len(usable) > MAX_MODELS:
             self.notes.skip(table.kind, row_id, f"it has more than {MAX_MODELS} models")
             return None
         if len(usable) < len(entries):
             if not usable:
                 # An empty list is no restriction in some places.
-                self.notes.skip(table.kind, row_id, "none of its models is 1 to 256 printable characters")
+                self.notes.skip(table.kind, row_id, "none of its models is 1 to 256 bytes, printable")
                 return None
-            self.notes.leave(table.kind, row_id, "models: those that are not 1 to 256 printable characters")
+            self.notes.leave(table.kind, row_id, "models: those that are not 1 to 256 bytes, printable")
         return usable
 
     def text(self, table: TableFacts, row_id: str, name: str, value: Any) -> str:
@@ -131,3 +132,7 @@ class Fields:
             max_budget_micro_usd=found["max_budget"].value,
             budget_reset_seconds=found["budget_duration"].value,
         )
+
+
+def _is_entry(text: str) -> bool:
+    return well_formed_id(text) and len(text.encode()) <= MAX_MODEL_BYTES

@@ -26,15 +26,15 @@ def sign_on(users: Iterable[tuple[str, Record]], issuer: str, subject: Subject, 
     for row_id, sso_id in rows:
         if sso_id and not well_formed_id(sso_id):
             notes.leave(kind, row_id, "sso_user_id: it is not 1 to 256 printable characters")
-    by_id = {row_id for row_id, sso_id in rows if subject != "sso_user_id" or not well_formed_id(sso_id)}
+    by_id = {row_id for row_id, sso_id in rows if subject != "sso-id" or not well_formed_id(sso_id)}
     for row_id, sso_id in rows:
         subjects = [row_id] if row_id in by_id else []
-        if subject != "user_id" and well_formed_id(sso_id) and sso_id != row_id:
+        if subject != "user-id" and well_formed_id(sso_id) and sso_id != row_id:
             if sso_id in by_id:
                 notes.leave(kind, row_id, "sso_user_id: it is the id of another user, who is found by it")
             else:
                 subjects.append(sso_id)
-        elif subject == "sso_user_id" and sso_id == row_id:
+        elif subject == "sso-id" and sso_id == row_id:
             subjects = [row_id]
         found[row_id] = tuple((issuer, each) for each in subjects)
     return found

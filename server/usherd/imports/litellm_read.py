@@ -10,7 +10,7 @@ from usherd.imports.litellm_tables import TableFacts
 
 Record = Mapping[str, Any]
 """A row of LiteLLM's by the names of its columns; columns that its version does not have are not there."""
-Subject = Literal["user_id", "sso_user_id", "both"]
+Subject = Literal["user-id", "sso-id", "both"]
 
 
 class Choices(NamedTuple):
@@ -18,7 +18,7 @@ class Choices(NamedTuple):
 
     issuer: str = ""
     """The issuer whose tokens the teams and users are for. Empty: the only issuer, which knows users by their ids."""
-    subject: Subject = "user_id"
+    subject: Subject = "user-id"
     """What the issuer knows a user by."""
     empty_is_all: bool = False
     """Whether a team without models is granted every model, as in LiteLLM, by an entry `*`."""

@@ -8,7 +8,8 @@ import re
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NamedTuple
 
-MOST_MICRO_USD = 2**62
+MOST_MICRO_USD = 10**18 - 1
+"""Less than a trillion dollars: the most that a row can have."""
 MOST_RATE = 2**53
 LONGEST_PERIOD = 3660 * 86_400
 """Seconds."""
