@@ -199,17 +199,32 @@ async def test_an_issuer_that_the_server_does_not_know_ends_early(world: World) 
     assert not (await world.directory("ListUsers")).users
 
 
+async def test_who_left_a_team_there_leaves_it_here(world: World) -> None:
+    await _company(world.litellm)
+    await _run(world, "--issuer", "idp")
+    await world.directory("CreateUser", user={"id": "zoe"})
+    await world.directory("CreateMembership", membership={"team_id": "red", "user_id": "zoe"})
+    await world.litellm.execute(
+        """UPDATE "LiteLLM_UserTable" SET teams = '{}' WHERE user_id = 'bob';
+        UPDATE "LiteLLM_TeamTable" SET members_with_roles = '[{"user_id": "ann", "role": "admin"}]'
+        WHERE team_id = 'red'"""
+    )
+    found = (await _run(world, "--issuer", "idp", "--json")).json
+    assert found["rows"]["membership"] == {"created": 0, "updated": 0, "unchanged": 1, "deleted": 1, "only_here": 1}
+    places = (await world.directory("ListMemberships", team_id="red")).memberships
+    assert [each.user_id for each in places] == ["ann", "zoe"]
+
+
 async def test_ten_thousand_rows_come_over(world: World) -> None:
     await world.litellm.execute(
         """INSERT INTO "LiteLLM_TeamTable" (team_id, models) SELECT 't' || n, '{gpt-4o}' FROM generate_series(1, 500) n;
-        INSERT INTO "LiteLLM_UserTable" (user_id, teams) SELECT 'u' || n, ARRAY['t' || (n % 500 + 1)]
-        FROM generate_series(1, 5000) n"""
+        INSERT INTO "LiteLLM_EndUserTable" (user_id, blocked) SELECT 'u' || n, n % 2 = 0
+        FROM generate_series(1, 9500) n"""
     )
     found = (await _run(world, "--issuer", "idp", "--json")).json
     assert {kind: count["created"] for kind, count in found["rows"].items() if count["created"]} == {
         "team": 500,
-        "user": 5000,
-        "membership": 5000,
+        "end user": 9500,
     }
     again = (await _run(world, "--issuer", "idp", "--json")).json
     assert again["edits"] == {"planned": 0, "made": 0}
@@ -226,7 +241,7 @@ async def test_ten_thousand_rows_come_over(world: World) -> None:
             "--database: it cannot be read: ConnectionRefusedError (errno 111)",
         ),
         (("--subject", "both"), "env:LITELLM_URL", "expected --issuer"),
-        (("--empty-models", "some"), "env:LITELLM_URL", "expected nothing or all"),
+        (("--empty-models", "some"), "env:LITELLM_URL", "'some' is not one of 'nothing', 'all'"),
         (("--server", "127.0.0.1:1"), "env:LITELLM_URL", "nobody answers at 127.0.0.1:1"),
     ],
 )
@@ -249,4 +264,4 @@ async def test_a_server_without_a_directory_says_so(postgres: Postgres) -> None:
     async with running(directory=Kept(), begins=begins) as server, calling(server) as channel:
         ran = await _run(World(LitellmDatabase(connection), url, server.address, Client(channel)))
     assert ran.code == 2
-    assert "keeps no directory of its own" in ran.err
+    assert "keeps no directory of its own" in ran.out
