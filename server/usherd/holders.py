@@ -77,7 +77,7 @@ class Holders:
             token = await self._verifier.verify(text, patience=patience)
         except Refusal as refusal:
             return Refused(refusal, "token", None)
-        return await self._of_genuine(token)
+        return await self._of_genuine(token, patience)
 
     async def keep(self, text: str, patience: float) -> tuple[KeptToken | None, Genuine | Refused]:
         """As `of`, and what is needed to ask `again`; None for a token that is not genuine."""
@@ -85,17 +85,17 @@ class Holders:
             kept = await self._verifier.keep(text, patience=patience)
         except Refusal as refusal:
             return None, Refused(refusal, "token", None)
-        return kept, await self._of_genuine(kept.token)
+        return kept, await self._of_genuine(kept.token, patience)
 
-    async def again(self, kept: KeptToken) -> Genuine | Refused:
+    async def again(self, kept: KeptToken, patience: float) -> Genuine | Refused:
         """As `of`, of a token that was kept under this or another policy. Raises Lapsed."""
         try:
             self._verifier.check_again(kept)
         except Refusal as refusal:
             return Refused(refusal, "token", None)
-        return await self._of_genuine(kept.token)
+        return await self._of_genuine(kept.token, patience)
 
-    async def _of_genuine(self, token: VerifiedToken) -> Genuine | Refused:
+    async def _of_genuine(self, token: VerifiedToken, patience: float) -> Genuine | Refused:
         check = "revocation"
         try:
             if self._is_revoked(token):

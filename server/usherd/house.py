@@ -83,8 +83,8 @@ async def opened(
 
     `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
     of what goes on in it; `kept` is there if the directory is kept in a store. Raises GivenKeysUnusable when keys that
-    the configuration gives in full cannot be used, and what `opened_ground` raises. `on_keys` hears of each issuer whose
-    keys may be others than before.
+    the configuration gives in full cannot be used, and what `opened_ground` raises. `on_keys` hears of each issuer
+    whose keys may be others than before.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))

@@ -2,17 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
-
-import grpc
-import pytest
-
-from tools.living_world import Watching, subscribe_request, watch_request, watching
-from tools.rpc_world import SERVICE, ended
+from tools.living_world import subscribe_request, watching
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, event_pb2
 

@@ -267,8 +267,8 @@ async def serving(
     `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with,
     `revocations` what RevocationService does, and `sessions` what SessionService does; None: none is kept. `listener`
     hears of every call, `on_wait` as `Gate` says. `hub` keeps living decisions, and hears what changes; None: one that
-    hears nothing, so that they end with what time alone brings about. `options` has other values for gRPC options, named
-    without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
+    hears nothing, so that they end with what time alone brings about. `options` has other values for gRPC options,
+    named without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)

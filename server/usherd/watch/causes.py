@@ -11,6 +11,8 @@ _BY_REASON = {
     Reason.TOKEN_EXPIRED: Cause.TOKEN_EXPIRED,
     Reason.UNKNOWN_KEY: Cause.KEY_REMOVED,
     Reason.SIGNATURE_INVALID: Cause.KEY_REMOVED,
+    # Of a session that was genuine, no other part can have become invalid.
+    Reason.SESSION_INVALID: Cause.KEY_REMOVED,
 }
 
 

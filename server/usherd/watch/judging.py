@@ -18,6 +18,9 @@ from usherd.ports import Directory, Keys
 from usherd.verdicts import Verdicts
 from usherd.watch.looked_up import LookedUp
 
+LOOK_PATIENCE = 1.0
+"""Seconds that a decision waits, when it is looked at again, for what is not known here about its session."""
+
 _NOT_OF_THE_DIRECTORY = frozenset({DependencyKind.KEY, DependencyKind.ISSUER, DependencyKind.POLICY})
 
 
@@ -104,7 +107,7 @@ class Judging:
                 return public._replace(kept=kept)
             if kept is None:
                 return Lapse.RULES
-            holder = await self._holders.again(kept)
+            holder = await self._holders.again(kept, LOOK_PATIENCE)
             return await self._decided(kept, holder, question, explain=explain)
         except Lapsed as lapsed:
             return lapsed.lapse
