@@ -80,7 +80,7 @@ class Ground(Protocol):
 
     @property
     def fresh(self) -> bool:
-        """Whether it can be told from."""
+        """Whether it can be told from, and which tokens are revoked is known."""
 
     def look(self) -> Look:
         """What it has."""
@@ -205,11 +205,13 @@ class KeptGround:
         self.store: Store | None = shared.store
         self.revocations: RevocationStore | None = revocations
         self.kept: Kept | None = kept
+        self._kept = kept
 
     @property
     def fresh(self) -> bool:
         """As `Ground.fresh`."""
-        return self._shared.feed.fresh
+        # The list of revoked tokens is known only as long as the directory is.
+        return self._kept.revoked.known
 
     def look(self) -> Look:
         """As `Ground.look`."""
