@@ -102,7 +102,8 @@ async def opened(
         keys = await stack.enter_async_context(made.running())
         if directory is None:
             ground = await stack.enter_async_context(opened_ground(settings))
-            directory, kept = ground.house(settings), ground.kept
+            # A list that was handed over is asked, wherever the rows are.
+            directory, kept = ground.house(settings), kept or ground.kept
         introspection = await _introspection(settings, caches.answers, stack)
         store_key = None if kept is None else kept.token_key
         verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection, store_key)
