@@ -118,31 +118,38 @@ async def test_a_slow_writer_is_never_passed_over_because_of_the_lock_on_the_one
 ) -> None:
     """Without it, the later revision is committed first, a reader reads up to it, and never sees the earlier one."""
     async with opened_database(postgresql_url, upgrade=True) as database, store_in(database) as store:
-        slow_has_begun, fast_is_done = asyncio.Event(), asyncio.Event()
+        slow_has_begun, fast_was_read = asyncio.Event(), asyncio.Event()
 
         async def slow() -> None:
             async with database.writing() if guarded else _unguarded(database) as writing:
                 _change(writing, "slow")
                 slow_has_begun.set()
-                await asyncio.wait([asyncio.create_task(fast_is_done.wait())], timeout=0.3)
+                # With the lock, nobody can be faster.
+                await (asyncio.sleep(0.2) if guarded else fast_was_read.wait())
 
         async def fast() -> None:
             await slow_has_begun.wait()
             async with database.writing() if guarded else _unguarded(database) as writing:
                 _change(writing, "fast")
-            fast_is_done.set()
 
-        async def read() -> list[str]:
-            seen, after = [], 1
+        seen: list[str] = []
+        after = 1
+
+        async def read() -> None:
+            nonlocal after
+            found = await store.changes(after)
+            seen.extend(change.id for change in found.changes)
+            after = found.through
+
+        async def read_on() -> None:
             while "fast" not in seen:
-                found = await store.changes(after)
-                seen += [change.id for change in found.changes]
-                after = found.through
+                await read()
                 await asyncio.sleep(0.005)
-            await asyncio.sleep(0.5)
-            return seen + [change.id for change in (await store.changes(after)).changes]
+            fast_was_read.set()
 
-        seen, *_ = await asyncio.gather(read(), slow(), fast())
+        async with asyncio.timeout(30):
+            await asyncio.gather(read_on(), slow(), fast())
+        await read()
     assert seen == (["slow", "fast"] if guarded else ["fast"])
 
 

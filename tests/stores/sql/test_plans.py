@@ -51,6 +51,11 @@ async def everything(store: SqlStore) -> None:
     await store.page(PLACE, Filter(user="u"))
 
 
+def sorts_few(statement: str) -> bool:
+    """Whether it sorts the counters that it names, or the places of one user."""
+    return "FROM spend" in statement or "memberships.user_id = ?" in statement
+
+
 async def statements_of(store: SqlStore, database: Database) -> dict[str, Any]:
     """Each statement that it takes, with the parameters of one time."""
     found: dict[str, Any] = {}
@@ -82,7 +87,7 @@ async def test_sqlite_searches_by_an_index(sqlite_url: str) -> None:
                     assert not scanned or scanned[1] in ONE_ROW or ("USING" in step and "LIMIT" in statement), (
                         statement, step,
                     )  # fmt: skip
-                    assert "TEMP B-TREE FOR ORDER BY" not in step or "spend" in statement, (statement, step)
+                    assert "TEMP B-TREE FOR ORDER BY" not in step or sorts_few(statement), (statement, step)
 
 
 async def test_postgresql_searches_by_an_index(postgresql_url: str) -> None:

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Table, select, tuple_
+from sqlalchemy import Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState
 from usherd.stores.budgets import NO_BUDGET, Budget
 from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql.batches import batches, one_of
 
 _OWNERS: dict[BudgetKind, Table] = {
     BudgetKind.ORGANIZATION: schema.organizations,
@@ -71,7 +71,7 @@ async def _members(connection: AsyncConnection, wanted: list[BudgetOwner]) -> di
     columns = select(places.team_id, places.user_id, places.max_budget_micro_usd, teams.budget_reset_seconds)
     joined = columns.join(schema.teams, teams.id == places.team_id)
     for batch in batches((owner.team, owner.id) for owner in wanted):
-        condition = tuple_(places.team_id, places.user_id).in_(batch)
+        condition = one_of((places.team_id, places.user_id), batch)
         for team, user, maximum, reset in await connection.execute(joined.where(condition)):
             found[BudgetOwner(BudgetKind.MEMBER, user, team)] = _budget(maximum, reset)
     return found
@@ -98,7 +98,7 @@ async def counters_of(
     key = (spend.kind, spend.id, spend.team)
     found: dict[BudgetOwner, Counter] = {}
     for batch in batches(sorted(tuple(owner) for owner in owners)):
-        query = select(schema.spend).where(tuple_(*key).in_(batch)).order_by(*key)
+        query = select(schema.spend).where(one_of(key, batch)).order_by(*key)
         for each in await connection.execute(query.with_for_update() if locked else query):
             owner = BudgetOwner(BudgetKind(each.kind), each.id, each.team)
             found[owner] = Counter(each.micro_usd, each.period_end, BudgetState(each.state))

@@ -6,14 +6,14 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Table, select, tuple_
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy import Row as Record
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usherd.changes import RowKind
 from usherd.store import Place, Row, RowId
 from usherd.stores.sql import rows, schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql.batches import batches, one_of
 
 Read = Callable[[Record[Any]], Row]
 
@@ -50,7 +50,10 @@ async def fetch(connection: AsyncConnection, kind: RowKind, ids: Iterable[RowId]
     keys = keys_of(kind)
     if len(keys) == 1:
         return await fetch_where(connection, kind, keys[0], (each[0] for each in ids))
-    return await fetch_where(connection, kind, tuple_(*keys), ids)
+    records: list[Record[Any]] = []
+    for batch in batches(ids):
+        records += await connection.execute(select(TABLES[kind]).where(one_of(keys, batch)))
+    return await read(connection, kind, records)
 
 
 async def fetch_where(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usherd.errors import AlreadyExists, BrokenReference
 from usherd.facts import Organization, Team, User
 from usherd.store import Place, Row
 from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql.batches import batches, one_of
 
 
 async def check_named(connection: AsyncConnection, row: Row, before: Row | None) -> None:
@@ -47,7 +47,7 @@ async def check_identities(connection: AsyncConnection, user: User, bare_ids_for
     if not theirs and bare_ids_for is not None:
         theirs = ((bare_ids_for, user.id),)
     for batch in batches(theirs):
-        taken = and_(tuple_(identities.issuer, identities.subject).in_(batch), identities.user_id != user.id)
+        taken = and_(one_of((identities.issuer, identities.subject), batch), identities.user_id != user.id)
         await _none(connection, select(literal(1)).where(taken), AlreadyExists)
     bare = {subject for issuer, subject in theirs if issuer == bare_ids_for} - {user.id}
     named = select(identities.user_id).where(identities.user_id == users.id)

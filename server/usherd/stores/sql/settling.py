@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, tuple_, update
+from sqlalchemy import ColumnElement, and_, delete, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,7 +14,7 @@ from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organiza
 from usherd.store import Row
 from usherd.stores.budgets import Budget
 from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql.batches import batches, one_of
 from usherd.stores.sql.budget_rows import counters_of, standing
 from usherd.stores.sql.database import Writing
 
@@ -101,7 +101,7 @@ async def forget(connection: AsyncConnection, owners: list[BudgetOwner]) -> None
     """Takes away the counters of these owners: they have spent nothing."""
     spend = schema.spend.c
     for batch in batches(tuple(owner) for owner in owners):
-        await connection.execute(delete(schema.spend).where(tuple_(spend.kind, spend.id, spend.team).in_(batch)))
+        await connection.execute(delete(schema.spend).where(one_of((spend.kind, spend.id, spend.team), batch)))
 
 
 def _is(owner: BudgetOwner) -> ColumnElement[bool]:

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Table, select, tuple_
+from sqlalchemy import ColumnElement, Table, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usherd.changes import Lookup, RowKind, Sought
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
 from usherd.store import ModelRow, Place, RowId
 from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql.batches import batches, one_of
 from usherd.stores.sql.budget_rows import states_of
 from usherd.stores.sql.database import Database
 from usherd.stores.sql.failures import telling_failures
@@ -145,7 +145,7 @@ async def _by_identity(
     identities = schema.user_identities.c
     users: dict[RowId, str] = {}
     for batch in batches(lookup.key for lookup in wanted):
-        condition = tuple_(identities.issuer, identities.subject).in_(batch)
+        condition = one_of((identities.issuer, identities.subject), batch)
         for record in await connection.execute(select(schema.user_identities).where(condition)):
             users[record.issuer, record.subject] = record.user_id
     bare = [each.key[1] for each in wanted if each.key[0] == bare_ids_for and each.key not in users]
