@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
 from tools.postgres import Postgres
+from usherd.errors import DirectoryUnavailable
 from usherd.stores.sql import schema
+from usherd.stores.sql import upgrade as steps
 from usherd.stores.sql.database import opened_database
 from usherd.stores.sql.failures import DatabaseUnusable
 from usherd.stores.sql.looking_after import look, upgrade
@@ -70,15 +77,81 @@ async def test_upgrades_at_once_are_one(shared_url: str) -> None:
     assert len(stores) == 1
 
 
-async def test_tables_that_are_behind_are_refused_with_the_command_that_mends_it(shared_url: str) -> None:
+NEXT = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("teams", sa.Column("more", sa.Text()))
+"""
+BROKEN = (
+    NEXT
+    + """
+    op.execute("INSERT INTO nowhere VALUES (1)")
+"""
+)
+
+
+@pytest.fixture(name="next_usherd")
+def _next_usherd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """From now on it is a newer usherd, whose tables take one step more."""
+
+    def become(step: str) -> None:
+        folder = tmp_path / "migrations"
+        shutil.copytree(Path(steps.__file__).parent / "migrations", folder)
+        (folder / "versions" / "v0002_next.py").write_text(step)
+        config = Config()
+        config.set_main_option("script_location", str(folder))
+        monkeypatch.setattr(steps, "_config", lambda: config)
+        monkeypatch.setattr(steps, "_script", lambda: ScriptDirectory.from_config(config))
+
+    return become
+
+
+async def test_tables_that_are_not_there_are_asked_for(shared_url: str) -> None:
     with pytest.raises(DatabaseUnusable, match="no tables of usherd's yet; run: usherd db upgrade"):
         async with opened_database(shared_url, upgrade=False):
             pass
+
+
+async def test_tables_that_are_behind_are_refused_with_the_command_that_mends_it(
+    shared_url: str, next_usherd: Callable[[str], None]
+) -> None:
     await upgrade(shared_url)
-    await _set_revision(shared_url, "0000")
-    with pytest.raises(DatabaseUnusable, match="newer usherd"):
+    next_usherd(NEXT)
+    with pytest.raises(DatabaseUnusable, match=r"older usherd \(0001; expected 0002\); run: usherd db upgrade"):
         async with opened_database(shared_url, upgrade=False):
             pass
+    before, after = await upgrade(shared_url)
+    assert (before.standing, after.standing, after.revision) == (Standing.BEHIND, Standing.CURRENT, "0002")
+    async with opened_database(shared_url, upgrade=False) as database, database.reading() as connection:
+        await connection.execute(text("SELECT more FROM teams"))
+
+
+async def test_a_server_upgrades_its_own_file_and_nobody_elses_server(
+    shared_url: str, next_usherd: Callable[[str], None]
+) -> None:
+    async with opened_database(shared_url, upgrade=False, create=True) as database:
+        is_shared = database.is_postgresql
+    next_usherd(NEXT)
+    refused = pytest.raises(DatabaseUnusable, match="run: usherd db upgrade") if is_shared else nullcontext()
+    with refused:
+        async with opened_database(shared_url, upgrade=False, create=True):
+            pass
+    assert (await look(shared_url)).tables.revision == ("0001" if is_shared else "0002")
+
+
+async def test_an_upgrade_that_fails_has_changed_nothing(shared_url: str, next_usherd: Callable[[str], None]) -> None:
+    await upgrade(shared_url)
+    next_usherd(BROKEN)
+    with pytest.raises(DirectoryUnavailable):
+        await upgrade(shared_url)
+    assert (await look(shared_url)).tables.revision == "0001"
+    engine = engine_of(address_of(shared_url))
+    async with engine.connect() as connection:
+        columns = await connection.run_sync(lambda sync: inspect(sync).get_columns("teams"))
+    await engine.dispose()
+    assert "more" not in {column["name"] for column in columns}
 
 
 async def test_tables_of_a_newer_usherd_are_refused_and_left_alone(shared_url: str) -> None:

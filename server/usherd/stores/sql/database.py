@@ -143,7 +143,7 @@ async def opened_database(
     url: str, *, upgrade: bool, create: bool = False, clock: Clock = time.time, notifies: bool = True
 ) -> AsyncIterator[Database]:
     """The database of that URL. With `upgrade`, it gets the tables of this usherd if they are older or not there; with
-    `create`, if there are none.
+    `create`, if there are none, and an SQLite, which no other machine's usherd works with, also if they are older.
 
     `notifies` False tells no other replica of changes, for tests: they find out by asking. Raises DatabaseUnusable for
     a URL that is none and for tables of another usherd, DirectoryUnavailable if it cannot be reached.
@@ -153,7 +153,8 @@ async def opened_database(
         try:
             with telling_failures():
                 status = None if upgrade else await status_of(engine)
-                if status is None or (create and status.standing is Standing.EMPTY):
+                made = (Standing.EMPTY,) if address.path is None else (Standing.EMPTY, Standing.BEHIND)
+                if status is None or (create and status.standing in made):
                     await migrated(engine)
                 else:
                     status.demand_current()

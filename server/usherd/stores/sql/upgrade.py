@@ -112,7 +112,8 @@ def _upgrade(connection: Connection) -> tuple[Status, Status]:
         if before.standing is Standing.EMPTY and inspect(connection).get_table_names():
             raise DatabaseUnusable("the database has tables that are not usherd's; expected a database of its own")
         config = Config(attributes={"connection": connection})
-        config.set_main_option("script_location", _config().get_main_option("script_location") or "")
+        steps = _config().get_main_option("script_location") or ""
+        config.set_main_option("script_location", steps.replace("%", "%%"))
         command.upgrade(config, "head")
         if connection.scalar(select(schema.store.c.one)) is None:
             connection.execute(insert(schema.store), [_new_store()])
