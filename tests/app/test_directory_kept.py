@@ -65,7 +65,7 @@ async def test_each_change_is_in_every_answer_from_its_revision_on(kept: Kept) -
     said.append(await kept.reason((await kept.call("ResetUsage", owner={"team_id": "red"})).revision))
     said.append(await kept.reason((await kept.call("DeleteTeam", id="red")).revision))
 
-    assert said == ["ALLOWED", "TEAM_BLOCKED", "ALLOWED", "TEAM_BUDGET_EXHAUSTED", "ALLOWED", "MODEL_NOT_GRANTED"]
+    assert said == ["ALLOWED", "TEAM_BLOCKED", "ALLOWED", "TEAM_BUDGET_EXHAUSTED", "ALLOWED", "ROUTE_NOT_GRANTED"]
 
 
 async def test_an_export_of_the_daemons_directory_is_there_already(kept: Kept) -> None:
