@@ -13,6 +13,7 @@ from usherd.changes import Lookup, Sought
 from usherd.errors import DirectoryUnavailable
 from usherd.facts import Team, User
 from usherd.ports import Wanted
+from usherd.stores.sql import endings
 from usherd.stores.sql.entity_map import UNKNOWN, EntityMap
 from usherd.stores.sql.loads import Loads
 from usherd.stores.sql.needs import EVERYONE, gather
@@ -203,13 +204,23 @@ async def test_a_question_can_read_all_by_itself() -> None:
     assert len(loading.entities) == 0
 
 
-async def test_nothing_goes_on_after_the_end() -> None:
+@pytest.mark.parametrize("ends", [True, False])
+async def test_loads_come_to_their_end_and_those_that_do_not_are_cancelled(
+    ends: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endings, "PATIENCE", 10.0 if ends else 0.05)
     loading = Loading()
     load = loading.begin()
     await quiet()
 
+    if ends:
+        asyncio.get_running_loop().call_later(0.05, loading.store.gate.set)
     await loading.loads.close()
 
-    with pytest.raises(DirectoryUnavailable):
+    if ends:
         await load
+        assert loading.entities.peek(ANN) == ROWS[ANN]
+    else:
+        with pytest.raises(DirectoryUnavailable):
+            await load
     assert loading.loads._flights == {}

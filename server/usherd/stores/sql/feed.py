@@ -13,6 +13,7 @@ from usherd.changes import Change
 from usherd.errors import ChangesCompacted, DirectoryUnavailable, FieldInvalid
 from usherd.ports import Stopwatch
 from usherd.store import Changes
+from usherd.stores.sql.endings import ended
 from usherd.stores.sql.entity_map import EntityMap
 from usherd.stores.sql.failures import cause_of
 from usherd.stores.told import Tell, Told
@@ -67,6 +68,7 @@ class ChangeFeed:
         self._told = Told(stopwatch, tell)
         self._jitter = jitter
         self._at_head = at_head
+        self._ending = False
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
         self._read = asyncio.Event()
@@ -115,27 +117,30 @@ class ChangeFeed:
         try:
             yield
         finally:
-            following.cancel()
-            await asyncio.wait([following])
+            self._ending = True
+            self._woken.set()
+            await ended([following])
 
     async def _follow(self) -> None:
         failures = 0
-        while True:
+        while not self._ending:
             self._woken.clear()
             try:
                 await self._read_to_head()
             except Exception as error:  # whatever it is: a feed that ends would leave a replica without a directory
                 self._told.failed({"cause": cause_of(error)})
-                await asyncio.sleep(min(_LAST_RETRY, self._every, _FIRST_RETRY * 2**failures) * (0.5 + self._jitter()))
+                pause = min(_LAST_RETRY, self._every, _FIRST_RETRY * 2**failures)
+                await asyncio.sleep(0 if self._ending else pause * (0.5 + self._jitter()))
                 failures = min(failures + 1, 10)
                 continue
             failures = 0
             self._told.succeeded()
             read, self._read = self._read, asyncio.Event()
             read.set()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._every):
-                    await self._woken.wait()
+            if not self._ending:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._every):
+                        await self._woken.wait()
 
     async def _read_to_head(self) -> None:
         while True:

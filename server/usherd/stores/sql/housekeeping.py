@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Protocol
 
 from usherd.ports import Stopwatch
+from usherd.stores.sql.endings import ended
 from usherd.stores.sql.failures import cause_of
 from usherd.stores.told import Tell, Told
 
@@ -41,11 +42,12 @@ async def keep_house(
     async def compact() -> None:
         await store.compact(CHANGES_KEPT_FOR, CHANGES_KEPT)
 
+    ending = asyncio.Event()
+
     async def again(work: Callable[[], Awaitable[object]], every: float) -> None:
         told = Told(stopwatch, tell)
-        while True:
-            # Never all replicas at once.
-            await asyncio.sleep(every * (0.5 + jitter()))
+        # Never all replicas at once.
+        while not await _is_set_within(ending, every * (0.5 + jitter())):
             try:
                 await work()
             except Exception as error:  # whatever it is, it is due again
@@ -60,6 +62,13 @@ async def keep_house(
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
+        ending.set()
+        await ended(tasks)
+
+
+async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await event.wait()
+    except TimeoutError:
+        return False

@@ -10,6 +10,7 @@ from typing import Protocol
 from usherd.changes import Lookup
 from usherd.errors import DirectoryUnavailable
 from usherd.ports import Wanted
+from usherd.stores.sql.endings import ended
 from usherd.stores.sql.entity_map import UNKNOWN, EntityMap, Unknown
 from usherd.stores.sql.needs import Gathered, gather
 from usherd.stores.sql.snapshot import Found
@@ -84,12 +85,8 @@ class Loads:
         raise DirectoryUnavailable
 
     async def close(self) -> None:
-        """Ends what is being loaded."""
-        running = tuple(self._running)
-        for flight in running:
-            flight.cancel()
-        if running:
-            await asyncio.wait(running)
+        """Returns when nothing is being loaded any more."""
+        await ended(tuple(self._running))
 
     async def _fly(
         self, wanted: Sequence[Wanted], bare_ids_for: str | None, ours: list[Lookup], claimed: dict[Lookup, None]
