@@ -26,7 +26,7 @@ from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.stores.sql.database import opened_database
 from usherd.stores.sql.revocations import SqlRevocations
 from usherd.stores.sql.seeding import seed
-from usherd.stores.sql.sql_directory import HELD_NOTHING, Held, Reading, SqlDirectory, opened_directory
+from usherd.stores.sql.sql_directory import Held, Reading, SqlDirectory, opened_directory
 from usherd.stores.sql.sql_store import store_in
 
 _log = structlog.stdlib.get_logger("usherd.app")
@@ -52,8 +52,8 @@ class Look(NamedTuple):
     revision: int
     rows: Mapping[str, int]
     """How many there are of each kind; empty where they are not counted."""
-    held: Held
-    """What a replica has of a directory that is kept."""
+    held: Held | None
+    """What a replica has of a directory that is kept; None: it is in memory."""
 
 
 class Step(Protocol):
@@ -157,7 +157,7 @@ class MemoryGround:
     def look(self) -> Look:
         """As `Ground.look`."""
         facts = self.directory.at_hand()
-        return Look(facts.revision, facts.sizes(), HELD_NOTHING)
+        return Look(facts.revision, facts.sizes(), None)
 
     def listen(self, hear: Listening) -> Callable[[], None]:
         """As `Ground.listen`. A move that brings other rows is told before the next house answers."""

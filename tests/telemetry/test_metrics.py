@@ -21,7 +21,7 @@ from usherd.telemetry.counts import SERVICE, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import METRICS
 from usherd.telemetry.page import MetricsPage
-from usherd.telemetry.state import DecisionLogState, KeySetState, LoadState, ReloadState, State
+from usherd.telemetry.state import DecisionLogState, HeldState, KeySetState, LoadState, ReloadState, State
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 ASKED = Asked("/v1/chat/completions", "POST", "gpt-4o")
@@ -40,6 +40,7 @@ def state(**changes: object) -> State:
         "reloads": ReloadState(applied=1, refused=2, in_force_since=1.0, last_at=2.0, problems=3),
         "revision": 7,
         "rows": {"team": 5},
+        "held": HeldState(lag=0.25, entities=10, hits=11, misses=12, loads=13, discarded=14, changes=15, resyncs=16),
         "documents": (1, 2),
         "shadow": {"agreed": 9},
         "decision_log": DecisionLogState(written=6, dropped=5, refused=4, healthy=False),
@@ -187,6 +188,23 @@ async def test_stages_caches_and_what_is_so_now_are_on_the_page() -> None:
     assert {each: found.get(each) for each in expected} == expected
     # The counts of an issuer that is configured no more are gone with it.
     assert not any(("issuer", "gone") in labels for _, labels in found)
+
+
+async def test_what_a_replica_holds_of_a_kept_directory_is_on_the_page_and_of_none_there_is_nothing() -> None:
+    kept, in_memory = await written(Counts(), state()), await written(Counts(), state(held=None))
+
+    for line in (
+        "usherd_directory_lag_seconds 0.25",
+        "usherd_directory_held 10.0",
+        'usherd_directory_lookups_total{result="hit"} 11.0',
+        'usherd_directory_lookups_total{result="miss"} 12.0',
+        "usherd_directory_loads_total 13.0",
+        "usherd_directory_discarded_total 14.0",
+        "usherd_directory_changes_total 15.0",
+        "usherd_directory_resyncs_total 16.0",
+    ):
+        assert line in kept.splitlines()
+        assert line.partition(" ")[0] not in in_memory
 
 
 async def test_ten_thousand_made_up_values_make_no_series() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -21,10 +22,18 @@ def detail(version: str, conditions: Mapping[str, bool], state: State | None) ->
         told |= {
             "policy": {"digest": state.digest, "preset": state.preset, "insecure": list(state.insecure)},
             "issuers": _issuers(state.key_sets),
-            "directory": {"revision": state.revision, "rows": dict(state.rows)},
+            "directory": _directory(state),
             "configuration": _configuration(state.reloads),
         }
     return (json.dumps(told, indent=2) + "\n").encode()
+
+
+def _directory(state: State) -> dict[str, Any]:
+    told: dict[str, Any] = {"revision": state.revision}
+    if state.held is None:
+        return told | {"rows": dict(state.rows)}
+    # JSON has no infinity.
+    return told | {"lag_seconds": None if math.isinf(state.held.lag) else _rounded(state.held.lag)}
 
 
 def _issuers(key_sets: tuple[KeySetState, ...]) -> dict[str, Any]:

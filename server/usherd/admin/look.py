@@ -13,7 +13,7 @@ from usherd.rpc.server import Serving
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.key_sets import KeySets
 from usherd.telemetry.decision_log import DecisionLog
-from usherd.telemetry.state import DecisionLogState, KeySetState, LoadState, ReloadState, State
+from usherd.telemetry.state import DecisionLogState, HeldState, KeySetState, LoadState, ReloadState, State
 
 
 def look(
@@ -45,6 +45,7 @@ def look(
         reloads=reloads,
         revision=directory.revision,
         rows=directory.rows,
+        held=None if directory.held is None else HeldState(**directory.held._asdict()),
         documents=(house.documents.misses, house.documents.hits),
         shadow=_shadow(house.authorizer),
         decision_log=_decision_log(decision_log),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -20,7 +20,7 @@ from usherd.telemetry import metrics
 from usherd.telemetry.counts import MANAGING_METHODS, METHODS, OK, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import Metric
-from usherd.telemetry.state import State
+from usherd.telemetry.state import HeldState, State
 from usherd.watch.events import KINDS
 
 _ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
@@ -110,12 +110,27 @@ def of_state(counts: Counts, state: State) -> Iterator[Family]:
     yield _gauge(metrics.RELOAD_PROBLEMS, [((), reloads.problems)])
     yield _gauge(metrics.DIRECTORY_REVISION, [((), state.revision)])
     yield _gauge(metrics.DIRECTORY_ROWS, [((kind,), count) for kind, count in state.rows.items()])
+    yield from _of_held(state.held)
     log = state.decision_log
     yield _counter(metrics.LOG_WRITTEN, [] if log is None else [((), log.written)])
     yield _counter(metrics.LOG_DROPPED, [] if log is None else [((), log.dropped)])
     yield _counter(metrics.LOG_REFUSED, [] if log is None else [((), log.refused)])
     yield _gauge(metrics.LOG_HEALTHY, [] if log is None else [((), float(log.healthy))])
     yield _counter(metrics.SHADOW, [((result,), count) for result, count in (state.shadow or {}).items()])
+
+
+def _of_held(held: HeldState | None) -> Iterator[Family]:
+    def one(value: Callable[[HeldState], float]) -> list[Sample]:
+        return [] if held is None else [((), value(held))]
+
+    yield _gauge(metrics.DIRECTORY_LAG, one(lambda each: each.lag))
+    yield _gauge(metrics.DIRECTORY_HELD, one(lambda each: each.entities))
+    lookups = [] if held is None else [(("miss",), held.misses), (("hit",), held.hits)]
+    yield _counter(metrics.DIRECTORY_LOOKUPS, lookups)
+    yield _counter(metrics.DIRECTORY_LOADS, one(lambda each: each.loads))
+    yield _counter(metrics.DIRECTORY_DISCARDED, one(lambda each: each.discarded))
+    yield _counter(metrics.DIRECTORY_CHANGES, one(lambda each: each.changes))
+    yield _counter(metrics.DIRECTORY_RESYNCS, one(lambda each: each.resyncs))
 
 
 def of_refreshes(counts: Counts, state: State) -> Iterator[Family]:

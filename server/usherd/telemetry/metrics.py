@@ -111,8 +111,28 @@ RELOADS = _counter("config_reloads", "Attempts to take on a changed configuratio
 RELOADED = _gauge("config_last_reload_successful", "0 while the last attempt was refused, and an older policy answers.")
 RELOADED_AT = _gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force took effect.")
 RELOAD_PROBLEMS = _gauge("config_last_reload_problems", "Problems for which the last attempt was refused.")
-DIRECTORY_REVISION = _gauge("directory_revision", "The revision of the directory; it begins anew with the process.")
-DIRECTORY_ROWS = _gauge("directory_rows", "Rows of the directory.", "kind")
+DIRECTORY_REVISION = _gauge(
+    "directory_revision",
+    "The revision of the directory that answers are of; one in memory begins anew with the process.",
+)
+DIRECTORY_ROWS = _gauge("directory_rows", "Rows of a directory in memory; one in a database is not counted.", "kind")
+DIRECTORY_LAG = _gauge(
+    "directory_lag_seconds",
+    "Time since what is held of the database was known to be true; beyond directory.max_staleness there are no answers."
+    " Without directory.url, no samples of this and the next six.",
+)
+DIRECTORY_HELD = _gauge("directory_held", "Look-ups whose findings are held; cache.entities bounds them.")
+DIRECTORY_LOOKUPS = _counter(
+    "directory_lookups", "Look-ups among what is held, for questions that were not answered at hand.", "result"
+)
+DIRECTORY_LOADS = _counter("directory_loads", "Snapshots that were read because something was not held.")
+DIRECTORY_DISCARDED = _counter(
+    "directory_discarded", "Findings that were loaded and not held, because they had changed before the load ended."
+)
+DIRECTORY_CHANGES = _counter("directory_changes", "Changes of the database that this replica has taken over.")
+DIRECTORY_RESYNCS = _counter(
+    "directory_resyncs", "How often everything was dropped: the replica was away longer than changes are kept."
+)
 SHADOW = _counter(
     "shadow_questions",
     "Questions that a candidate policy was asked too; without one, no samples. Begins anew with each reload.",
@@ -163,6 +183,13 @@ METRICS = (
     RELOAD_PROBLEMS,
     DIRECTORY_REVISION,
     DIRECTORY_ROWS,
+    DIRECTORY_LAG,
+    DIRECTORY_HELD,
+    DIRECTORY_LOOKUPS,
+    DIRECTORY_LOADS,
+    DIRECTORY_DISCARDED,
+    DIRECTORY_CHANGES,
+    DIRECTORY_RESYNCS,
     SHADOW,
     LOG_WRITTEN,
     LOG_DROPPED,

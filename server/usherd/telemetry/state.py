@@ -50,6 +50,21 @@ class DecisionLogState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldState:
+    """What a replica holds of a directory in a database."""
+
+    lag: float
+    """Seconds since it was known to be true; infinite: it never was."""
+    entities: int
+    hits: int
+    misses: int
+    loads: int
+    discarded: int
+    changes: int
+    resyncs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadState:
     """The work that a server has."""
 
@@ -77,7 +92,9 @@ class State:
     reloads: ReloadState
     revision: int
     rows: Mapping[str, int]
-    """By kind."""
+    """By kind; empty for a directory in a database."""
+    held: HeldState | None
+    """None: the directory is in memory."""
     documents: tuple[int, int]
     """How often a provider's document was not at hand, and how often it was."""
     shadow: Mapping[str, int] | None

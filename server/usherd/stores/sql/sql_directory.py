@@ -62,10 +62,6 @@ class Held(NamedTuple):
     """Seconds since it was known to be true to the store."""
 
 
-HELD_NOTHING = Held(entities=0, hits=0, misses=0, loads=0, discarded=0, changes=0, resyncs=0, lag=0.0)
-"""Of a directory that is all in memory."""
-
-
 class SqlDirectory:
     """What all houses share: the map, and the feed that keeps it true. Use `opened_directory`."""
 
