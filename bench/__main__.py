@@ -1,4 +1,4 @@
-"""python -m bench [--rounds N] [--json] [--only PART]: exits with 1 when a promised bound is broken."""
+"""python -m bench [PART] [--rounds N] [--json]: exits with 1 when a promised bound is broken."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import in_process, listening, metrics, revocations, wire
+from bench import directory, in_process, listening, metrics, revocations, wire
 from bench.company import company
 from bench.report import Figure, machine, text
 from tools.ports import free_port
@@ -18,9 +18,12 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parser.add_argument("--only", choices=("in-process", "revocations", "wire", "metrics"), help="one of the parts")
+    parts = ("in-process", "revocations", "wire", "metrics", "directory")
+    parser.add_argument("part", nargs="?", choices=parts, help="one of the parts; directory, in minutes, only so")
+    parser.add_argument("--only", choices=parts, help="the same")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
+    wanted.only = wanted.only or wanted.part
     figures: list[Figure] = []
     with tempfile.TemporaryDirectory() as name:
         folder, port = Path(name), free_port()
@@ -39,6 +42,9 @@ def main() -> int:
         if wanted.only in (None, "metrics"):
             print("measuring what metrics cost ...", file=sys.stderr)
             figures += metrics.measure(made, folder, wanted.rounds)
+        if wanted.only == "directory":
+            print("filling a directory of a million users ...", file=sys.stderr)
+            figures += directory.measure(made, folder, wanted.rounds)
     if wanted.json:
         print(json.dumps({"machine": machine(), "figures": [figure.as_json() for figure in figures]}, indent=2))
     else:
