@@ -171,6 +171,8 @@ BESIDE: dict[str, Any] = {
     "telemetry.decision_log.stdout": {},
     "telemetry.decision_log.": {"telemetry": {"decision_log": {"file": "decisions.jsonl"}}},
     "telemetry.traces.": {"telemetry": {"traces": {"endpoint": "http://localhost:4317"}}},
+    "directory.max_staleness": {"directory": {"url": "sqlite:///directory.db"}},
+    "cache.entities": {"directory": {"url": "sqlite:///directory.db"}},
     "insecure.remote_metrics": {"telemetry": {"metrics": "127.0.0.1:9464"}},
 }
 """What must be there for keys that mean something only beside others."""
