@@ -16,7 +16,7 @@ from usher.v1 import question_pb2
 from usherd.facts import Team
 from usherd.rpc.hub_life import new_hub
 from usherd.rpc.limits import Limits
-from usherd.rpc.server import Serving
+from usherd.rpc.server import Begins, Serving
 from usherd.stores.row_lookups import lookups_of
 from usherd.watch.hub import Hub
 from usherd.watch.tally import Tally
@@ -94,7 +94,7 @@ def change_team(world: World, team: Team) -> int:
 
 
 @asynccontextmanager
-async def watching(world: World | None = None, **limits: Any) -> AsyncIterator[Watching]:
+async def watching(world: World | None = None, begins: Begins | None = None, **limits: Any) -> AsyncIterator[Watching]:
     """The world behind a server."""
     world = World(teams=TEAMS) if world is None else world
     told_after: list[float] = []
@@ -103,6 +103,6 @@ async def watching(world: World | None = None, **limits: Any) -> AsyncIterator[W
     hub = new_hub(made, tally)
     hub.clock = lambda: world.now
     unlisten = world.directory.listen(hub.hear)
-    async with running(world.authorizer, limits=made, hub=hub) as server, calling(server) as channel:
+    async with running(world.authorizer, limits=made, hub=hub, begins=begins) as server, calling(server) as channel:
         yield Watching(world, hub, server, channel, tally, told_after)
     unlisten()

@@ -195,6 +195,10 @@ class Hub:
 
     # What goes on by itself.
 
+    def look(self) -> None:
+        """The time may be another one than was thought."""
+        self._wake.set()
+
     def fail(self, fault: Fault) -> None:
         """Nothing can be kept true any more: all streams end with that fault, a few at a time."""
         for stream in tuple(self._streams):

@@ -58,6 +58,7 @@ class Stream:
         self._fault: Fault | None = None
         self._away = False
         self._finishing = False
+        self._over = False
         self._first = True
         self._revision = -1
         """The highest of the directory's that was told of."""
@@ -158,6 +159,9 @@ class Stream:
 
     def look_at(self, subscription: Subscription) -> None:
         """That one has to be looked at again."""
+        if subscription.untold:
+            subscription.waiting = True
+            return
         self._retry.pop(subscription, None)
         self._look[subscription] = None
 
@@ -194,7 +198,7 @@ class Stream:
         Raises Fault when the stream has to end with it.
         """
         self._let_go()
-        while True:
+        while not self._over:
             self._take_all()
             event = self._at_once()
             if event is None and self._look:
@@ -209,6 +213,7 @@ class Stream:
             if self._finishing and not self._subscriptions and not self._untold:
                 return None
             await self._rest()
+        return None
 
     def _let_go(self) -> None:
         for wave in self._held:
@@ -230,7 +235,7 @@ class Stream:
         if self._fault is not None:
             raise self._fault
         if self._away or now >= self._leave_at:
-            self._away = True
+            self._away = self._over = True
             return Event(0, "", Resync(Cause.SERVER))
         for subscription in [each for each, at in self._retry.items() if at <= now]:
             self.look_at(subscription)
@@ -252,6 +257,9 @@ class Stream:
         if told.closed:
             return None
         decision = told.decision
+        told.untold = False
+        if told.waiting:
+            self._look[told] = None
         if told.final:
             self._drop(told)
             self._untold.appendleft(

@@ -41,6 +41,8 @@ class Subscription:
         "revision",
         "stream",
         "timer_at",
+        "untold",
+        "waiting",
         "wave",
     )
 
@@ -70,6 +72,10 @@ class Subscription:
         self.timer_at = math.inf
         """The next time that a timer looks at it; never later than the two above."""
         self.closed = False
+        self.untold = True
+        """Whether its first decision is still to be told, before anything else of it is."""
+        self.waiting = False
+        """Whether it has to be looked at as soon as that is told."""
 
     def take(self, found: Found, now: float) -> None:
         """What was found becomes what is known; the decision only if it was `told`."""
