@@ -23,6 +23,7 @@ SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 DIRECTORY = "usher.v1.DirectoryService"
 REVOCATION = "usher.v1.RevocationService"
+SESSION = "usher.v1.SessionService"
 OURS = "usher.v1.AuthorizationService"
 
 
@@ -108,6 +109,7 @@ async def test_list_names_every_service() -> None:
         OURS: SERVING,
         DIRECTORY: SERVING,
         REVOCATION: SERVING,
+        SESSION: SERVING,
     }
 
 

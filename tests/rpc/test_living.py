@@ -245,9 +245,10 @@ async def test_at_the_end_of_the_server_streams_are_sent_elsewhere_and_end_with_
 
 async def test_streams_beyond_the_limit_are_refused_and_questions_are_answered_all_the_same() -> None:
     async with watching(living_streams=2, living_decisions=3) as world:
-        streams = [world.authorize(), world.subscribe()]
-        await streams[1].write(subscribe_request(world, {1: "t1", 2: "t1", 3: "t1"}))
+        streams = [world.authorize()]
         await world.event(streams[0])
+        streams.append(world.subscribe())
+        await streams[1].write(subscribe_request(world, {1: "t1", 2: "t1", 3: "t1"}))
         told = [await world.event(streams[1]) for _ in range(3)]
         refused = await _end(world.authorize())
         checked = await world.check(world.question())

@@ -16,19 +16,23 @@ import usherd
 from tools.directory_world import METHODS as DIRECTORY_METHODS
 from tools.revocation_world import METHODS as REVOCATION_METHODS
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
+from tools.session_world import METHODS as SESSION_METHODS
 from usherd.callers import MANAGING, RPCS
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.guard import method_of
 from usherd.rpc.health import Health
+from usherd.rpc.hub_life import new_hub
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.living import Living
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import channel_options, options
 from usherd.rpc.revocation.service import RevocationService
 from usherd.rpc.server import Listen, all_alike, methods
 from usherd.rpc.service import AuthorizationService
+from usherd.rpc.session.service import SessionService
 from usherd.telemetry import counts
 
 OK = grpc.StatusCode.OK
@@ -38,8 +42,10 @@ METHODS = {
     "/usher.v1.AuthorizationService/Check",
     "/usher.v1.AuthorizationService/BatchCheck",
     "/usher.v1.AuthorizationService/ListModels",
+    "/usher.v1.AuthorizationService/Subscribe",
     *DIRECTORY_METHODS,
     *REVOCATION_METHODS,
+    *SESSION_METHODS,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
@@ -53,24 +59,29 @@ async def test_these_methods_are_served_and_no_others() -> None:
     managing = [
         DirectoryService(Kept(), limits=limits, gate=Gate(limits), readiness=ready()),
         RevocationService(None, limits=limits, gate=Gate(limits)),
+        SessionService(None, limits=limits, gate=Gate(limits)),
     ]
 
     def names(*, with_reflection: bool) -> frozenset[str]:
-        shown, streams = with_reflection, OpenStreams()
-        return methods(service, health, managing, with_reflection=shown, begins=begins, streams=streams).names
+        streams = OpenStreams()
+        living = Living(new_hub(limits), limits=limits, gate=Gate(limits), call_now=streams.call_now)
+        return methods(
+            service, health, managing, with_reflection=with_reflection, begins=begins, streams=streams, living=living
+        ).names
 
     assert names(with_reflection=False) == METHODS
     assert names(with_reflection=True) == METHODS | {REFLECTION}
     # What has a name that a caller's rights could have is served, and the other way round.
     assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
-    assert {*DIRECTORY_METHODS, *REVOCATION_METHODS} == MANAGING
+    assert {*DIRECTORY_METHODS, *REVOCATION_METHODS, *SESSION_METHODS} == MANAGING
 
 
 def test_every_method_but_reflection_is_counted_by_its_name_and_our_own_with_bugs_by_their_ids() -> None:
     ours = {*(f"{counts.SERVICE}{name}" for name in counts.METHODS), *counts.MANAGING_METHODS}
 
     assert ours | {f"{counts.HEALTH}{name}" for name in counts.HEALTH_METHODS} == METHODS
-    assert {name for name in METHODS if marks_of(name) is not method_of} == ours
+    # A subscribing stream has many questions, and no id of its own.
+    assert {name for name in METHODS if marks_of(name) is not method_of} == ours - {f"{counts.SERVICE}Subscribe"}
 
 
 def test_grpc_knows_every_option_by_its_name() -> None:
@@ -175,7 +186,7 @@ async def test_reflection_is_for_this_machine_unless_told_otherwise(listen: List
         grpc.aio.insecure_channel(server.address.replace("0.0.0.0", "127.0.0.1")) as channel,
     ):
         if shown:
-            services = ["AuthorizationService", "DirectoryService", "RevocationService"]
+            services = ["AuthorizationService", "DirectoryService", "RevocationService", "SessionService"]
             assert await _services(channel) == [f"usher.v1.{each}" for each in services]
             return
         # In one piece: gRPC may call it INTERNAL when a stream is refused while more is being written to it.
