@@ -1,4 +1,4 @@
-"""Nobody can tell usherd yet what is spent: whoever writes a budget hears that it denies nothing."""
+"""Without a store nobody can tell usherd what is spent: whoever writes a budget hears that it denies nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from config_files import ISSUER, settings
 
 SEED = ISSUER + "directory: {seed: directory.yaml}\n"
-NO_SPEND = "usherd cannot be told yet what is spent"
+NO_SPEND = "without directory.url, usherd cannot be told what is spent"
 OWNERS = {
     "an organization": "organizations: [{id: acme, max_budget: 1}]",
     "a team": "teams: [{id: red, max_budget: 0.5}]",
