@@ -109,7 +109,9 @@ async def opened_ground(settings: Settings) -> AsyncIterator[Ground]:
         yield MemoryGround(settings)
         return
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(opened_database(kept.url, upgrade=False, create=True))
+        # An SQLite is this machine's alone; with others, somebody has to say when all of them can be upgraded.
+        alone = kept.url.startswith("sqlite:")
+        database = await stack.enter_async_context(opened_database(kept.url, upgrade=alone, create=True))
         store = await stack.enter_async_context(store_in(database, bare_ids_for=settings.only_issuer))
         rows = settings.directory
         if await seed(database, rows):
