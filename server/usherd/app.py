@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -12,6 +13,7 @@ from functools import partial
 import structlog
 
 from usherd.admin.serving import admin_address, administered
+from usherd.admin.session_http import session_address, sessions_served
 from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
 from usherd.ground import opened_ground
@@ -31,6 +33,7 @@ from usherd.rpc.revocation.kept import InForce, KeptRevocations
 from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.rpc.trace_context import with_trace
+from usherd.session_desk import SessionDesk
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable
@@ -53,7 +56,8 @@ async def serve(
 
     `source` is where the configuration comes from, to be read again; None: it stays as it is. `on_ready` hears the
     address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable,
-    DecisionLogUnusable, DatabaseUnusable, and DirectoryUnavailable when the directory's database is out of reach.
+    DecisionLogUnusable, DatabaseUnusable, KeysSealedAway, and DirectoryUnavailable when the directory's database is out
+    of reach.
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
@@ -78,6 +82,11 @@ async def serve(
         readiness.directory(fresh=ground.fresh)
         tell_policy(moving, readiness)
         admission = Admission(_terms(settings, settings.server.address))
+        desk = _desk(moving)
+        http = None if settings.sessions is None else settings.sessions.http
+        told_at = await stack.enter_async_context(sessions_served(http, settings.server, desk))
+        if told_at is not None:
+            _log.info("sessions_served", address=told_at)
         server = await stack.enter_async_context(
             serving(
                 moving.house.authorizer,
@@ -87,13 +96,14 @@ async def serve(
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
                 directory=_kept(moving),
                 revocations=_revocations(moving),
+                sessions=desk,
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
                 hub=hub,
             )
         )
         admin.attach(moving, server, heard.decision_log)
-        begin = partial(_begin, moving, server, admission, readiness)
+        begin = partial(_begin, moving, server, desk, admission, readiness)
         reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew, on_end=admin.reloaded))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
@@ -107,9 +117,10 @@ async def serve(
     _log.info("stopped")
 
 
-def _begin(moving: Moving, server: Serving, admission: Admission, readiness: Readiness) -> None:
+def _begin(moving: Moving, server: Serving, desk: SessionDesk, admission: Admission, readiness: Readiness) -> None:
     """Another house answers from now on, and other callers may ask it."""
     server.answer_with(moving.house.authorizer)
+    desk.logins = moving.house.authorizer.logins
     admission.change(_terms(moving.settings, server.address))
     server.judge_again()
     tell_policy(moving, readiness)
@@ -133,6 +144,16 @@ def _revocations(moving: Moving) -> KeptRevocations | None:
 
     store = moving.ground.revocations
     return None if store is None else KeptRevocations(store=store, in_force=in_force)
+
+
+def _desk(moving: Moving) -> SessionDesk:
+    """What SessionService works with. Without sessions of usherd's own, it tells those in LiteLLM's form."""
+    kept = moving.ground.kept
+    sessions = None if kept is None else kept.sessions
+    logins = moving.house.authorizer.logins
+    if sessions is None:
+        return SessionDesk(logins, time.time)
+    return SessionDesk(logins, time.time, sessions.store, sessions.keys)
 
 
 def _warn(settings: Settings) -> None:
@@ -225,6 +246,8 @@ def _limits(server: ServerSettings) -> Limits:
 
 def _check_addresses(settings: Settings) -> None:
     check_listen(_listen(settings.server))
+    if settings.sessions is not None and settings.sessions.http is not None:
+        session_address(settings.sessions.http, settings.server)
     if settings.metrics is not None:
         admin_address(settings.metrics)
 

@@ -21,11 +21,14 @@ from usherd.revoked import RevokedTokens
 from usherd.store import Store
 from usherd.stores.budgets import Budget
 from usherd.stores.followed_revocations import followed_revocations
+from usherd.stores.kept_sessions import KeptSessions, kept_sessions
 from usherd.stores.memory_directory import MemoryDirectory, Prepared, new_store_id
 from usherd.stores.pinned_directory import PinnedDirectory
-from usherd.stores.sql.database import opened_database
+from usherd.stores.sql.database import Database, opened_database
 from usherd.stores.sql.revocations import SqlRevocations
 from usherd.stores.sql.seeding import seed
+from usherd.stores.sql.session_keys import SqlSessionKeys
+from usherd.stores.sql.sessions import SqlSessions
 from usherd.stores.sql.sql_directory import Held, Reading, SqlDirectory, opened_directory
 from usherd.stores.sql.sql_store import store_in
 
@@ -44,6 +47,8 @@ class Kept:
     """What ids of tokens are made with, on every replica and for good."""
     revoked: RevokedTokens
     """The list of revoked tokens."""
+    sessions: KeptSessions | None = None
+    """Sessions of the user interface; None: usherd makes none."""
 
 
 class Look(NamedTuple):
@@ -102,7 +107,8 @@ class Ground(Protocol):
 async def opened_ground(settings: Settings) -> AsyncIterator[Ground]:
     """The directory that this configuration names.
 
-    Raises DatabaseUnusable, and DirectoryUnavailable when it is kept in a database that cannot be reached.
+    Raises DatabaseUnusable, KeysSealedAway, and DirectoryUnavailable when it is kept in a database that cannot be
+    reached.
     """
     kept = settings.store
     if kept is None:
@@ -126,7 +132,29 @@ async def opened_ground(settings: Settings) -> AsyncIterator[Ground]:
         # Before all others that listen: whoever hears of a revocation later finds it in the list.
         follow = followed_revocations(revocations, shared.listen, lambda: shared.feed.fresh, time.time)
         revoked = await stack.enter_async_context(follow)
-        yield KeptGround(shared, revocations, Kept(token_key=database.token_key, revoked=revoked))
+        sessions = await _sessions(settings, database, shared, stack)
+        kept_for_houses = Kept(token_key=database.token_key, revoked=revoked, sessions=sessions)
+        yield KeptGround(shared, revocations, kept_for_houses)
+
+
+async def _sessions(
+    settings: Settings, database: Database, shared: SqlDirectory, stack: AsyncExitStack
+) -> KeptSessions | None:
+    wanted = settings.sessions
+    if wanted is None:
+        return None
+    follow = kept_sessions(
+        SqlSessions(database),
+        SqlSessionKeys(database),
+        shared.listen,
+        lambda: shared.feed.fresh,
+        secrets=wanted.key_encryption,
+        rotate_every=wanted.rotate_every,
+        lifetime=wanted.lifetime,
+        clock=time.time,
+        stopwatch=time.monotonic,
+    )
+    return await stack.enter_async_context(follow)
 
 
 def _tell(works: bool, fields: Mapping[str, str | int]) -> None:

@@ -132,7 +132,8 @@ class Holders:
         token = self._verifier.recall(digest)
         if token is None or self._is_revoked(token):
             return None
-        if token.is_own_session and (self._sessions is None or self._sessions.valid(token) is not True):
+        # Without `sessions`, none of usherd's own is ever known.
+        if self._sessions is not None and token.is_own_session and self._sessions.valid(token) is not True:
             return None
         return self._known.get(token)
 

@@ -15,17 +15,19 @@ from functools import partial
 import structlog
 
 from usherd.authenticate.key_rules import Dropped
+from usherd.authenticate.own_keys import KeysWithOwn, OwnKeys
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.settings import HookSettings, Settings
 from usherd.ground import HouseDirectory, Kept, opened_ground
 from usherd.origins import endpoints, issuers_with_keys
 from usherd.policy import IssuerPolicy, Policy
-from usherd.ports import Hook, NewId, Observer, Revocations
+from usherd.ports import Hook, Keys, NewId, Observer, Revocations
 from usherd.revoked import PolicyRevocations
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.heard_hook import HeardHook
 from usherd.stores.introspection import Introspection, IntrospectionEvent
+from usherd.stores.kept_sessions import KeptSessions
 from usherd.stores.key_sets import KeySets
 from usherd.stores.operator_hook import OperatorHook
 from usherd.stores.provider_cache import AnswerCache, DocumentCache, provider_caches
@@ -106,7 +108,14 @@ async def opened(
             directory, kept = ground.house(settings), kept or ground.kept
         introspection = await _introspection(settings, caches.answers, stack)
         store_key = None if kept is None else kept.token_key
-        verifier = Verifier(settings.policy, keys, time.time, settings.cached_tokens, counts, introspection, store_key)
+        sessions = None if kept is None else kept.sessions
+        # Those that a reload asks for come with a restart: until then their keys are not known.
+        all_keys: Keys = keys
+        if any(each is not None and each.own_sessions is not None for each in (settings.policy, settings.shadow)):
+            all_keys = KeysWithOwn(keys, OwnKeys(time.time) if sessions is None else sessions.keys)
+        verifier = Verifier(
+            settings.policy, all_keys, time.time, settings.cached_tokens, counts, introspection, store_key
+        )
         hook = None if settings.hook is None else _operator_hook(settings.hook)
 
         async def make(policy: Policy, verifier: Verifier, hook: Hook | None, *, writes: bool) -> Authorizer:
@@ -114,7 +123,17 @@ async def opened(
             observer = counts if writes else None
             revocations = None if kept is None else PolicyRevocations(kept.revoked, policy)
             compile_policy = partial(
-                _authorizer, settings, keys, directory, policy, verifier, revocations, hook, observer, writes
+                _authorizer,
+                settings,
+                all_keys,
+                directory,
+                policy,
+                verifier,
+                revocations,
+                sessions,
+                hook,
+                observer,
+                writes,
             )
             return await asyncio.to_thread(compile_policy)
 
@@ -123,7 +142,12 @@ async def opened(
             yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=caches.documents)
             return
         others = Verifier(
-            settings.shadow, keys, time.time, settings.cached_tokens, introspection=introspection, store_key=store_key
+            settings.shadow,
+            all_keys,
+            time.time,
+            settings.cached_tokens,
+            introspection=introspection,
+            store_key=store_key,
         )
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
         heard = None if hook is None else HeardHook(hook)
@@ -159,11 +183,12 @@ async def _introspection(settings: Settings, answers: AnswerCache, stack: AsyncE
 
 def _authorizer(
     settings: Settings,
-    keys: KeySets,
+    keys: Keys,
     directory: HouseDirectory,
     policy: Policy,
     verifier: Verifier,
     revocations: Revocations | None,
+    sessions: KeptSessions | None,
     hook: Hook | None,
     observer: Observer | None,
     writes: bool,
@@ -179,6 +204,7 @@ def _authorizer(
         new_id=id_maker(),
         provisioning=bounded(directory, policy, time.monotonic) if writes else None,
         revocations=revocations,
+        sessions=None if sessions is None else sessions.live,
         hook=hook,
         hook_is_pure=settings.hook is not None and settings.hook.pure,
         observer=observer,

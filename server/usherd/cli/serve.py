@@ -54,6 +54,7 @@ def serve(
     from usherd.rpc.address import AddressUnusable
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
+    from usherd.stores.session_keeper import KeysSealedAway
     from usherd.stores.sql.failures import DatabaseUnusable, cause_of
     from usherd.telemetry import log
 
@@ -74,7 +75,14 @@ def serve(
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             source = Source(again, files)
             runner.run(app.serve(at(settings), source, on_ready=announce))
-    except (AddressUnusable, TlsUnusable, GivenKeysUnusable, DecisionLogUnusable, DatabaseUnusable) as error:
+    except (
+        AddressUnusable,
+        TlsUnusable,
+        GivenKeysUnusable,
+        DecisionLogUnusable,
+        DatabaseUnusable,
+        KeysSealedAway,
+    ) as error:
         fail(f"{config or litellm_config}: {error}")
     except DirectoryUnavailable as error:
         fail(f"{config or litellm_config}: directory.url: the database is out of reach: {cause_of(error)}")

@@ -27,6 +27,8 @@ def check(file: File) -> Found:
     wanted = file.sessions
     if wanted is None:
         return
+    if file.directory.url is None:
+        yield _SESSIONS, "need a directory that is kept; expected directory.url, too, or no sessions"
     if not wanted.key_encryption:
         yield (*_SESSIONS, "key_encryption"), "is empty; expected env:NAME or file:path, or a list of them"
     if wanted.issuer == SESSION_ISS:
