@@ -165,7 +165,7 @@ async def test_nothing_of_a_session_is_in_any_output(tmp_path: Path, sqlite_url:
             await one.call("CreateSessionForUser")
         await one.call("CreateSessionForUser", user_id="canary-stranger-1c9d")
         metrics = (await asyncio.to_thread(fetched, f"http://{one.address('metrics_served')}/metrics", ""))[1].decode()
-        assert "\"Session/CreateSessionForUser\"" in metrics
+        assert '"Session/CreateSessionForUser"' in metrics
         out = [(tmp_path / "one" / name).read_text() for name in ("server.log", "decisions.jsonl")] + [metrics]
         events = {line["event"] for line in one.log()}
         assert {"session_made", "sessions_ended", "session_key_made"} <= events
