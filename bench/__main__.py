@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import directory, in_process, listening, metrics, revocations, wire
+from bench import directory, in_process, listening, metrics, revocations, wire, workers
 from bench.company import company
 from bench.report import Figure, machine, text
 from tools.ports import free_port
@@ -18,8 +18,8 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parts = ("in-process", "revocations", "wire", "metrics", "directory")
-    parser.add_argument("part", nargs="?", choices=parts, help="one of the parts; directory, in minutes, only so")
+    parts = ("in-process", "revocations", "wire", "metrics", "directory", "workers")
+    parser.add_argument("part", nargs="?", choices=parts, help="one of the parts; directory and workers only so")
     parser.add_argument("--only", choices=parts, help="the same")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
@@ -29,6 +29,9 @@ def main() -> int:
         folder, port = Path(name), free_port()
         print("making 1,000 tokens ...", file=sys.stderr)
         made = company(folder, port)
+        if wanted.only == "workers":
+            print("measuring two workers against one ...", file=sys.stderr)
+            figures += workers.measure(made, folder, wanted.rounds)
         if wanted.only in (None, "in-process"):
             print("measuring in process ...", file=sys.stderr)
             figures += in_process.measure(made, wanted.rounds)

@@ -19,7 +19,9 @@ class Figure:
     unit: str
     values: tuple[float, ...]
     bound: float | None = None
-    """The most that the median may be. None: no bound was promised."""
+    """The most that the median may be. None: no such bound was promised."""
+    least: float | None = None
+    """The least that it may be."""
 
     @property
     def median(self) -> float:
@@ -27,11 +29,17 @@ class Figure:
 
     @property
     def kept(self) -> bool:
-        return self.bound is None or self.median <= self.bound
+        above = self.least is None or self.median >= self.least
+        return above and (self.bound is None or self.median <= self.bound)
 
     def line(self) -> str:
         spread = f"{min(self.values):.2f} - {max(self.values):.2f}"
-        bound = "" if self.bound is None else f"  at most {self.bound:g}: {'kept' if self.kept else 'BROKEN'}"
+        promised = [
+            f"{words} {value:g}"
+            for words, value in (("at most", self.bound), ("at least", self.least))
+            if value is not None
+        ]
+        bound = f"  {', '.join(promised)}: {'kept' if self.kept else 'BROKEN'}" if promised else ""
         return f"{self.name:<56}{self.median:>9.2f} {self.unit:<6}({spread}){bound}"
 
     def as_json(self) -> dict[str, object]:
@@ -41,6 +49,7 @@ class Figure:
             "median": self.median,
             "values": list(self.values),
             "bound": self.bound,
+            "least": self.least,
             "kept": self.kept,
         }
 
@@ -51,7 +60,8 @@ def machine() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     model = next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), platform.machine())
     versions = ", ".join(f"{name} {version(name)}" for name in ("grpcio", "protobuf", "jwcrypto", "cryptography"))
-    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}, {versions}"
+    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
+    return f"{os.cpu_count()} x {model}, Python {platform.python_version()}, {versions}, load average {load}"
 
 
 def text(figures: Sequence[Figure]) -> str:

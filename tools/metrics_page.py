@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from usherd.telemetry.counts import HEALTH_METHODS, MANAGING_METHODS, METHODS, OTHER
-from usherd.telemetry.metrics import METRICS
+from usherd.telemetry.metrics import METRICS, Kind
 from written_pages import ROOT, write_or_check
 
 PAGE = ROOT / "docs" / "metrics.md"
@@ -27,8 +27,13 @@ Each label is a closed set: nothing that a caller or a token says is ever one.
 * `option`: a key that `insecure` takes, or that the preset opens
 * `result` of a refresh: `ok`, or the word that the log has for its failure
 
-| metric | type | labels | meaning |
-|---|---|---|---|
+With [several workers](operations/workers.md) the page speaks for all of them. Counters and histograms are summed, with
+what workers had counted that have ended; of infos each is there. The last column says what a gauge is: the `sum` of the
+workers' values, the `most` or the `least` of them. Of the process's own, memory is summed, descriptors are those of the
+process that has the most, and CPU is that of all, the supervisor's included.
+
+| metric | type | labels | meaning | over workers |
+|---|---|---|---|---|
 """
 
 
@@ -39,7 +44,8 @@ def page() -> str:
     lines[0] = lines[0].replace("EXAMPLE", next(iter(MANAGING_METHODS.values())))
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"
-        lines.append(f"| `{metric.shown}` | {metric.kind.value} | {labels} | {metric.meaning} |\n")
+        over = metric.over or {Kind.INFO: "each"}.get(metric.kind, "sum")
+        lines.append(f"| `{metric.shown}` | {metric.kind.value} | {labels} | {metric.meaning} | {over} |\n")
     return "".join(lines)
 
 

@@ -48,7 +48,7 @@ async def run(orders: dict[str, Any], messages: list[bytes]) -> dict[str, Any]:
             now = time.monotonic()
             lag = max(lag, now - due)
             while due <= now and due < end:
-                request = messages[number % len(messages)] + _suffix(number)
+                request = messages[number % len(messages)] + suffix(number)
                 lines[number % len(lines)].ask(request, due)
                 number += 1
                 count += 1
@@ -85,7 +85,7 @@ async def run(orders: dict[str, Any], messages: list[bytes]) -> dict[str, Any]:
     }
 
 
-def _suffix(number: int) -> bytes:
+def suffix(number: int) -> bytes:
     """Put behind a request it becomes part of it, so that no two bodies are the same."""
     return api.CheckRequest(options=api.Options(request_id=f"load-{number:09d}")).SerializeToString()
 

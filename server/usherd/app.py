@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -12,7 +11,9 @@ from functools import partial
 
 import structlog
 
-from usherd.admin.serving import admin_address, administered
+from usherd.admin.address import admin_address
+from usherd.admin.post import Post
+from usherd.admin.serving import administered
 from usherd.admin.session_http import session_address, sessions_served
 from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
@@ -34,6 +35,7 @@ from usherd.rpc.server import Listen, Serving, check_listen, serving
 from usherd.rpc.tls import Tls
 from usherd.rpc.trace_context import with_trace
 from usherd.session_desk import SessionDesk
+from usherd.stopping import stop_signals
 from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable
@@ -51,13 +53,14 @@ async def serve(
     source: Source | None = None,
     *,
     on_ready: Callable[[str], None] = lambda address: None,
+    post: Post | None = None,
 ) -> None:
     """Serves until a signal (SIGTERM, SIGINT), then drains; a second signal kills.
 
     `source` is where the configuration comes from, to be read again; None: it stays as it is. `on_ready` hears the
-    address, with the port that was really taken. Raises AddressUnusable, TlsUnusable, GivenKeysUnusable,
-    DecisionLogUnusable, DatabaseUnusable, KeysSealedAway, and DirectoryUnavailable when the directory's database is out
-    of reach.
+    address, with the port that was really taken. `post` is a worker's line to its supervisor: the port is shared then.
+    Raises AddressUnusable, TlsUnusable, GivenKeysUnusable, DecisionLogUnusable, DatabaseUnusable, KeysSealedAway, and
+    DirectoryUnavailable when the directory's database is out of reach.
     """
     _warn(settings)
     # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
@@ -65,8 +68,10 @@ async def serve(
     stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:
+        if post is not None:
+            await stack.enter_async_context(post.open(stopped.set))
         # First, so that it can be looked at while it begins and while it ends.
-        admin = await stack.enter_async_context(administered(settings.metrics, readiness))
+        admin = await stack.enter_async_context(administered(settings.metrics, readiness, post))
         if admin.address is not None:
             _log.info("metrics_served", address=admin.address)
         counts = admin.counts
@@ -81,7 +86,11 @@ async def serve(
         stack.callback(lambda: moving.house.tell_shadow(last=True))
         readiness.directory(fresh=ground.fresh)
         tell_policy(moving, readiness)
-        admission = Admission(_terms(settings, settings.server.address))
+        if post is not None:
+            # What it has counted, once the last call is answered: there is no later report.
+            stack.push_async_callback(post.tell)
+        listen = _listen(settings.server, post)
+        admission = Admission(_terms(settings, listen.address))
         desk = _desk(moving)
         http = None if settings.sessions is None else settings.sessions.http
         told_at = await stack.enter_async_context(sessions_served(http, settings.server, desk))
@@ -90,7 +99,7 @@ async def serve(
         server = await stack.enter_async_context(
             serving(
                 moving.house.authorizer,
-                listen=_listen(settings.server),
+                listen=listen,
                 limits=_limits(settings.server),
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
@@ -100,6 +109,7 @@ async def serve(
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
                 hub=hub,
+                so_reuseport=int(post is not None),
             )
         )
         admin.attach(moving, server, heard.decision_log)
@@ -107,6 +117,9 @@ async def serve(
         reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew, on_end=admin.reloaded))
         spare_the_collector()
         _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
+        if post is not None:
+            post.on_reload(reloads.want)
+            await post.serving()
         on_ready(server.address)
         while not await _is_set_within(stopped, _KEYS_LOOKED_AT_EVERY):
             tell_keys(moving.house, moving.settings, readiness)
@@ -181,22 +194,6 @@ async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-def stop_signals() -> asyncio.Event:
-    """Set by the first SIGTERM or SIGINT; after that, either does what it does to every process: it kills."""
-    loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
-
-    def stop() -> None:
-        stopped.set()
-        for each in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(each)
-            signal.signal(each, signal.SIG_DFL)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(each, stop)
-    return stopped
-
-
 def spare_the_collector() -> None:
     """Keeps the garbage collector off what stays for ever, and looks less often: about 5 % of the CPU of a call."""
     gc.collect()
@@ -204,10 +201,10 @@ def spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _listen(server: ServerSettings) -> Listen:
+def _listen(server: ServerSettings, post: Post | None = None) -> Listen:
     tls = server.tls
     return Listen(
-        address=server.address,
+        address=server.address if post is None else post.address,
         tls=None if tls is None else Tls(cert=tls.cert, key=tls.key, client_ca=tls.client_ca),
         plaintext_allowed=server.plaintext_allowed,
         reflection=server.reflection,

@@ -72,7 +72,7 @@ class Reloads:
 
     def __enter__(self) -> Self:
         if self._source is not None:
-            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self._want)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, self.want)
         return self
 
     def __exit__(
@@ -84,7 +84,8 @@ class Reloads:
         if self._task is not None:
             self._task.cancel()
 
-    def _want(self) -> None:
+    def want(self) -> None:
+        """Has the configuration read again at the next look, as SIGHUP does."""
         self._wanted = True
         self._signalled()
 

@@ -92,7 +92,7 @@ def test_an_address_beyond_this_machine_is_refused_without_tls(tmp_path: Path) -
 
 TWO_SIGNALS = """
 import asyncio, sys
-from usherd.app import stop_signals
+from usherd.stopping import stop_signals
 
 async def main():
     stopped = stop_signals()

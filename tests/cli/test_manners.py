@@ -15,6 +15,7 @@ COMMANDS = (
     (),
     ("serve",),
     ("ask",),
+    ("health",),
     ("completion",),
     ("decisions",),
     ("config",),

@@ -149,7 +149,8 @@ def other(key: Key) -> object:
     if form in ("duration", "size"):
         return bounds.partition(" to ")[0]
     if form == "whole number":
-        return int(bounds.partition(" to ")[0])
+        least = bounds.partition(" to ")[0]
+        return int(least) + (least == key.default)
     if " or " in key.form and key.default in (words := re.split(r", | or ", key.form)):
         return next(word for word in words if word != key.default)
     return {"text": "127.0.0.1:1"}.get(form) if key.path == "server.address" else None

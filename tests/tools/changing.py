@@ -24,6 +24,7 @@ class Daemon:
 
     process: Popen[str]
     client: Client
+    address: str
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -71,5 +72,5 @@ class Daemon:
 def running(folder: Path, made: Callable[[Path], Daemon] = Daemon) -> Iterator[Daemon]:
     daemon = made(folder)
     with server(folder / "usherd.yaml") as (process, address), Client(address) as client:
-        daemon.process, daemon.client = process, client
+        daemon.process, daemon.client, daemon.address = process, client, address
         yield daemon

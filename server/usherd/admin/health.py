@@ -11,8 +11,13 @@ from typing import Any
 from usherd.telemetry.state import KeySetState, ReloadState, State
 
 
-def detail(version: str, conditions: Mapping[str, bool], state: State | None) -> bytes:
-    """The page of readiness. `state` None: nothing is in force yet."""
+def detail(told: Mapping[str, Any]) -> bytes:
+    """The page of readiness."""
+    return (json.dumps(told, indent=2) + "\n").encode()
+
+
+def told(version: str, conditions: Mapping[str, bool], state: State | None) -> dict[str, Any]:
+    """What it says. `state` None: nothing is in force yet."""
     told: dict[str, Any] = {
         "ready": all(conditions.values()),
         "version": version,
@@ -25,7 +30,7 @@ def detail(version: str, conditions: Mapping[str, bool], state: State | None) ->
             "directory": _directory(state),
             "configuration": _configuration(state.reloads),
         }
-    return (json.dumps(told, indent=2) + "\n").encode()
+    return told
 
 
 def _directory(state: State) -> dict[str, Any]:

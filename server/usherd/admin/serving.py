@@ -9,13 +9,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import version
+from typing import Any
 
 from usherd.admin import health
+from usherd.admin.address import SETTING, admin_address
 from usherd.admin.look import look
+from usherd.admin.post import Post
+from usherd.admin.report import report
 from usherd.config.settings import MetricsSettings
 from usherd.http.server import HttpUnusable, Page, serving, text_page
 from usherd.moving import Moving
-from usherd.rpc.address import AddressUnusable, host_and_port, is_local
+from usherd.rpc.address import AddressUnusable
 from usherd.rpc.health import Readiness
 from usherd.rpc.server import Serving
 from usherd.telemetry.counts import Counts
@@ -24,8 +28,6 @@ from usherd.telemetry.loop_lag import watch_lag
 from usherd.telemetry.page import MetricsPage
 from usherd.telemetry.state import ReloadState, State
 from usherd.turns import Turn
-
-SETTING = "telemetry.metrics"
 
 _JSON = "application/json"
 
@@ -67,14 +69,26 @@ class Admin:
 
     async def ready(self, accept: str) -> Page:
         """Readiness: 200 while questions are welcome, else 503, with what is amiss."""
-        conditions = self._readiness.conditions._asdict()
-        body = health.detail(self._version, conditions, self.state())
-        return Page(200 if all(conditions.values()) else 503, _JSON, body)
+        told = self.told()
+        return Page(200 if told["ready"] else 503, _JSON, health.detail(told))
+
+    def told(self) -> dict[str, Any]:
+        """What the page of readiness says."""
+        return health.told(self._version, self._readiness.conditions._asdict(), self.state())
 
 
 @asynccontextmanager
-async def administered(metrics: MetricsSettings | None, readiness: Readiness) -> AsyncIterator[Admin]:
-    """The pages, until the block is left. Raises AddressUnusable."""
+async def administered(
+    metrics: MetricsSettings | None, readiness: Readiness, post: Post | None = None
+) -> AsyncIterator[Admin]:
+    """The pages, until the block is left; of a worker, which has a `post`, its supervisor serves them.
+
+    Raises AddressUnusable.
+    """
+    if post is not None:
+        async with _reported(post, readiness) as admin:
+            yield admin
+        return
     if metrics is None:
         yield Admin(readiness, None)
         return
@@ -99,14 +113,18 @@ async def administered(metrics: MetricsSettings | None, readiness: Readiness) ->
         yield admin
 
 
-def admin_address(metrics: MetricsSettings) -> tuple[str, int]:
-    """The host and port. Raises AddressUnusable for what is none, and for one that others reach unless they may."""
-    host, port = host_and_port(metrics.address, SETTING)
-    if not is_local(metrics.address) and not metrics.remote_allowed:
-        raise AddressUnusable(
-            "only a loopback address may be served; others need insecure: {remote_metrics: true}", SETTING
-        )
-    return host, port
+@asynccontextmanager
+async def _reported(post: Post, readiness: Readiness) -> AsyncIterator[Admin]:
+    """What the supervisor is told, until the block is left; what is not served is not counted either."""
+    counts = Counts() if post.counts else None
+    admin = Admin(readiness, counts)
+    page = None if counts is None else MetricsPage(version("usherd"), counts, admin.state)
+    post.report_with(lambda: report(admin.told(), page))
+    async with AsyncExitStack() as stack:
+        if counts is not None:
+            lag = asyncio.create_task(watch_lag(counts.lag), name="loop lag")
+            stack.push_async_callback(_ended, lag)
+        yield admin
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -15,6 +15,7 @@ from usherd.cli import (
     decisions,
     dev,
     directory,
+    health,
     import_litellm,
     parity,
     revocations,
@@ -33,6 +34,7 @@ app = typer.Typer(
     **HELP,
 )
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
+app.command("health", epilog=health.EXAMPLES)(health.health)
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)

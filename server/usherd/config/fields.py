@@ -277,6 +277,7 @@ ConnectionIdle = _duration("1s", "1d")
 Handshake = _duration("100ms", "60s")
 SessionLifetime = _duration("1m", "7d")
 KeyRotation = _duration("1h", "366d")
+Workers = _count(1, 64)
 PerMinute = _count(1, 1_000_000)
 Rate = _count(0, 2**53)
 

@@ -175,6 +175,7 @@ def _server(file: File, folder: Path) -> ServerSettings:
             client_ca=None if tls.client_ca is None else folder / tls.client_ca,
         ),
         drain=file.server.drain,
+        workers=file.server.workers,
         plaintext_allowed=file.insecure.plaintext,
     )
 

@@ -20,7 +20,7 @@ from usherd.config.chosen import options_of
 from usherd.config.findings import Found, filled, issuer_of, owners, readable, tried, twice
 from usherd.config.problems import KeyPath, quoted
 from usherd.config.route_groups import RouteGroups
-from usherd.config.scalars import check_address
+from usherd.config.scalars import check_address, check_workers
 from usherd.config.schema import File
 from usherd.config.schema_roles import Role
 
@@ -101,6 +101,7 @@ def _admin(file: File, issuers: Collection[str]) -> Found:
 
 def _server(file: File, folder: Path) -> Found:
     yield from tried(("server", "address"), lambda: check_address(file.server.address))
+    yield from tried(("server", "workers"), lambda: check_workers(file.server.workers, file.server.address))
     tls = file.server.tls
     for key in ("cert", "key", "client_ca"):
         if tls is not None and (name := getattr(tls, key)) is not None:

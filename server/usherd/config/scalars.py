@@ -231,3 +231,9 @@ def check_address(text: str) -> None:
     found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):([0-9]{1,5})", text)
     if found is None or int(found[2]) > 65535:
         raise Unusable(f"{quoted(text)} is no address; expected host:port, [v6]:port or unix:path")
+
+
+def check_workers(workers: int, address: str) -> None:
+    """Whether so many workers can serve there. Raises Unusable."""
+    if workers > 1 and address.startswith("unix:"):
+        raise Unusable(f"is {workers}, and a unix: socket is for one; expected 1, or server.address: host:port")

@@ -40,6 +40,7 @@ from usherd.config.fields import (
     Streams,
     Text,
     TokenSize,
+    Workers,
 )
 from usherd.config.schema_callers import Caller
 from usherd.config.schema_issuers import Issuer
@@ -222,6 +223,9 @@ class Server(Section):
         description="How often a living decision is confirmed. After three times that without a word, it is unknown.",
     )
     drain: Drain = Field(default=10.0, description="How long calls may finish after a stop signal.")
+    workers: Workers = Field(
+        default=1, description="Processes that answer at one port; with more than one, no unix: address."
+    )
 
 
 def _one_or_many(value: Any) -> object:

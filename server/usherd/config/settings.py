@@ -124,6 +124,8 @@ class ServerSettings:
     checkpoint_every: float = 5.0
     read_within: float = 10.0
     drain: float
+    workers: int
+    """Processes that answer at one port."""
     plaintext_allowed: bool
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from prometheus_client.metrics_core import (
     CounterMetricFamily,
@@ -38,9 +38,9 @@ def build(version: str, python: str) -> Family:
     return _info(metrics.BUILD, version, python)
 
 
-def ready(state: State | None) -> Family:
+def ready(welcome: bool) -> Family:
     """Whether questions are welcome."""
-    return _gauge(metrics.READY, [((), float(state is not None and state.ready))])
+    return _gauge(metrics.READY, [((), float(welcome))])
 
 
 def of_counts(counts: Counts) -> Iterator[Family]:
@@ -140,6 +140,13 @@ def of_refreshes(counts: Counts, state: State) -> Iterator[Family]:
     results |= {key: count for key, count in counts.refreshes.items() if key[0] in issuers}
     yield _counter(metrics.KEY_REFRESHES, results.items())
     yield _counter(metrics.FORCED_REFRESHES, [((issuer,), counts.forced[issuer]) for issuer in issuers])
+
+
+def of_workers(states: Mapping[str, int], restarts: int, crash_loops: int) -> Iterator[Family]:
+    """How the workers are: how many are in each state."""
+    yield _gauge(metrics.WORKERS, [((state,), count) for state, count in states.items()])
+    yield _counter(metrics.WORKER_RESTARTS, [((), restarts)])
+    yield _gauge(metrics.CRASH_LOOPS, [((), crash_loops)])
 
 
 def _counter(metric: Metric, samples: Iterable[Sample]) -> Family:

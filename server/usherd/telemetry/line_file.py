@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import select
 import stat
 import sys
 from pathlib import Path
 
 MODE = 0o600
 """Of a file that is made here. One that is there keeps what its owner gave it."""
+
+
+_AT_ONCE = select.PIPE_BUF
+"""Bytes that go into a pipe in one piece, whoever else writes to it."""
 
 
 class LineFileUnusable(Exception):
@@ -53,7 +58,13 @@ class LineFile:
         return (there.st_dev, there.st_ino) != (here.st_dev, here.st_ino)
 
     def write(self, data: bytes | memoryview) -> int:
-        """Writes at least one byte; how many. Raises LineFileUnusable."""
+        """Writes at least one byte; how many. Raises LineFileUnusable.
+
+        Lines stay whole where other processes write, too: to a file the kernel adds all of it in one piece, and into
+        standard output, which may be a pipe, go as many whole lines at a time as it takes in one.
+        """
+        if self._path is None and len(data) > _AT_ONCE:
+            data = data[: bytes(data[:_AT_ONCE]).rfind(b"\n") + 1] or data
         try:
             return os.write(-1 if self._open is None else self._open, data)
         except OSError as error:

@@ -104,12 +104,16 @@ def closed_words(logger: Any, method: str, event: Event) -> Event:
 
 
 def configure(
-    *, level: str = "info", form: Literal["auto", "json", "console"] = "auto", stream: TextIO | None = None
+    *,
+    level: str = "info",
+    form: Literal["auto", "json", "console"] = "auto",
+    stream: TextIO | None = None,
+    worker: int | None = None,
 ) -> None:
     """Sends every log line of this process, libraries included, through the processors above to standard error.
 
     `level` is that of usherd's own lines (debug writes one for each decision); libraries are heard from WARNING on.
-    `auto` is console on a terminal, JSON elsewhere.
+    `auto` is console on a terminal, JSON elsewhere. `worker`: the number of this worker, of several, for each line.
     """
     stream = sys.stderr if stream is None else stream
     console = form == "console" or (form == "auto" and stream.isatty())
@@ -118,6 +122,8 @@ def configure(
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    if worker is not None:
+        shared.append(_of_worker(worker))
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -149,6 +155,14 @@ def configure(
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def _of_worker(number: int) -> structlog.typing.Processor:
+    def add(logger: Any, method: str, event: Event) -> Event:
+        event["worker"] = number
+        return event
+
+    return add
 
 
 def _renderer(console: bool) -> structlog.typing.Processor:

@@ -18,6 +18,14 @@ class Kind(StrEnum):
     INFO = "info"
 
 
+class Over(StrEnum):
+    """What a gauge of several workers is. Counters and histograms are summed, and of infos each is told."""
+
+    SUM = "sum"
+    MOST = "most"
+    LEAST = "least"
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One family of series."""
@@ -27,6 +35,8 @@ class Metric:
     kind: Kind
     meaning: str
     labels: tuple[str, ...] = ()
+    over: Over | None = None
+    """Of gauges: what it is over several workers."""
 
     @property
     def shown(self) -> str:
@@ -38,8 +48,8 @@ def _counter(name: str, meaning: str, *labels: str) -> Metric:
     return Metric(f"usherd_{name}", Kind.COUNTER, meaning, labels)
 
 
-def _gauge(name: str, meaning: str, *labels: str) -> Metric:
-    return Metric(f"usherd_{name}", Kind.GAUGE, meaning, labels)
+def _gauge(name: str, over: Over, meaning: str, *labels: str) -> Metric:
+    return Metric(f"usherd_{name}", Kind.GAUGE, meaning, labels, over)
 
 
 def _histogram(name: str, meaning: str, *labels: str) -> Metric:
@@ -51,7 +61,7 @@ def _info(name: str, meaning: str, *labels: str) -> Metric:
 
 
 BUILD = _info("build", "The version of usherd and of Python.", "version", "python")
-READY = _gauge("ready", "1 while questions are welcome, as the health service says.")
+READY = _gauge("ready", Over.LEAST, "1 while questions are welcome, as the health service says.")
 DECISIONS = _counter(
     "decisions", "Decisions that were sent, each item of a batch by itself.", "method", "effect", "reason"
 )
@@ -75,13 +85,17 @@ LOOKUPS = _counter(
     "cache",
     "result",
 )
-CALLS_IN_FLIGHT = _gauge("calls_in_flight", "Calls in work or waiting. Those that are answered at hand never show.")
-CALLS_WAITING = _gauge("calls_waiting", "Calls that wait for their turn.")
-QUESTIONS = _gauge("questions_in_work", "Questions in work, each item of a batch by itself.")
-CAPACITY = _gauge("questions_in_work_limit", "As many questions are in work at a time: server.limits.concurrency.")
-WATCHERS = _gauge("health_watchers", "Streams of the health service.")
-LIVING_STREAMS = _gauge("living_streams", "Streams of living decisions: Authorize in MODE_WATCH, and Subscribe.")
-LIVING_DECISIONS = _gauge("living_decisions", "Living decisions, on all streams together.")
+CALLS_IN_FLIGHT = _gauge(
+    "calls_in_flight", Over.SUM, "Calls in work or waiting. Those that are answered at hand never show."
+)
+CALLS_WAITING = _gauge("calls_waiting", Over.SUM, "Calls that wait for their turn.")
+QUESTIONS = _gauge("questions_in_work", Over.SUM, "Questions in work, each item of a batch by itself.")
+CAPACITY = _gauge(
+    "questions_in_work_limit", Over.SUM, "As many questions are in work at a time: server.limits.concurrency."
+)
+WATCHERS = _gauge("health_watchers", Over.SUM, "Streams of the health service.")
+LIVING_STREAMS = _gauge("living_streams", Over.SUM, "Streams of living decisions: Authorize in MODE_WATCH, and Subscribe.")
+LIVING_DECISIONS = _gauge("living_decisions", Over.SUM, "Living decisions, on all streams together.")
 LIVING_EVENTS = _counter("living_events", "Events that were told of living decisions.", "event")
 LIVING_LOOKS = _counter("living_looks", "Living decisions that were looked at again, whatever came of it.")
 SLOW_READERS = _counter("living_slow_readers", "Streams of living decisions that were cut because nobody read them.")
@@ -90,38 +104,45 @@ TOLD_AFTER = _histogram(
     "From the commit of a change to the moment in which the last who depended on it here had been told. The commit is"
     " by the clock of whoever made it.",
 )
-KEYS_USABLE = _gauge("key_set_usable", "1 while the key set is loaded and not past its stale bound.", "issuer", "part")
-KEYS = _gauge("key_set_keys", "Keys of the set that are trusted now.", "issuer", "part")
+KEYS_USABLE = _gauge(
+    "key_set_usable", Over.LEAST, "1 while the key set is loaded and not past its stale bound.", "issuer", "part"
+)
+KEYS = _gauge("key_set_keys", Over.LEAST, "Keys of the set that are trusted now.", "issuer", "part")
 KEYS_AGE = _gauge(
-    "key_set_age_seconds", "Time since the last good fetch; no sample where keys are given in full.", "issuer", "part"
+    "key_set_age_seconds",
+    Over.MOST,
+    "Time since the last good fetch; no sample where keys are given in full.",
+    "issuer",
+    "part",
 )
 KEYS_STALE_IN = _gauge(
     "key_set_stale_in_seconds",
+    Over.LEAST,
     "Time until the key set is past its stale bound if nothing is fetched; infinite where keys are given in full.",
     "issuer",
     "part",
 )
 KEY_REFRESHES = _counter("key_set_refreshes", "Refreshes of key sets: ok, or why they failed.", "issuer", "result")
 FORCED_REFRESHES = _counter("key_set_forced_refreshes", "Refreshes that unknown key ids forced.", "issuer")
-INSECURE = _gauge("insecure_option", "1 for each option in force that is laxer than it should be.", "option")
-INSECURE_COUNT = _gauge("insecure_options", "How many such options are in force.")
-WARNINGS = _gauge("config_warnings", "What the log warned of when the configuration took effect.")
+INSECURE = _gauge("insecure_option", Over.MOST, "1 for each option in force that is laxer than it should be.", "option")
+INSECURE_COUNT = _gauge("insecure_options", Over.MOST, "How many such options are in force.")
+WARNINGS = _gauge("config_warnings", Over.MOST, "What the log warned of when the configuration took effect.")
 CONFIG = _info("config", "The policy in force: its digest, and the preset that it begins with.", "digest", "preset")
 RELOADS = _counter("config_reloads", "Attempts to take on a changed configuration.", "result")
-RELOADED = _gauge("config_last_reload_successful", "0 while the last attempt was refused, and an older policy answers.")
-RELOADED_AT = _gauge("config_last_reload_success_timestamp_seconds", "When the configuration in force took effect.")
-RELOAD_PROBLEMS = _gauge("config_last_reload_problems", "Problems for which the last attempt was refused.")
+RELOADED = _gauge("config_last_reload_successful", Over.LEAST, "0 while the last attempt was refused, and an older policy answers.")
+RELOADED_AT = _gauge("config_last_reload_success_timestamp_seconds", Over.LEAST, "When the configuration in force took effect.")
+RELOAD_PROBLEMS = _gauge("config_last_reload_problems", Over.MOST, "Problems for which the last attempt was refused.")
 DIRECTORY_REVISION = _gauge(
-    "directory_revision",
+    "directory_revision", Over.LEAST,
     "The revision of the directory that answers are of; one in memory begins anew with the process.",
 )
-DIRECTORY_ROWS = _gauge("directory_rows", "Rows of a directory in memory; one in a database is not counted.", "kind")
+DIRECTORY_ROWS = _gauge("directory_rows", Over.LEAST, "Rows of a directory in memory; one in a database is not counted.", "kind")
 DIRECTORY_LAG = _gauge(
-    "directory_lag_seconds",
+    "directory_lag_seconds", Over.MOST,
     "Time since what is held of the database was known to be true; beyond directory.max_staleness there are no answers."
     " Without directory.url, no samples of this and the next six.",
 )
-DIRECTORY_HELD = _gauge("directory_held", "Look-ups whose findings are held; cache.entities bounds them.")
+DIRECTORY_HELD = _gauge("directory_held", Over.SUM, "Look-ups whose findings are held; cache.entities bounds them.")
 DIRECTORY_LOOKUPS = _counter(
     "directory_lookups", "Look-ups among what is held, for questions that were not answered at hand.", "result"
 )
@@ -144,7 +165,12 @@ LOG_REFUSED = _counter(
     "decision_log_refused", "Decisions that were not answered because they could not be written down."
 )
 LOG_HEALTHY = _gauge(
-    "decision_log_healthy", "1 while the decision log can be written. Without one, no samples of these."
+    "decision_log_healthy", Over.LEAST, "1 while the decision log can be written. Without one, no samples of these."
+)
+WORKERS = _gauge("workers", Over.SUM, "Processes that answer calls, by what they do now.", "state")
+WORKER_RESTARTS = _counter("worker_restarts", "Workers that ended without being told to, and were started again.")
+CRASH_LOOPS = _gauge(
+    "workers_in_crash_loop", Over.SUM, "Workers that ended three times in a row before they had lived for 30 s."
 )
 LAG = _histogram("event_loop_lag_seconds", "How late the event loop comes to what is due, ten times a second.")
 
@@ -196,5 +222,26 @@ METRICS = (
     LOG_REFUSED,
     LOG_HEALTHY,
     LAG,
+    WORKERS,
+    WORKER_RESTARTS,
+    CRASH_LOOPS,
 )
 """All of them, in the order of the page. Those of the process (`process_*`, `python_*`) are the library's own."""
+
+PROCESS = {
+    "process_virtual_memory_bytes": Over.SUM,
+    "process_resident_memory_bytes": Over.SUM,
+    "process_start_time_seconds": Over.LEAST,
+    "process_open_fds": Over.MOST,
+    "process_max_fds": Over.LEAST,
+}
+"""What the library's own gauges are over several processes, the supervisor's among them. Descriptors are those of the
+process that has the most: each has its own limit."""
+
+
+def over(name: str) -> Over:
+    """What a family that is no counter and no histogram is over several workers; of unknown ones, the most."""
+    return _OVER.get(name, Over.MOST)
+
+
+_OVER = PROCESS | {metric.name: metric.over for metric in METRICS if metric.over is not None}
