@@ -94,7 +94,9 @@ CAPACITY = _gauge(
     "questions_in_work_limit", Over.SUM, "As many questions are in work at a time: server.limits.concurrency."
 )
 WATCHERS = _gauge("health_watchers", Over.SUM, "Streams of the health service.")
-LIVING_STREAMS = _gauge("living_streams", Over.SUM, "Streams of living decisions: Authorize in MODE_WATCH, and Subscribe.")
+LIVING_STREAMS = _gauge(
+    "living_streams", Over.SUM, "Streams of living decisions: Authorize in MODE_WATCH, and Subscribe."
+)
 LIVING_DECISIONS = _gauge("living_decisions", Over.SUM, "Living decisions, on all streams together.")
 LIVING_EVENTS = _counter("living_events", "Events that were told of living decisions.", "event")
 LIVING_LOOKS = _counter("living_looks", "Living decisions that were looked at again, whatever came of it.")

@@ -43,7 +43,8 @@ async def supervise(
     """
     stopped = stop_signals()
     pages = Pages()
-    _log.warning("workers_apart", extra={"setting": APART})
+    if settings.store is None:
+        _log.warning("workers_apart", extra={"setting": APART})
     async with AsyncExitStack() as stack:
         address = stack.enter_context(kept(settings.server.address))
         counts = await stack.enter_async_context(_served(settings.metrics, pages))
