@@ -21,7 +21,7 @@ from usherd.workers.port import kept
 async def test_a_worker_that_answers_no_question_for_long_is_ended_and_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(place, "HUNG_AFTER", 0.5)
+    monkeypatch.setattr(place, "HUNG_AFTER", 3.0)
     Workers(tmp_path)
     pids: list[int] = []
 
@@ -34,7 +34,7 @@ async def test_a_worker_that_answers_no_question_for_long_is_ended_and_followed(
 
         one = Place(1, command, on_report=lambda number, report: None, drain=1.0)
         running = asyncio.create_task(one.run())
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(100):
             await one.settled.wait()
             assert one._process is not None
             pids.append(one._process.pid)

@@ -133,8 +133,9 @@ def _orders(text: str) -> Orders:
 
 
 def _check_workers(settings: Settings) -> None:
+    sessions = None if settings.sessions is None else settings.sessions.http
     try:
-        check_workers(settings.server.workers, settings.server.address)
+        check_workers(settings.server.workers, settings.server.address, sessions)
     except Unusable as error:
         fail(f"server.workers: {error}")
 
