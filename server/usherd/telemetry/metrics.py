@@ -131,16 +131,24 @@ INSECURE_COUNT = _gauge("insecure_options", Over.MOST, "How many such options ar
 WARNINGS = _gauge("config_warnings", Over.MOST, "What the log warned of when the configuration took effect.")
 CONFIG = _info("config", "The policy in force: its digest, and the preset that it begins with.", "digest", "preset")
 RELOADS = _counter("config_reloads", "Attempts to take on a changed configuration.", "result")
-RELOADED = _gauge("config_last_reload_successful", Over.LEAST, "0 while the last attempt was refused, and an older policy answers.")
-RELOADED_AT = _gauge("config_last_reload_success_timestamp_seconds", Over.LEAST, "When the configuration in force took effect.")
+RELOADED = _gauge(
+    "config_last_reload_successful", Over.LEAST, "0 while the last attempt was refused, and an older policy answers."
+)
+RELOADED_AT = _gauge(
+    "config_last_reload_success_timestamp_seconds", Over.LEAST, "When the configuration in force took effect."
+)
 RELOAD_PROBLEMS = _gauge("config_last_reload_problems", Over.MOST, "Problems for which the last attempt was refused.")
 DIRECTORY_REVISION = _gauge(
-    "directory_revision", Over.LEAST,
+    "directory_revision",
+    Over.LEAST,
     "The revision of the directory that answers are of; one in memory begins anew with the process.",
 )
-DIRECTORY_ROWS = _gauge("directory_rows", Over.LEAST, "Rows of a directory in memory; one in a database is not counted.", "kind")
+DIRECTORY_ROWS = _gauge(
+    "directory_rows", Over.LEAST, "Rows of a directory in memory; one in a database is not counted.", "kind"
+)
 DIRECTORY_LAG = _gauge(
-    "directory_lag_seconds", Over.MOST,
+    "directory_lag_seconds",
+    Over.MOST,
     "Time since what is held of the database was known to be true; beyond directory.max_staleness there are no answers."
     " Without directory.url, no samples of this and the next six.",
 )
