@@ -17,7 +17,7 @@ from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.directory.kept import Kept
 from usherd.rpc.directory.service import NAME as DIRECTORY
 from usherd.rpc.directory.service import DirectoryService
-from usherd.rpc.guard import AtHand, Begin, Begins, Context, Serve, guarded
+from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
 from usherd.rpc.hub_life import kept_running, new_hub
@@ -117,11 +117,10 @@ def methods(
 
     handlers: dict[str, Handler] = {}
     at_hand = served.at_hand()
-    for name, serve in (served.handlers() | health.unary()).items():
-        may_last = name == AUTHORIZE
-        if may_last:
-            serve = once_or_watched(serve, streams.kept(living.authorize, begins(name)))
-        handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name), lasting=may_last))
+    answers = served.handlers(streams.kept(living.authorize, begins(AUTHORIZE)))
+    for name, serve in (answers | health.unary()).items():
+        lasting = name == AUTHORIZE
+        handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name), lasting=lasting))
     handlers[SUBSCRIBE] = grpc.stream_stream_rpc_method_handler(guard_stream(SUBSCRIBE, living.subscribe))
     for each in managing:
         for name, serve in each.handlers().items():
@@ -133,23 +132,6 @@ def methods(
         for name, serve in reflection.Reflection(SERVICES).streaming().items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
-
-
-def once_or_watched(once: Serve, watch: Serve) -> Serve:
-    """Authorize, in whichever mode it is asked for.
-
-    A unary handler of gRPC may write answers before the one that it returns: on the wire it is a stream like any other,
-    and the mode that most ask for costs nothing more.
-    """
-
-    async def serve(data: Any, context: Context, call: Call) -> Any:
-        try:
-            return await once(data, context, call)
-        except service.AsksToWatch as asked:
-            request = asked.request
-        return await watch(request, context, call)
-
-    return serve
 
 
 def all_alike(*, may_explain: bool) -> Begins:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from usher.v1 import authorization_service_pb2 as api
 from usherd.calls import Asked, Call, Listener, one_by_one
@@ -13,7 +13,7 @@ from usherd.errors import ExplanationNotAllowed, FaultReason, InvalidRequest
 from usherd.rpc import answers, translate
 from usherd.rpc.bugs import bug_behind, report_bug
 from usherd.rpc.deadline import Answer, bounded
-from usherd.rpc.guard import AtHand, Serve
+from usherd.rpc.guard import AtHand, Context, Serve
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.pages import Pages
@@ -54,11 +54,14 @@ class AuthorizationService:
         self._authorizer = authorizer
         answers.forget_kept()
 
-    def handlers(self) -> dict[str, Serve]:
+    def handlers(self, watch: Serve | None = None) -> dict[str, Serve]:
         """The handler of each method's full name, under the deadline of both sides.
 
+        `watch` serves Authorize in MODE_WATCH, and takes the request itself; None: that mode is not known here.
+
         Authorize is a server stream in the contract. A stream of one message is on the wire what a unary answer is,
-        so it is served as one: that spares the core a batch of operations for each call.
+        so it is served as one: that spares the core a batch of operations for each call. Where there are more, the
+        handler writes them by itself, and the last one is what it returns.
         """
         methods: dict[str, Answer] = {
             "Authorize": self.authorize,
@@ -66,7 +69,9 @@ class AuthorizationService:
             "BatchCheck": self.batch_check,
             "ListModels": self.list_models,
         }
-        return {f"/{NAME}/{name}": bounded(answer, self._limits.deadline) for name, answer in methods.items()}
+        found = {f"/{NAME}/{name}": bounded(answer, self._limits.deadline) for name, answer in methods.items()}
+        found[f"/{NAME}/Authorize"] = _once_or_watched(found[f"/{NAME}/Authorize"], watch)
+        return found
 
     def at_hand(self) -> dict[str, AtHand]:
         """For methods that ask one question, by full name: the answer without waiting, or None for the handler's.
@@ -182,3 +187,16 @@ def allowed(wishes: Wishes, call: Call) -> Wishes:
     if wishes.explain and not call.may_explain:
         raise ExplanationNotAllowed
     return wishes
+
+
+def _once_or_watched(once: Serve, watch: Serve | None) -> Serve:
+    async def serve(data: Any, context: Context, call: Call) -> Any:
+        try:
+            return await once(data, context, call)
+        except AsksToWatch as asked:
+            request = asked.request
+        if watch is None:
+            raise InvalidRequest(FaultReason.MODE_UNKNOWN)
+        return await watch(request, context, call)
+
+    return serve

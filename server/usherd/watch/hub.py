@@ -188,7 +188,8 @@ class Hub:
         self._wake.set()
 
     def _call(self, stream: Stream) -> None:
-        if not stream.called:
+        # One that is at work looks for itself what there is to do, before it rests.
+        if stream.rests and not stream.called:
             stream.called = True
             self._waking.append(stream)
             self._wake.set()
@@ -211,11 +212,11 @@ class Hub:
         while True:
             self._wake.clear()
             self._look_at_timers()
-            await self._spread()
-            await self._call_all()
             if self.stopwatch() - looked_at >= _LOOKS_EVERY:
                 looked_at = self.stopwatch()
                 self._look_at_directory()
+            await self._spread()
+            await self._call_some()
             if not self._due and not self._waking:
                 await self._rest()
 
@@ -242,8 +243,6 @@ class Hub:
             finally:
                 self._spreading = False
                 wave.leave()
-            # The first are told while the last are still being found.
-            await self._call_all()
 
     def touch(self, subscription: Subscription, cause: Cause | None, wave: Wave | None) -> None:
         """It has to be looked at again."""
@@ -252,13 +251,12 @@ class Hub:
         subscription.stream.look_at(subscription)
         self._call(subscription.stream)
 
-    async def _call_all(self) -> None:
-        while self._waking:
-            for _ in range(min(_AT_A_TIME, len(self._waking))):
-                stream = self._waking.popleft()
-                stream.called = False
-                stream.go_on()
-            await asyncio.sleep(0)
+    async def _call_some(self) -> None:
+        for _ in range(min(_AT_A_TIME, len(self._waking))):
+            stream = self._waking.popleft()
+            stream.called = False
+            stream.go_on()
+        await asyncio.sleep(0)
 
     def _look_at_timers(self) -> None:
         now = self.clock()

@@ -71,6 +71,11 @@ class Stream:
         """Whether the hub is about to have it go on."""
 
     @property
+    def rests(self) -> bool:
+        """Whether it waits for something to say."""
+        return self._waiting is not None
+
+    @property
     def explains(self) -> bool:
         """Whether any explanation is told on it."""
         return self._explaining > 0

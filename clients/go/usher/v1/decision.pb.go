@@ -259,7 +259,8 @@ type Decision struct {
 	// The revision of the directory that was read; opaque, at most 64 bytes. Pass it as `at_least_as_fresh`.
 	Revision string `protobuf:"bytes,21,opt,name=revision,proto3" json:"revision,omitempty"`
 	// Until when the answer may be kept, if cacheable: the earliest of token expiry, the end of trust
-	// in its key, and the cache bound.
+	// in its key, and the cache bound. Of a decision that is kept true (MODE_WATCH, Subscribe) without the cache bound:
+	// it is unknown after `StreamTerms.max_silence` without a message.
 	ValidUntil *timestamppb.Timestamp `protobuf:"bytes,22,opt,name=valid_until,json=validUntil,proto3" json:"valid_until,omitempty"`
 	// Whether a client may keep the answer until `valid_until`. False: ask again for each request.
 	Cacheable     bool `protobuf:"varint,23,opt,name=cacheable,proto3" json:"cacheable,omitempty"`

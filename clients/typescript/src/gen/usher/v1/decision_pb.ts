@@ -117,7 +117,8 @@ export type Decision = Message<"usher.v1.Decision"> & {
 
   /**
    * Until when the answer may be kept, if cacheable: the earliest of token expiry, the end of trust
-   * in its key, and the cache bound.
+   * in its key, and the cache bound. Of a decision that is kept true (MODE_WATCH, Subscribe) without the cache bound:
+   * it is unknown after `StreamTerms.max_silence` without a message.
    *
    * @generated from field: google.protobuf.Timestamp valid_until = 22;
    */
