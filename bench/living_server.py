@@ -91,7 +91,7 @@ async def main(config: Path) -> None:
     """Serves until its input ends."""
     settings = load(config)
     directory = new_directory(settings)
-    limits = _limits(settings.server)
+    limits = _limits(settings)
     hub = new_hub(limits)
     directory.listen(hub.hear)
     readiness = Readiness()

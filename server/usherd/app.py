@@ -45,6 +45,9 @@ from usherd.stores.sql.urls import address_of
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
 
+_NO_STORE_STALENESS = 5.0
+"""Seconds for which a living decision may fail to be looked at again where the directory is never stale."""
+
 _log = structlog.stdlib.get_logger("usherd.app")
 
 
@@ -77,7 +80,7 @@ async def serve(
         counts = admin.counts
         heard = await stack.enter_async_context(call_listeners(settings, counts))
         ground = await stack.enter_async_context(opened_ground(settings))
-        hub = new_hub(_limits(settings.server), None if counts is None else counts.living)
+        hub = new_hub(_limits(settings), None if counts is None else counts.living)
         moving = await Moving.into(settings, ground, counts, hub.keys_changed)
         # Before the first stream: what changes after its first decision must not pass it by.
         stack.callback(moving.listen(hub.hear))
@@ -100,7 +103,7 @@ async def serve(
             serving(
                 moving.house.authorizer,
                 listen=listen,
-                limits=_limits(settings.server),
+                limits=_limits(settings),
                 readiness=readiness,
                 begins=with_trace(admission.begins) if heard.wants_trace else admission.begins,
                 directory=_kept(moving),
@@ -223,8 +226,10 @@ def _terms(settings: Settings, address: str) -> Terms:
     )
 
 
-def _limits(server: ServerSettings) -> Limits:
+def _limits(settings: Settings) -> Limits:
+    server, kept = settings.server, settings.store
     return Limits(
+        max_staleness=_NO_STORE_STALENESS if kept is None else kept.max_staleness,
         deadline=server.deadline,
         concurrency=server.concurrency,
         streams=server.streams,

@@ -321,6 +321,12 @@ class Stream:
             else:
                 event = Event(subscription.id, subscription.decision.decision_id, Resync(cause_of_lapse(found)))
                 self._drop(subscription)
+        except asyncio.CancelledError:
+            # Whoever asks for the next event after all must not miss it.
+            if not subscription.closed:
+                subscription.because(cause)
+                self._look[subscription] = None
+            raise
         except TimeoutError:
             return self._failed(subscription, OutOfTime(), cause, wave)
         except Fault as fault:
