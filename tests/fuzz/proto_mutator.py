@@ -62,4 +62,5 @@ def _scalar(value: Any, field: FieldDescriptor, random: Random, text: Text) -> A
         return not value
     if field.type == FieldDescriptor.TYPE_ENUM:
         return random.choice((0, 1, 2, 99))
-    return random.choice(_NUMBERS)
+    number = random.choice(_NUMBERS)
+    return abs(number) if field.type in (FieldDescriptor.TYPE_UINT32, FieldDescriptor.TYPE_UINT64) else number

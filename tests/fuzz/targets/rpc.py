@@ -12,7 +12,7 @@ import atexit
 import hmac
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from functools import cache
 from types import SimpleNamespace
 from typing import Any, cast
@@ -49,7 +49,10 @@ from usherd.errors import (
 from usherd.reasons import Reason
 from usherd.rpc.guard import guarded
 from usherd.rpc.health import Health
+from usherd.rpc.hub_life import new_hub
+from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.living import Living
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.server import Methods, all_alike, methods
 from usherd.rpc.service import NAME, AuthorizationService
@@ -116,7 +119,13 @@ def _methods(explains: bool) -> Methods:
     listener = HEARD if explains else None
     service = AuthorizationService(WORLD.authorizer, limits=LIMITS, gate=Gate(LIMITS), listener=listener)
     health, begins = Health(ready(), (NAME,), watchers=1), all_alike(may_explain=explains)
-    return methods(service, health, with_reflection=True, begins=begins, streams=OpenStreams(), listener=listener)
+    hub, streams = new_hub(LIMITS), OpenStreams()
+    hub.clock = lambda: WORLD.now
+    hub.answer_with(WORLD.authorizer.judging)
+    living = Living(hub, limits=LIMITS, gate=Gate(LIMITS), call_now=streams.call_now, listener=listener)
+    return methods(
+        service, health, with_reflection=True, begins=begins, streams=streams, living=living, listener=listener
+    )
 
 
 def _handler(name: str, explains: bool) -> Any:
@@ -131,6 +140,11 @@ def _check(data: bytes) -> object:
     try:
         if kind is reflection_pb2.ServerReflectionRequest:
             LOOP.run_until_complete(_reflected(_handler(name, True).stream_stream, unframed(body), call))
+        elif kind is api.SubscribeRequest:
+            serve = _handler(name, letter.islower()).stream_stream
+            LOOP.run_until_complete(_lived(serve(_iterated([body, b""]), call), call))
+        elif kind is api.AuthorizeRequest and _watches(body):
+            LOOP.run_until_complete(_lived(_handler(name, letter.islower()).unary_unary(body, call), call))
         elif name.endswith("/Watch"):
             LOOP.run_until_complete(_watched(body, call, watchers=0 if letter == "W" else 1))
         else:
@@ -150,6 +164,24 @@ async def _reflected(serve: Any, requests: Sequence[bytes], call: Call) -> None:
         # What was given up is closed by the loop, as in a server that goes on.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
+
+
+def _watches(data: bytes) -> bool:
+    try:
+        return parse_asked(api.AuthorizeRequest, data).mode == api.MODE_WATCH
+    except errors.Fault:
+        return False
+
+
+async def _lived(serving: Coroutine[Any, Any, bytes | None], call: Call) -> None:
+    """Lets a stream live until it has nothing more to say, and gives it up then."""
+    task = asyncio.ensure_future(serving)
+    for _ in range(40):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    if not task.cancelled() and (answer := task.result()) is not None:
+        call.written.append(answer)
 
 
 async def _iterated(requests: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -181,6 +213,13 @@ def _shown(message: Message) -> str:
 
 
 def _check_answer(kind: type[Message], data: bytes, message: Any, explains: bool) -> None:
+    if kind is api.SubscribeRequest:
+        assert message.WhichOneof("event") in ("decision", "ended", "fault")
+        if message.HasField("decision"):
+            _check_decision(None, message.decision)
+    if kind is api.AuthorizeRequest and message.HasField("ended"):
+        assert message.ended.decision.effect == Effect.DENY
+        return
     if kind not in (api.AuthorizeRequest, api.CheckRequest, api.BatchCheckRequest, api.ListModelsRequest):
         return
     try:

@@ -24,6 +24,7 @@ METHODS: dict[str, tuple[str, type[Message], type[Message]]] = {
     "c": (f"/{NAME}/Check", api.CheckRequest, api.CheckResponse),
     "b": (f"/{NAME}/BatchCheck", api.BatchCheckRequest, api.BatchCheckResponse),
     "l": (f"/{NAME}/ListModels", api.ListModelsRequest, api.ListModelsResponse),
+    "s": (f"/{NAME}/Subscribe", api.SubscribeRequest, api.SubscribeResponse),
     "h": ("/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
     "i": ("/grpc.health.v1.Health/List", health_pb2.HealthListRequest, health_pb2.HealthListResponse),
     "w": ("/grpc.health.v1.Health/Watch", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),

@@ -83,6 +83,16 @@ def seeds() -> list[bytes]:
         for letter in (b"c", b"C")
     ]
     found += [b"a" + api.AuthorizeRequest(question=alice, mode=mode).SerializeToString() for mode in (1, 2)]  # type: ignore[arg-type]
+    add = api.SubscribeRequest.Add
+    subscriptions = [
+        *([add(id=number, question=question)] for number, question in enumerate(questions[:12], 1)),
+        [add(id=number, question=alice, options=each) for number, each in enumerate(wishes, 1)],
+        [add(id=each, question=alice) for each in (2, 1)],
+        [add(id=1)],
+        [add(question=alice)],
+    ]
+    found += [b"s" + api.SubscribeRequest(add=each, remove=[1, 7]).SerializeToString() for each in subscriptions]
+    found += [b"s" + b"\x0a\x00" * 257 + b"\x12\x01\xff", b"S" + found[-1][1:]]
     item = api.BatchCheckRequest.Item
     batches = [
         [item(id=str(number), question=question) for number, question in enumerate(some)]
@@ -131,7 +141,7 @@ def seeds() -> list[bytes]:
         b"\x0a\x04\x2a\x02\xc0\xaf",
         b"\x12\x07\x12\x05\x0a\x03\xff\xfe\xfd",
     ]
-    return [*found, *(letter + data for data in broken for letter in (b"a", b"c", b"b", b"l", b"h", b"w", b"r"))]
+    return [*found, *(letter + data for data in broken for letter in (b"a", b"c", b"b", b"l", b"s", b"h", b"w", b"r"))]
 
 
 def _framed(requests: Sequence[bytes]) -> bytes:
@@ -153,7 +163,7 @@ def mutate(data: bytes, random: Random) -> bytes:
     choice = random.randrange(20)
     kind = METHODS.get(letter.lower().decode("latin-1"), METHODS["c"])[1]
     if choice == 0:
-        return random.choice(b"acblhiwrACBLW").to_bytes() + body
+        return random.choice(b"acblshiwrACBLSW").to_bytes() + body
     if choice < 3:
         return letter + mutate_bytes(body, random)
     if letter == b"r":
