@@ -45,7 +45,8 @@ def test_a_caller_is_loaded_as_it_is_written(tmp_path: Path) -> None:
             emails=("*@example.com",),
             fingerprints=frozenset({"ab" * 32}),
             rpcs=frozenset(
-                f"/usher.v1.AuthorizationService/{each}" for each in ("Authorize", "BatchCheck", "Check", "ListModels")
+                f"/usher.v1.AuthorizationService/{each}"
+                for each in ("Authorize", "BatchCheck", "Check", "ListModels", "Subscribe")
             )
             | {"/grpc.health.v1.Health/Watch"},
         ),

@@ -48,5 +48,13 @@ def check_fingerprint(value: str) -> None:
 def check_rpc(value: str) -> None:
     """A service and a method, or all of a service. Raises Unusable."""
     if not rpc_names(value):
-        known = [f"{service.removeprefix(OWN)}/({'|'.join(('*', *methods))})" for service, methods in RPCS.items()]
-        raise Unusable(f"{quoted(value)} is no RPC{did_you_mean(value, rpc_entries())}; expected {one_of(known)}")
+        raise Unusable(f"{quoted(value)} is no RPC{did_you_mean(value, rpc_entries())}; expected {_expected(value)}")
+
+
+def _expected(value: str) -> str:
+    """The methods of the service that is named, or else the services: all methods of all would be a page."""
+    named = value.rpartition("/")[0]
+    for service, methods in RPCS.items():
+        if named in (service, service.removeprefix(OWN)):
+            return f"{service.removeprefix(OWN)}/({'|'.join(('*', *methods))})"
+    return f"{one_of([f'{service.removeprefix(OWN)}/*' for service in RPCS])}, or one method instead of the star"
