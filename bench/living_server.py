@@ -23,11 +23,12 @@ from bench.company import TEAMS
 from usherd.app import _limits, _listen, spare_the_collector
 from usherd.config.load import load
 from usherd.facts import BudgetKind, BudgetOwner
-from usherd.house import new_directory, opened
+from usherd.house import opened
 from usherd.rpc.health import Readiness
 from usherd.rpc.hub_life import new_hub
 from usherd.rpc.server import all_alike, serving
-from usherd.stores.memory_directory import MemoryDirectory
+from usherd.stores.budgets import Budget
+from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.stores.row_lookups import lookups_of
 
@@ -90,7 +91,10 @@ class Changing:
 async def main(config: Path) -> None:
     """Serves until its input ends."""
     settings = load(config)
-    directory = new_directory(settings)
+    everyone = Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period)
+    directory = MemoryDirectory(
+        new_store_id(), settings.directory, bare_ids_for=settings.only_issuer, everyone=everyone
+    )
     limits = _limits(settings)
     hub = new_hub(limits)
     directory.listen(hub.hear)

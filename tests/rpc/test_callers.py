@@ -248,6 +248,7 @@ METHODS = [
     "/usher.v1.AuthorizationService/BatchCheck",
     "/usher.v1.AuthorizationService/Check",
     "/usher.v1.AuthorizationService/ListModels",
+    "/usher.v1.AuthorizationService/Subscribe",
     *DIRECTORY_METHODS,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
