@@ -1,4 +1,4 @@
-"""python -m bench.attacks [--list] [--only NAME]... [--seconds N] [--json]: each attack on a daemon of its own.
+"""python -m bench.attacks [--list] [--only NAME]... [--seconds N] [--living] [--json]: each on a daemon of its own.
 
 A caller who means well asks all the time, in an open loop. What it notices before, during and after the attack is
 printed, with the daemon's memory, and the time until calls are answered as before.
@@ -23,6 +23,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what there is, and do nothing")
     parser.add_argument("--only", action="append", choices=sorted(ATTACKS), metavar="NAME", help="one attack (again)")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long each attack lasts (default 6, at most 60)")
+    parser.add_argument("--living", action="store_true", help="with a thousand living decisions; not those over TLS")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
     if not 1 <= wanted.seconds <= 60:
@@ -32,11 +33,13 @@ def main() -> int:
         for each in chosen:
             print(f"{each.name:<24}{each.threats:<12}{each.what}")
         return 0
+    if wanted.living:
+        chosen = [each for each in chosen if not each.tls]
     outcomes: list[Outcome] = []
     for each in chosen:
         print(f"{each.name} ...", file=sys.stderr)
         with tempfile.TemporaryDirectory() as folder:
-            outcomes.append(measure(each, Path(folder), wanted.seconds))
+            outcomes.append(measure(each, Path(folder), wanted.seconds, living=wanted.living))
     if wanted.json:
         print(json.dumps({"machine": machine(), "attacks": [each.as_json() for each in outcomes]}, indent=2))
     else:
@@ -46,9 +49,11 @@ def main() -> int:
 
 def table(outcomes: list[Outcome]) -> list[str]:
     """A Markdown table, a line an attack."""
+    living = any(each.living is not None for each in outcomes)
     lines = [
-        "| attack | p50 ms | p99 ms | not served | memory MiB | as before after |",
-        "|---|---|---|---|---|---|",
+        "| attack | p50 ms | p99 ms | not served | memory MiB | as before after |"
+        + living * " streams ended | silent s |",
+        "|---|---|---|---|---|---|" + living * "---|---|",
     ]
     for each in outcomes:
         phases = (each.before, each.during, each.after)
@@ -58,6 +63,9 @@ def table(outcomes: list[Outcome]) -> list[str]:
         memory = " / ".join(f"{value:.0f}" for value in each.memory)
         back = "not seen" if each.recovery is None else f"{each.recovery:.1f} s"
         lines.append(f"| {each.attack} | {p50} | {p99} | {failed} of {each.during.calls} | {memory} | {back} |")
+        if each.living is not None:
+            ended, streams = each.living["ended"], each.living["streams"]
+            lines[-1] += f" {ended:.0f} of {streams:.0f} | {each.living['silence']:.1f} |"
     return lines
 
 

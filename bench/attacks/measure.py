@@ -60,13 +60,15 @@ class Outcome:
     """Seconds from the end of the attack until half a second of calls was served as before. None: never seen."""
     counted: list[dict[str, int]]
     """What each attacker counted."""
+    living: dict[str, float] | None
+    """What became of living decisions; None: there were none."""
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
-    """Starts everything, attacks for that long, and ends everything."""
+def measure(attack: Attack, folder: Path, seconds: float, *, living: bool = False) -> Outcome:
+    """Starts everything, attacks for that long, and ends everything. `living`: a thousand decisions live meanwhile."""
     port = free_port()
     made = company(folder, port)
     (folder / "messages.pickle").write_bytes(pickle.dumps(list(made.check[:1000])))
@@ -74,12 +76,20 @@ def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
     trust = _serve_tls(made.config, folder) if attack.tls else ""
     with process(["-m", "usherd", "serve", "--config", str(made.config)]) as daemon:
         whole = BEFORE + seconds + AFTER
+        (folder / "asked.pickle").write_bytes(pickle.dumps(list(made.authorize[:1000])))
         caller = _python(
             "caller", port, RATE, _SETTLE + whole, DEADLINE, folder / "messages.pickle", folder / "calls.json", trust
         )
         assert caller.stdout is not None
         if caller.stdout.readline() != "ready\n":
             raise AssertionError("the daemon does not answer")
+        holder = None
+        if living:
+            # Longer than all else: the end of its streams must not be its own.
+            holder = _python("living", port, _SETTLE + whole, folder / "asked.pickle", folder / "living.json")
+            assert holder.stdout is not None
+            if holder.stdout.readline() != "ready\n":
+                raise AssertionError("decisions do not live")
         begin = time.monotonic() + _SETTLE
         rss = [_watch(daemon.pid, begin + BEFORE)]
         attackers = [
@@ -94,6 +104,8 @@ def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
         # By a file: more than a pipe holds may be cut off.
         calls = json.loads((folder / "calls.json").read_text())
         last = memory(daemon.pid)
+        if holder is not None:
+            holder.wait(timeout=60)
     before = _phase(calls, begin, attacked)
     return Outcome(
         attack=attack.name,
@@ -106,6 +118,7 @@ def measure(attack: Attack, folder: Path, seconds: float) -> Outcome:
         memory=(rss[0], max(rss), last),
         recovery=_recovery(calls, ended, begin + whole, before.p99),
         counted=counted,
+        living=json.loads((folder / "living.json").read_text()) if living else None,
     )
 
 
