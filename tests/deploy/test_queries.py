@@ -15,11 +15,16 @@ from usherd.telemetry.metrics import METRICS
 
 
 def test_each_query_reads_series_that_a_daemon_has(tmp_path: Path) -> None:
-    with watched(tmp_path) as address:
-        page = scraped(address)
-    series = [
-        (sample.name, sample.labels) for family in text_string_to_metric_families(page) for sample in family.samples
-    ]
+    series: list[tuple[str, dict[str, str]]] = []
+    # Of a directory in memory, and of one that is kept, other things are told.
+    for kept in (False, True):
+        folder = tmp_path / str(kept)
+        folder.mkdir()
+        with watched(folder, kept=kept) as address:
+            page = scraped(address)
+        series += [
+            (each.name, each.labels) for family in text_string_to_metric_families(page) for each in family.samples
+        ]
 
     assert missing(series) == []
 

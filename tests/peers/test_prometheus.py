@@ -41,7 +41,7 @@ def test_each_alert_fires_when_it_should_and_not_otherwise() -> None:
 
 
 def test_every_query_runs_and_reads_series_that_there_are(tmp_path: Path) -> None:
-    with watched(tmp_path) as address, scraping(tmp_path, address, ALERTS) as prometheus:
+    with watched(tmp_path, kept=True) as address, scraping(tmp_path, address, ALERTS) as prometheus:
         # Prometheus scrapes OpenMetrics where it can: both are read by somebody else's parser.
         page = fetched(address)[1]
         checked = promtool("check", "metrics", typed=page)
@@ -54,7 +54,8 @@ def test_every_query_runs_and_reads_series_that_there_are(tmp_path: Path) -> Non
 
     assert checked.returncode == 0, checked.stdout + checked.stderr
     assert (target["health"], target["lastError"]) == ("up", "")
-    assert empty == []
+    # Only of a directory in memory are rows counted: tests/deploy/ reads those.
+    assert [each for each in empty if "usherd_directory_rows" not in each] == []
     assert evaluated == {rule.get("alert") or rule["record"]: ("ok", "") for rule in rules()}
     assert [each["metric"]["alertstate"] for each in insecure] == ["pending"]
 

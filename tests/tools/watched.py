@@ -19,12 +19,16 @@ _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @contextmanager
-def watched(folder: Path) -> Iterator[str]:
-    """Where its metrics are, once it has allowed and denied."""
+def watched(folder: Path, *, kept: bool = False) -> Iterator[str]:
+    """Where its metrics are, once it has allowed and denied. `kept`: its directory is in a database."""
     with company(folder) as (signer, config):
         telemetry = "{metrics: '127.0.0.1:0', log: json, decision_log: {file: decisions.jsonl}}"
         more = f"\ntelemetry: {telemetry}\naccess: {{shadow: litellm}}\n"
-        config.write_text(config.read_text("utf-8") + more, "utf-8")
+        text = config.read_text("utf-8") + more
+        if kept:
+            assert text.count("{seed: directory.yaml}") == 1, text
+            text = text.replace("{seed: directory.yaml}", "{url: 'sqlite:///kept.db', seed: directory.yaml}")
+        config.write_text(text, "utf-8")
         with server(config) as (_, address), Client(address) as client:
             token = token_of(PEOPLE["alice"], signer)
             for model in ("gpt-4o", "gpt-4o", "none"):
