@@ -19,6 +19,7 @@ from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
 from usherd.ground import opened_ground
 from usherd.house import House
+from usherd.kept_models import kept_models_followed
 from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
@@ -115,11 +116,21 @@ async def serve(
                 so_reuseport=int(post is not None),
             )
         )
-        admin.attach(moving, server, heard.decision_log)
         begin = partial(_begin, moving, server, desk, admission, readiness)
-        reloads = stack.enter_context(Reloads(moving, source, begin, signalled=heard.open_anew, on_end=admin.reloaded))
+
+        def begin_anew() -> None:
+            begin()
+            _warn(moving.settings)
+            if models is not None:
+                models.tell_left_aside()
+
+        models = await stack.enter_async_context(kept_models_followed(moving, begin))
+        admin.attach(moving, server, heard.decision_log, models)
+        reloads = stack.enter_context(
+            Reloads(moving, source, begin_anew, signalled=heard.open_anew, on_end=admin.reloaded)
+        )
         spare_the_collector()
-        _log.info("serving", address=server.address, policy=settings.policy.digest[:16])
+        _log.info("serving", address=server.address, policy=moving.settings.policy.digest[:16])
         if post is not None:
             post.on_reload(reloads.want)
             await post.serving()
@@ -140,7 +151,6 @@ def _begin(moving: Moving, server: Serving, desk: SessionDesk, admission: Admiss
     admission.change(_terms(moving.settings, server.address))
     server.judge_again()
     tell_policy(moving, readiness)
-    _warn(moving.settings)
 
 
 def _kept(moving: Moving) -> Kept:

@@ -12,25 +12,31 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from usherd.changes import Listening
+from usherd.config.catalogue import MAX_KEPT_MODELS
 from usherd.config.problems import Problem
 from usherd.config.settings import Settings, StoreSettings
+from usherd.errors import DirectoryUnavailable
 from usherd.facts import Rows
 from usherd.ports import Directory, Provisioning
 from usherd.revocation_store import RevocationStore
 from usherd.revoked import RevokedTokens
-from usherd.store import Store
+from usherd.store import ModelRow, Store
 from usherd.stores.budgets import Budget
 from usherd.stores.followed_revocations import followed_revocations
 from usherd.stores.kept_sessions import KeptSessions, kept_sessions
 from usherd.stores.memory_directory import MemoryDirectory, Prepared, new_store_id
 from usherd.stores.pinned_directory import PinnedDirectory
 from usherd.stores.sql.database import Database, opened_database
+from usherd.stores.sql.models import models_in
 from usherd.stores.sql.revocations import SqlRevocations
 from usherd.stores.sql.seeding import seed
 from usherd.stores.sql.session_keys import SqlSessionKeys
 from usherd.stores.sql.sessions import SqlSessions
 from usherd.stores.sql.sql_directory import Held, Reading, SqlDirectory, opened_directory
 from usherd.stores.sql.sql_store import store_in
+
+_PATIENCE = 10.0
+"""Seconds that reading a catalogue takes at most."""
 
 _log = structlog.stdlib.get_logger("usherd.app")
 
@@ -101,6 +107,10 @@ class Ground(Protocol):
 
     async def step(self, before: Settings, after: Settings, old: HouseDirectory) -> Step:
         """Prepares the move between houses of these configurations; `old` is the first one's directory."""
+
+    async def models(self) -> tuple[ModelRow, ...]:
+        """The catalogue that the store keeps, sorted by name; of a very large one, no more than shows that it is too
+        large. Raises DirectoryUnavailable."""
 
 
 @asynccontextmanager
@@ -207,6 +217,10 @@ class MemoryGround:
         rows = await asyncio.to_thread(self._rows, before, after)
         return _OtherRows(self.directory, rows, old if isinstance(old, PinnedDirectory) else None)
 
+    async def models(self) -> tuple[ModelRow, ...]:
+        """As `Ground.models`: there is no store."""
+        return ()
+
     def _rows(self, before: Settings, after: Settings) -> Prepared | None:
         if _of_directory(after) == _of_directory(before):
             return None
@@ -264,6 +278,14 @@ class KeptGround:
         if budget_of_all(before) != budget_of_all(after):
             await self._shared.store.set_global(budget_of_all(after))
         return _OtherIssuers(self._shared, after.only_issuer)
+
+    async def models(self) -> tuple[ModelRow, ...]:
+        """As `Ground.models`."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                return await models_in(self._shared.store.database, MAX_KEPT_MODELS + 1)
+        except TimeoutError:
+            raise DirectoryUnavailable from None
 
 
 class _OtherIssuers(NamedTuple):

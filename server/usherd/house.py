@@ -7,7 +7,7 @@ import base64
 import itertools
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -56,6 +56,9 @@ class House:
     directory: HouseDirectory
     documents: DocumentCache
     """Those of identity providers."""
+    under: Callable[[Settings], Awaitable[House]]
+    """The same house, with its keys and the tokens that it knows, under a configuration that differs in nothing but the
+    catalogue of models. Both end together."""
     shadow_log: ShadowLog | None = None
     """None: there is no candidate policy."""
 
@@ -124,7 +127,6 @@ async def opened(
             revocations = None if kept is None else PolicyRevocations(kept.revoked, policy)
             compile_policy = partial(
                 _authorizer,
-                settings,
                 all_keys,
                 directory,
                 policy,
@@ -132,38 +134,45 @@ async def opened(
                 revocations,
                 sessions,
                 hook,
+                settings.hook is not None and settings.hook.pure,
                 observer,
                 writes,
             )
             return await asyncio.to_thread(compile_policy)
 
-        if settings.shadow is None:
-            live = await make(settings.policy, verifier, hook, writes=True)
-            yield House(authorizer=live, verifier=verifier, keys=keys, directory=directory, documents=caches.documents)
-            return
-        others = Verifier(
-            settings.shadow,
-            all_keys,
-            time.time,
-            settings.cached_tokens,
-            introspection=introspection,
-            store_key=store_key,
-        )
+        others = None
+        if settings.shadow is not None:
+            others = Verifier(
+                settings.shadow,
+                all_keys,
+                time.time,
+                settings.cached_tokens,
+                introspection=introspection,
+                store_key=store_key,
+            )
         # Asked once for both: a slow check must not take its time twice, nor one with effects have them twice.
-        heard = None if hook is None else HeardHook(hook)
-        again = None if heard is None else heard.again
-        live = await make(settings.policy, verifier, heard, writes=True)
-        candidate = await make(settings.shadow, others, again, writes=False)
-        shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
-        shadowed = Shadowed(live, candidate, settings.shadow.digest, shadow_log.example)
-        yield House(
-            authorizer=shadowed,
-            verifier=verifier,
-            keys=keys,
-            directory=directory,
-            documents=caches.documents,
-            shadow_log=shadow_log,
-        )
+        heard = hook if hook is None or others is None else HeardHook(hook)
+        again = heard.again if isinstance(heard, HeardHook) else None
+
+        async def under(now: Settings) -> House:
+            live = await make(now.policy, verifier, heard, writes=True)
+            answering: Answering = live
+            shadow_log = None
+            if now.shadow is not None and others is not None:
+                candidate = await make(now.shadow, others, again, writes=False)
+                shadow_log = ShadowLog(secrets.token_hex(4), _log.info, time.monotonic)
+                answering = Shadowed(live, candidate, now.shadow.digest, shadow_log.example)
+            return House(
+                authorizer=answering,
+                verifier=verifier,
+                keys=keys,
+                directory=directory,
+                documents=caches.documents,
+                shadow_log=shadow_log,
+                under=under,
+            )
+
+        yield await under(settings)
 
 
 async def _introspection(settings: Settings, answers: AnswerCache, stack: AsyncExitStack) -> Introspection | None:
@@ -182,7 +191,6 @@ async def _introspection(settings: Settings, answers: AnswerCache, stack: AsyncE
 
 
 def _authorizer(
-    settings: Settings,
     keys: Keys,
     directory: HouseDirectory,
     policy: Policy,
@@ -190,6 +198,7 @@ def _authorizer(
     revocations: Revocations | None,
     sessions: KeptSessions | None,
     hook: Hook | None,
+    hook_is_pure: bool,
     observer: Observer | None,
     writes: bool,
 ) -> Authorizer:
@@ -206,7 +215,7 @@ def _authorizer(
         revocations=revocations,
         sessions=None if sessions is None else sessions.live,
         hook=hook,
-        hook_is_pure=settings.hook is not None and settings.hook.pure,
+        hook_is_pure=hook_is_pure,
         observer=observer,
     )
 

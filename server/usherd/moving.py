@@ -8,11 +8,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from usherd.changes import Listening
+from usherd.config.catalogue import Catalogued, with_kept_models
 from usherd.config.problems import ConfigError, Problem
 from usherd.config.settings import Settings
 from usherd.errors import DirectoryUnavailable
 from usherd.ground import Ground
 from usherd.house import House, opened
+from usherd.store import ModelRow
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.telemetry.counts import Counts
 
@@ -30,12 +32,15 @@ class Moving:
     """The house that answers, and the way into the next one.
 
     All of them share the directory, with what has been spent and what provisioning has written. One that is in memory
-    gets the rows of the next house in the moment in which that begins to answer.
+    gets the rows of the next house in the moment in which that begins to answer. Models that a store keeps are part of
+    the policy, whichever house answers.
     """
 
     def __init__(
         self,
-        settings: Settings,
+        configured: Settings,
+        models: tuple[ModelRow, ...],
+        catalogued: Catalogued,
         ground: Ground,
         house: House,
         life: AsyncExitStack,
@@ -45,13 +50,21 @@ class Moving:
         """`life` ends the house. Use `into`."""
         self._counts = counts
         self._on_keys = on_keys
-        self._longest = settings.server.deadline
-        self.settings = settings
+        self._longest = configured.server.deadline
+        self._one_at_a_time = asyncio.Lock()
+        self._configured = configured
+        self._models = models
+        self.catalogued = catalogued
         self.ground = ground
         self.house = house
         self._life = life
         self._ending: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration in force, with the models of the store."""
+        return self.catalogued.settings
 
     @classmethod
     async def into(
@@ -61,15 +74,19 @@ class Moving:
         counts: Counts | None = None,
         on_keys: Callable[[str], None] = lambda issuer: None,
     ) -> Moving:
-        """Into the first house, on that ground; `close` ends whichever answers then. Raises GivenKeysUnusable.
+        """Into the first house, on that ground; `close` ends whichever answers then. Raises GivenKeysUnusable, and
+        DirectoryUnavailable where a store keeps models.
 
         `counts` hears of what goes on in all of them; None: nobody does. `on_keys` hears of each issuer whose keys may
         be others than before.
         """
         life = AsyncExitStack()
-        made = opened(settings, ground.house(settings), counts=counts, kept=ground.kept, on_keys=on_keys)
+        models = await ground.models()
+        found = await asyncio.to_thread(with_kept_models, settings, models)
+        directory = ground.house(settings)
+        made = opened(found.settings, directory, counts=counts, kept=ground.kept, on_keys=on_keys)
         house = await life.enter_async_context(made)
-        return cls(settings, ground, house, life, counts, on_keys)
+        return cls(settings, models, found, ground, house, life, counts, on_keys)
 
     async def move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
         """Into the house that `load` describes. `begin` is called when all is ready for its first answer.
@@ -77,7 +94,12 @@ class Moving:
         Questions that are being answered stay in the old house, which ends once the longest of them must be over.
         Raises Refused, and nothing has changed then.
         """
-        settings = await asyncio.to_thread(_loaded, load)
+        async with self._one_at_a_time:
+            await self._move(load, begin)
+
+    async def _move(self, load: Callable[[], Settings], begin: Callable[[], None]) -> None:
+        configured, found = await asyncio.to_thread(_loaded, load, self._models)
+        settings = found.settings
         life = AsyncExitStack()
         try:
             house = await self._ready(settings, life)
@@ -95,10 +117,30 @@ class Moving:
         self.house.tell_shadow(last=True)
         ending = asyncio.create_task(self._end(self._life, self.house.keys))
         self._life = life
-        self.settings, self.house = settings, house
+        self._configured, self.catalogued, self.house = configured, found, house
         begin()
         self._ending.add(ending)
         ending.add_done_callback(self._ending.discard)
+
+    async def take_models(self, begin: Callable[[], None]) -> bool:
+        """Reads the models of the store again, and returns whether the policy is another for them; then it is in force.
+
+        `begin` is called as by `move`. The house keeps its keys, and asks no
+        provider for any. Raises DirectoryUnavailable, and nothing has changed then.
+        """
+        async with self._one_at_a_time:
+            models = await self.ground.models()
+            if models == self._models:
+                return False
+            found = await asyncio.to_thread(with_kept_models, self._configured, models)
+            is_another = _digests(found.settings) != _digests(self.settings)
+            house = await self.house.under(found.settings) if is_another else self.house
+            self._models, self.catalogued = models, found
+            if is_another:
+                self.house.tell_shadow(last=True)
+                self.house = house
+                begin()
+            return is_another
 
     def listen(self, hear: Listening) -> Callable[[], None]:
         """`hear` is told of every change of the directory, whichever house answers, until what is returned is called.
@@ -145,8 +187,13 @@ class Moving:
         return house
 
 
-def _loaded(load: Callable[[], Settings]) -> Settings:
+def _loaded(load: Callable[[], Settings], models: tuple[ModelRow, ...]) -> tuple[Settings, Catalogued]:
     try:
-        return load()
+        configured = load()
     except ConfigError as error:
         raise Refused(error.problems) from None
+    return configured, with_kept_models(configured, models)
+
+
+def _digests(settings: Settings) -> tuple[str, str | None]:
+    return settings.policy.digest, None if settings.shadow is None else settings.shadow.digest

@@ -30,6 +30,9 @@ def told(version: str, conditions: Mapping[str, bool], state: State | None) -> d
             "directory": _directory(state),
             "configuration": _configuration(state.reloads),
         }
+        if state.models is not None:
+            models = state.models
+            told["models"] = {"kept": models.kept, "left_aside": models.left_aside, "outdated": models.outdated}
     return told
 
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from usherd.config.settings import Settings
+from usherd.kept_models import KeptModels
 from usherd.moving import Moving
 from usherd.options import lax
 from usherd.rpc.health import Readiness
@@ -13,7 +14,15 @@ from usherd.rpc.server import Serving
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.key_sets import KeySets
 from usherd.telemetry.decision_log import DecisionLog
-from usherd.telemetry.state import DecisionLogState, HeldState, KeySetState, LoadState, ReloadState, State
+from usherd.telemetry.state import (
+    DecisionLogState,
+    HeldState,
+    KeySetState,
+    LoadState,
+    ModelsState,
+    ReloadState,
+    State,
+)
 
 
 def look(
@@ -22,6 +31,7 @@ def look(
     readiness: Readiness,
     reloads: ReloadState,
     decision_log: DecisionLog | None,
+    models: KeptModels | None,
 ) -> State:
     """All that is told of the house that answers now."""
     settings, house = moving.settings, moving.house
@@ -49,6 +59,7 @@ def look(
         documents=(house.documents.misses, house.documents.hits),
         shadow=_shadow(house.authorizer),
         decision_log=_decision_log(decision_log),
+        models=_models(moving, models),
     )
 
 
@@ -82,6 +93,19 @@ def _decision_log(log: DecisionLog | None) -> DecisionLogState | None:
     if log is None:
         return None
     return DecisionLogState(written=log.written, dropped=log.dropped, refused=log.refused, healthy=log.healthy)
+
+
+def _models(moving: Moving, models: KeptModels | None) -> ModelsState | None:
+    if models is None:
+        return None
+    catalogued = moving.catalogued
+    return ModelsState(
+        kept=catalogued.kept,
+        left_aside=len(catalogued.left_aside),
+        taken=models.taken,
+        failed=models.failed,
+        outdated=models.outdated,
+    )
 
 
 def _shadow(authorizer: Answering) -> dict[str, int] | None:

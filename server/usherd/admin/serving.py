@@ -18,6 +18,7 @@ from usherd.admin.post import Post
 from usherd.admin.report import report
 from usherd.config.settings import MetricsSettings
 from usherd.http.server import HttpUnusable, Page, serving, text_page
+from usherd.kept_models import KeptModels
 from usherd.moving import Moving
 from usherd.rpc.address import AddressUnusable
 from usherd.rpc.health import Readiness
@@ -45,10 +46,12 @@ class Admin:
         self._look: Callable[[], State] | None = None
         self._reloads = ReloadState()
 
-    def attach(self, moving: Moving, server: Serving, decision_log: DecisionLog | None) -> None:
-        """From now on the pages tell of the house that answers, of its server and of its decision log."""
+    def attach(
+        self, moving: Moving, server: Serving, decision_log: DecisionLog | None, models: KeptModels | None
+    ) -> None:
+        """From now on the pages tell of the house that answers, its server, its decision log and its store's models."""
         self._reloads = ReloadState(in_force_since=time.time())
-        self._look = lambda: look(moving, server, self._readiness, self._reloads, decision_log)
+        self._look = lambda: look(moving, server, self._readiness, self._reloads, decision_log, models)
 
     def reloaded(self, problems: int) -> None:
         """A reload is over, refused for so many problems; 0: another configuration is in force."""

@@ -6,22 +6,16 @@ from collections.abc import Collection, Iterable, Iterator
 
 from usherd.config.findings import Found, issuer_of, known, twice
 from usherd.config.problems import KeyPath
-from usherd.config.rules_lists import access_groups, models_of
+from usherd.config.rules_lists import Every, access_groups, models_of
 from usherd.config.schema import File
 from usherd.config.schema_directory import DirectoryFile, Limited, OrganizationRow, TeamRow, UserRow
 from usherd.domain import Limit
 from usherd.facts import EndUser, Membership, Organization, Rows, Team, User
 
 
-class _Every(frozenset[str]):
-    """The ids of a directory in which references may dangle, as they do in the reference's: nothing is missing."""
-
-    def __contains__(self, item: object) -> bool:
-        return True
-
-
 def _ids(file: File, rows: Iterable[OrganizationRow | TeamRow | UserRow]) -> Collection[str]:
-    return _Every() if file.preset == "litellm" else {row.id for row in rows}
+    # In the reference's, references may dangle.
+    return Every() if file.preset == "litellm" else {row.id for row in rows}
 
 
 def check(directory: DirectoryFile, file: File) -> Found:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usherd.config import build, build_callers, directory, hook, rules, sessions, telemetry
+from usherd.config import build, build_callers, directory, hook, rules, rules_lists, sessions, telemetry
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
@@ -199,4 +199,5 @@ def _directory(
     unknown = [document.problem(place, text) for place, text in directory.check_names(people, file)]
     if file.directory.url is None:
         return people, problems + unknown, []
+    unknown += [document.problem(place, text) for place, text in rules_lists.groups_elsewhere(file)]
     return people, problems, [f"{each.key}: {each.text}, unless the database has it" for each in unknown]

@@ -11,6 +11,14 @@ from usherd.config.route_groups import RouteGroups
 from usherd.config.schema import File
 from usherd.permit.models import GROUP_PREFIX
 
+
+class Every(frozenset[str]):
+    """All names: where more may be known elsewhere, none is missing."""
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
 _Lists = Iterator[tuple[KeyPath, Sequence[str]]]
 
 
@@ -70,17 +78,35 @@ def routes_of(path: KeyPath, entries: Sequence[str], groups: RouteGroups) -> Fou
 
 
 def access_groups(file: File) -> Collection[str] | None:
-    """The access groups that lists of models may name; None: any text is a model, and so is what names no group."""
-    return None if file.preset == "litellm" else {group for model in file.models for group in model.groups}
+    """The access groups that lists of models may name; None: any text is a model, and so is what names no group.
+
+    A database that keeps the directory may keep models of any group.
+    """
+    if file.preset == "litellm":
+        return None
+    return Every() if file.directory.url is not None else _groups(file)
 
 
-def models_of(path: KeyPath, entries: Sequence[str], access_groups: Collection[str] | None) -> Found:
-    """Entries that name an access group which no model is in."""
+def _groups(file: File) -> Collection[str]:
+    return {group for model in file.models for group in model.groups}
+
+
+def groups_elsewhere(file: File) -> Found:
+    """Access groups that the lists of a file name, and that only models of the database can be in."""
+    if file.preset != "litellm" and file.directory.url is not None:
+        for path, entries in _model_lists(file):
+            yield from models_of(path, entries, _groups(file), only_groups=True)
+
+
+def models_of(
+    path: KeyPath, entries: Sequence[str], access_groups: Collection[str] | None, *, only_groups: bool = False
+) -> Found:
+    """Entries that name an access group which no model is in, and, unless `only_groups`, what else cannot be."""
     if access_groups is None:
         return
     for index, entry in enumerate(entries):
         if entry.startswith(GROUP_PREFIX):
             name = entry.removeprefix(GROUP_PREFIX)
             yield from known((*path, index), name, access_groups, "access group of a model in models")
-        elif entry in LISTED_WORDS and len(entries) > 1 and entry == "no-default-models":
+        elif not only_groups and entry in LISTED_WORDS and len(entries) > 1 and entry == "no-default-models":
             yield (*path, index), "'no-default-models' means none; expected it alone"

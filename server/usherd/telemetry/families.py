@@ -20,7 +20,7 @@ from usherd.telemetry import metrics
 from usherd.telemetry.counts import MANAGING_METHODS, METHODS, OK, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import Metric
-from usherd.telemetry.state import HeldState, State
+from usherd.telemetry.state import HeldState, ModelsState, State
 from usherd.watch.events import KINDS
 
 _ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
@@ -111,6 +111,7 @@ def of_state(counts: Counts, state: State) -> Iterator[Family]:
     yield _gauge(metrics.DIRECTORY_REVISION, [((), state.revision)])
     yield _gauge(metrics.DIRECTORY_ROWS, [((kind,), count) for kind, count in state.rows.items()])
     yield from _of_held(state.held)
+    yield from _of_models(state.models)
     log = state.decision_log
     yield _counter(metrics.LOG_WRITTEN, [] if log is None else [((), log.written)])
     yield _counter(metrics.LOG_DROPPED, [] if log is None else [((), log.dropped)])
@@ -131,6 +132,17 @@ def _of_held(held: HeldState | None) -> Iterator[Family]:
     yield _counter(metrics.DIRECTORY_DISCARDED, one(lambda each: each.discarded))
     yield _counter(metrics.DIRECTORY_CHANGES, one(lambda each: each.changes))
     yield _counter(metrics.DIRECTORY_RESYNCS, one(lambda each: each.resyncs))
+
+
+def _of_models(models: ModelsState | None) -> Iterator[Family]:
+    def some(**values: float) -> list[Sample]:
+        return [((name,), value) for name, value in values.items()]
+
+    known = [] if models is None else some(kept=models.kept, left_aside=models.left_aside)
+    yield _gauge(metrics.MODELS, known)
+    changes = [] if models is None else some(applied=models.taken, refused=models.failed)
+    yield _counter(metrics.MODEL_CHANGES, changes)
+    yield _gauge(metrics.MODELS_IN_STEP, [] if models is None else [((), float(not models.outdated))])
 
 
 def of_refreshes(counts: Counts, state: State) -> Iterator[Family]:

@@ -164,6 +164,19 @@ DIRECTORY_CHANGES = _counter("directory_changes", "Changes of the database that 
 DIRECTORY_RESYNCS = _counter(
     "directory_resyncs", "How often everything was dropped: the replica was away longer than changes are kept."
 )
+MODELS = _gauge(
+    "kept_models",
+    Over.LEAST,
+    "Models that the database keeps and that are in force (kept), and models and aliases there that are left aside."
+    " Without directory.url, no samples of this and the next two.",
+    "state",
+)
+MODEL_CHANGES = _counter("kept_model_changes", "Attempts to take on changed models of the database.", "result")
+MODELS_IN_STEP = _gauge(
+    "kept_models_last_attempt_successful",
+    Over.LEAST,
+    "0 while the last attempt to take on changed models failed, and older ones are in force.",
+)
 SHADOW = _counter(
     "shadow_questions",
     "Questions that a candidate policy was asked too; without one, no samples. Begins anew with each reload.",
@@ -226,6 +239,9 @@ METRICS = (
     DIRECTORY_DISCARDED,
     DIRECTORY_CHANGES,
     DIRECTORY_RESYNCS,
+    MODELS,
+    MODEL_CHANGES,
+    MODELS_IN_STEP,
     SHADOW,
     LOG_WRITTEN,
     LOG_DROPPED,

@@ -65,6 +65,21 @@ class HeldState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelsState:
+    """What became of the models that a store keeps."""
+
+    kept: int
+    """How many are in force."""
+    left_aside: int
+    """Models and aliases that are not: the configuration says otherwise, or they cannot be."""
+    taken: int
+    failed: int
+    """Attempts to take on changes, each by itself."""
+    outdated: bool
+    """Whether the last attempt failed: older models are in force."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadState:
     """The work that a server has."""
 
@@ -101,3 +116,5 @@ class State:
     """By result; None: there is no candidate policy."""
     decision_log: DecisionLogState | None
     """None: there is no decision log."""
+    models: ModelsState | None = None
+    """None: no store keeps any."""
