@@ -41,6 +41,11 @@ class KeptModels:
         self.outdated = False
         """Whether the last attempt failed: the models before it are in force."""
 
+    @property
+    def wanted(self) -> bool:
+        """Whether models may have changed since they were last read."""
+        return self._wanted.is_set()
+
     def hear(self, news: News) -> None:
         """As `changes.Listening`."""
         unknown = news.touched is None and not news.told_anew

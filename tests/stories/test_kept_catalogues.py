@@ -67,4 +67,4 @@ def test_a_catalogue_of_a_store_gives_the_same_answers(file: Path, monkeypatch: 
     results = asyncio.run(told(file))
 
     assert any(seen)
-    assert [] == ["\n".join(lines(result)) for result in results if not result.passed]
+    assert ["\n".join(lines(result)) for result in results if not result.passed] == []

@@ -21,7 +21,15 @@ from usherd.telemetry.counts import SERVICE, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import METRICS
 from usherd.telemetry.page import MetricsPage
-from usherd.telemetry.state import DecisionLogState, HeldState, KeySetState, LoadState, ReloadState, State
+from usherd.telemetry.state import (
+    DecisionLogState,
+    HeldState,
+    KeySetState,
+    LoadState,
+    ModelsState,
+    ReloadState,
+    State,
+)
 
 OPENMETRICS = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"
 ASKED = Asked("/v1/chat/completions", "POST", "gpt-4o")
@@ -44,6 +52,7 @@ def state(**changes: object) -> State:
         "documents": (1, 2),
         "shadow": {"agreed": 9},
         "decision_log": DecisionLogState(written=6, dropped=5, refused=4, healthy=False),
+        "models": ModelsState(kept=17, left_aside=18, taken=19, failed=20, outdated=True),
     }
     return State(**(values | changes))  # type: ignore[arg-type]
 
@@ -191,7 +200,7 @@ async def test_stages_caches_and_what_is_so_now_are_on_the_page() -> None:
 
 
 async def test_what_a_replica_holds_of_a_kept_directory_is_on_the_page_and_of_none_there_is_nothing() -> None:
-    kept, in_memory = await written(Counts(), state()), await written(Counts(), state(held=None))
+    kept, in_memory = await written(Counts(), state()), await written(Counts(), state(held=None, models=None))
 
     for line in (
         "usherd_directory_lag_seconds 0.25",
@@ -202,6 +211,11 @@ async def test_what_a_replica_holds_of_a_kept_directory_is_on_the_page_and_of_no
         "usherd_directory_discarded_total 14.0",
         "usherd_directory_changes_total 15.0",
         "usherd_directory_resyncs_total 16.0",
+        'usherd_kept_models{state="kept"} 17.0',
+        'usherd_kept_models{state="left_aside"} 18.0',
+        'usherd_kept_model_changes_total{result="applied"} 19.0',
+        'usherd_kept_model_changes_total{result="refused"} 20.0',
+        "usherd_kept_models_last_attempt_successful 0.0",
     ):
         assert line in kept.splitlines()
         assert f"\n{line.partition(chr(32))[0]}" not in in_memory

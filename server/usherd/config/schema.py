@@ -257,7 +257,10 @@ class File(Section):
     routes: Routes = Field(default=Routes(), description="Route groups and rules about routes.")
     budgets: Budgets = Field(default=Budgets(), description="Budgets.")
     hooks: Hooks = Field(default=Hooks(), description="Checks of your own.")
-    models: list[Model] = Field(default_factory=list, description="The catalogue of models.")
+    models: list[Model] = Field(
+        default_factory=list,
+        description="The catalogue of models. With directory.url, those of the database are in it, too.",
+    )
     model_aliases: dict[ModelName, ModelName] = Field(
         default_factory=dict, description="Names that mean another model, besides the catalogue's aliases."
     )
