@@ -83,7 +83,7 @@ _rows: st.SearchStrategy[Row] = st.one_of(
     st.builds(EndUser, id=_two, limit=_limit),
     st.builds(ModelRow, name=_two, provider=_either),
 )
-_edits = st.builds(
+EDITS = st.builds(
     lambda op, row: Edit(op, kind_of(row), row_id(row), None if op is Op.DELETE else row),
     st.sampled_from((Op.PUT, Op.PUT, Op.PUT, Op.DELETE)),
     _rows,
@@ -95,7 +95,7 @@ _writes = st.builds(
 )
 _steps = st.lists(
     st.one_of(
-        st.lists(_edits, min_size=1, max_size=3),
+        st.lists(EDITS, min_size=1, max_size=3),
         st.lists(st.builds(Usage, st.sampled_from(OWNERS), st.integers(0, 6)), min_size=1, max_size=3),
         _writes,
         st.sampled_from(OWNERS),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 from sqlalchemy import select, update
 
@@ -14,6 +15,7 @@ from usherd.stores.sql import schema
 from usherd.stores.sql.budget_rows import budgets_of, counters_of
 from usherd.stores.sql.database import Database, Writing
 from usherd.stores.sql.settling import Settling, forget, log
+from usherd.turns import Turn
 
 SWEPT_AT_ONCE = 256
 """Periods that are ended in one transaction."""
@@ -84,4 +86,4 @@ async def set_global(database: Database, budget: Budget) -> None:
         await writing.connection.execute(update(schema.store).values(values))
         settling = Settling(writing)
         settling.moved(owner, before, budget)
-        await settling.settle()
+        await settling.settle(Turn(time.perf_counter))

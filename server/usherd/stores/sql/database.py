@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -17,6 +18,7 @@ from usherd.changes import ChangeKind, Lookup, RowKind
 from usherd.errors import DirectoryUnavailable
 from usherd.ports import Clock
 from usherd.stores.sql import schema
+from usherd.stores.sql.batches import execute_many
 from usherd.stores.sql.failures import Failure, telling_failures
 from usherd.stores.sql.upgrade import Standing, status_of
 from usherd.stores.sql.upgrade import upgrade as migrated
@@ -35,7 +37,7 @@ class Writing:
         """Of all that it changes: one more than that of the last change there is."""
         self.now = now
         """Seconds since the epoch."""
-        self._entries: list[dict[str, object]] = []
+        self._entries: list[dict[str, Any]] = []
 
     def changed(self, kind: RowKind, row_id: str, change: ChangeKind, lookups: Sequence[Lookup]) -> None:
         """An entry of the change log. A transaction without any keeps the revision as it was, whatever it writes."""
@@ -59,7 +61,7 @@ class Writing:
     async def log(self) -> None:
         """Writes the entries: the last that is done before the commit."""
         if self._entries:
-            await self.connection.execute(insert(schema.change_log), self._entries)
+            await execute_many(self.connection, insert(schema.change_log), self._entries)
             await self.connection.execute(update(schema.store).values(revision=self.revision))
 
 

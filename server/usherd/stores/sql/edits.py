@@ -1,27 +1,29 @@
-"""Makes edits of rows, in one transaction with their entries in the change log."""
+"""Makes edits of rows, in one transaction with their entries in the change log.
+
+Edits are judged one after another, each by the rows as those before it have left them; what they come to is written at
+the end, all at once.
+"""
 
 from __future__ import annotations
 
-from collections import defaultdict
+import time
 from collections.abc import Iterable, Sequence
-
-from sqlalchemy import ColumnElement, insert, update
+from dataclasses import replace
 
 from usherd.changes import ChangeKind, RowKind
 from usherd.errors import AlreadyExists, EtagMismatch, NotFound
 from usherd.facts import BudgetKind, BudgetOwner, Team, User, place_id
 from usherd.store import Edit, Op, Place, Row, RowId, Stored
 from usherd.stores.budgets import Budget
-from usherd.stores.sql import rows, schema
-from usherd.stores.sql.batches import batches
+from usherd.stores.sql import rows
 from usherd.stores.sql.database import Writing
-from usherd.stores.sql.fetch import TABLES, fetch, fetch_where, keys_of
 from usherd.stores.sql.found_by import lookups_of_change
+from usherd.stores.sql.known import Known
+from usherd.stores.sql.read_ahead import read_ahead
 from usherd.stores.sql.references import check_identities, check_named, check_unnamed
 from usherd.stores.sql.settling import Settling, budget_in
-from usherd.stores.sql.user_parts import write_parts
-
-_Key = tuple[RowKind, RowId]
+from usherd.stores.sql.write_rows import write_rows
+from usherd.turns import Turn
 
 
 class Editing:
@@ -30,32 +32,31 @@ class Editing:
     def __init__(self, writing: Writing, bare_ids_for: str | None) -> None:
         """`bare_ids_for` is the issuer for which users without identities have their ids as subjects."""
         self._writing = writing
-        self.connection = writing.connection
         self._bare_ids_for = bare_ids_for
+        self._known = Known(writing.connection)
         self._settling = Settling(writing)
-        self._rows: dict[_Key, Row | None] = {}
+        self._turn = Turn(time.perf_counter)
         self._placed: set[str] = set()
         """Users whose teams are others now."""
         self._told: set[str] = set()
         """Users who have an entry of their own."""
 
-    async def prepare(self, edits: Sequence[Edit]) -> None:
-        """Reads the rows that these edits are about, all at once."""
-        wanted: dict[RowKind, list[RowId]] = defaultdict(list)
+    async def make_all(self, edits: Sequence[Edit]) -> None:
+        """Makes these edits, in their order. Nothing was made before. Raises as `make`."""
+        await read_ahead(self._known, edits, self._bare_ids_for)
         for edit in edits:
-            wanted[edit.kind].append(edit.id)
-        for kind, ids in wanted.items():
-            found = await fetch(self.connection, kind, ids)
-            self._rows.update({(kind, each): found.get(each) for each in ids})
+            await self.make(edit)
+            await self._turn.maybe_yield()
 
     async def row(self, kind: RowKind, row_id: RowId) -> Row | None:
         """The row as it is now."""
-        if (kind, row_id) not in self._rows:
-            self._rows[kind, row_id] = (await fetch(self.connection, kind, [row_id])).get(row_id)
-        return self._rows[kind, row_id]
+        return await self._known.row(kind, row_id)
 
     async def make(self, edit: Edit) -> None:
-        """Makes one edit. Raises NotFound, AlreadyExists, EtagMismatch, BrokenReference."""
+        """Makes one edit. Raises NotFound, AlreadyExists, EtagMismatch, BrokenReference.
+
+        Organizations are deleted by `make_all` alone, which finds out beforehand who names them.
+        """
         before = await self.row(edit.kind, edit.id)
         if before is None and edit.op in (Op.UPDATE, Op.DELETE):
             raise NotFound
@@ -77,61 +78,56 @@ class Editing:
         """
         kind, row_id = rows.kind_of(row), rows.row_id(row)
         before = await self.row(kind, row_id)
-        after = rows.normal(row, str(self._writing.revision))
+        revision = str(self._writing.revision)
+        after = rows.normal(row, revision)
         if isinstance(after, User):
             # Its teams are places, which are rows of their own.
             after = rows.with_teams(after, before.teams if isinstance(before, User) else ())
-        if before is not None and rows.normal(before) == rows.normal(after):
+        if before is not None and rows.normal(before, revision) == after:
             return
         if not dangling:
-            await check_named(self.connection, after, before)
+            await check_named(self._known, after, before)
         if isinstance(after, User):
-            await check_identities(self.connection, after, self._bare_ids_for)
-        values = rows.values_of(after, self._writing.revision)
-        if before is None:
-            await self.connection.execute(insert(TABLES[kind]), [values])
-        else:
-            await self.connection.execute(update(TABLES[kind]).where(*_is(kind, row_id)).values(values))
-        if isinstance(after, User):
-            await write_parts(self.connection, after, before if isinstance(before, User) else None)
+            await check_identities(self._known, after, self._bare_ids_for)
         await self._moved(kind, row_id, before, after)
 
     async def finish(self) -> None:
-        """Gives users whose teams have changed this revision, and settles budgets."""
-        users = sorted(self._placed - self._told)
-        for batch in batches(users):
-            statement = update(schema.users).where(schema.users.c.id.in_(batch))
-            await self.connection.execute(statement.values(revision=self._writing.revision))
-        for (user,), row in (await fetch(self.connection, RowKind.USER, ((each,) for each in users))).items():
-            self._writing.changed(RowKind.USER, user, ChangeKind.UPDATED, lookups_of_change(None, row))
-        await self._settling.settle()
-        self._rows.clear()
+        """Gives users whose teams have changed this revision, writes all rows, and settles budgets."""
+        for user in sorted(self._placed - self._told):
+            row = await self.row(RowKind.USER, (user,))
+            if isinstance(row, User):
+                row = replace(row, revision=str(self._writing.revision))
+                self._known.make(RowKind.USER, (user,), row)
+                self._writing.changed(RowKind.USER, user, ChangeKind.UPDATED, lookups_of_change(None, row))
+            await self._turn.maybe_yield()
+        await write_rows(self._writing.connection, self._known.moved(), self._writing.revision, self._turn)
+        await self._settling.settle(self._turn)
 
     async def stored(self, edits: Iterable[Edit]) -> list[Stored | None]:
         """The rows of these edits as they are now, after `finish`."""
         edits = list(edits)
-        await self.prepare(edits)
-        found = [self._rows[edit.kind, edit.id] for edit in edits]
+        for kind in RowKind:
+            await self._known.load(kind, (edit.id for edit in edits if edit.kind is kind))
+        found = [await self.row(edit.kind, edit.id) for edit in edits]
         return [None if row is None else Stored(row, rows.revision_of(row)) for row in found]
 
     async def _delete(self, kind: RowKind, row_id: RowId, before: Row) -> None:
-        await check_unnamed(self.connection, before)
+        check_unnamed(self._known, before)
+        # What is only there with it goes with it.
         for place in await self._places_of(before):
             await self._moved(RowKind.MEMBERSHIP, rows.row_id(place), place, None)
-        # What is only there with it goes with it: the tables say what.
-        await self.connection.execute(TABLES[kind].delete().where(*_is(kind, row_id)))
+            await self._turn.maybe_yield()
         await self._moved(kind, row_id, before, None)
 
     async def _places_of(self, row: Row) -> list[Place]:
-        if not isinstance(row, Team | User):
-            return []
-        column = schema.memberships.c.team_id if isinstance(row, Team) else schema.memberships.c.user_id
-        found = await fetch_where(self.connection, RowKind.MEMBERSHIP, column, [row.id])
-        return [place for _, place in sorted(found.items()) if isinstance(place, Place)]
+        return await self._known.places(row) if isinstance(row, Team | User) else []
 
     async def _moved(self, kind: RowKind, row_id: RowId, before: Row | None, after: Row | None) -> None:
         """Logs what has become of the row, and whatever follows from that."""
-        self._rows[kind, row_id] = after
+        if isinstance(before or after, Place):
+            # The user is known with its places.
+            await self.row(RowKind.USER, row_id[1:])
+        self._known.make(kind, row_id, after)
         change = ChangeKind.CREATED if before is None else ChangeKind.DELETED if after is None else ChangeKind.UPDATED
         lookups = lookups_of_change(before, after)
         name = place_id(*row_id) if kind is RowKind.MEMBERSHIP else row_id[0]
@@ -151,7 +147,6 @@ class Editing:
     async def _place_moved(self, team: str, user: str, before: Row | None, after: Row | None) -> None:
         if before is None or after is None:
             self._placed.add(user)
-            self._rows.pop((RowKind.USER, (user,)), None)
         row = await self.row(RowKind.TEAM, (team,))
         self._settling.moved(
             BudgetOwner(BudgetKind.MEMBER, user, team), _member_budget(before, row), _member_budget(after, row)
@@ -162,10 +157,6 @@ class Editing:
         for place in await self._places_of(after):
             owner = BudgetOwner(BudgetKind.MEMBER, place.user, place.team)
             self._settling.moved(owner, _member_budget(place, before), _member_budget(place, after))
-
-
-def _is(kind: RowKind, row_id: RowId) -> list[ColumnElement[bool]]:
-    return [column == value for column, value in zip(keys_of(kind), row_id, strict=True)]
 
 
 def _member_budget(place: Row | None, team: Row | None) -> Budget | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -13,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from usherd.changes import RowKind
 from usherd.store import Place, Row, RowId
 from usherd.stores.sql import rows, schema
-from usherd.stores.sql.batches import batches, one_of
+from usherd.stores.sql.batches import LONGEST, batches, conditions
+from usherd.turns import Turn
 
 Read = Callable[[Record[Any]], Row]
 
@@ -50,20 +52,32 @@ async def fetch(connection: AsyncConnection, kind: RowKind, ids: Iterable[RowId]
     keys = keys_of(kind)
     if len(keys) == 1:
         return await fetch_where(connection, kind, keys[0], (each[0] for each in ids))
-    records: list[Record[Any]] = []
-    for batch in batches(ids):
-        records += await connection.execute(select(TABLES[kind]).where(one_of(keys, batch)))
-    return await read(connection, kind, records)
+    first, second = keys
+    found: dict[RowId, Row] = {}
+    for condition in conditions((first, second), [(each[0], each[1]) for each in ids]):
+        found |= await read(connection, kind, await connection.execute(select(TABLES[kind]).where(condition)))
+    return found
 
 
 async def fetch_where(
     connection: AsyncConnection, kind: RowKind, column: ColumnElement[Any], values: Iterable[Any]
 ) -> dict[RowId, Row]:
     """The rows in whose table that column has one of these values."""
-    records: list[Record[Any]] = []
+    found: dict[RowId, Row] = {}
     for batch in batches(values):
-        records += await connection.execute(select(TABLES[kind]).where(column.in_(batch)))
-    return await read(connection, kind, records)
+        found |= await read(connection, kind, await connection.execute(select(TABLES[kind]).where(column.in_(batch))))
+    return found
+
+
+async def fetch_places(connection: AsyncConnection, side: RowKind, ids: Iterable[str]) -> dict[RowId, Row]:
+    """All places of these teams or users (`side`), which may be very many."""
+    places, found = schema.memberships, dict[RowId, Row]()
+    column = places.c.team_id if side is RowKind.TEAM else places.c.user_id
+    for batch in batches(ids):
+        records = await connection.stream(select(places).where(column.in_(batch)))
+        async for part in records.partitions(LONGEST):
+            found |= await read(connection, RowKind.MEMBERSHIP, part)
+    return found
 
 
 async def read(connection: AsyncConnection, kind: RowKind, records: Iterable[Record[Any]]) -> dict[RowId, Row]:
@@ -72,8 +86,12 @@ async def read(connection: AsyncConnection, kind: RowKind, records: Iterable[Rec
         records = list(records)
         parts = await _parts(connection, [record.id for record in records])
         return {(record.id,): rows.user(record, parts[record.id]) for record in records}
-    made = _READ[kind]
-    return {rows.row_id(row): row for row in map(made, records)}
+    made, turn, found = _READ[kind], Turn(time.perf_counter), dict[RowId, Row]()
+    for record in records:
+        row = made(record)
+        found[rows.row_id(row)] = row
+        await turn.maybe_yield()
+    return found
 
 
 async def _parts(connection: AsyncConnection, users: list[str]) -> Mapping[str, Mapping[str, tuple[Any, ...]]]:

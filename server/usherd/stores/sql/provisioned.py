@@ -8,9 +8,8 @@ from dataclasses import replace
 from usherd.changes import RowKind
 from usherd.errors import AlreadyExists
 from usherd.facts import Membership, Team, User, Write, WriteKind
-from usherd.store import Edit, Op, Place, RowId
+from usherd.store import Edit, Op, Place
 from usherd.stores.sql.edits import Editing
-from usherd.stores.sql.fetch import fetch
 
 MAX_ADDRESS = 254
 """Characters of an e-mail address (RFC 5321, with the errata of it)."""
@@ -60,9 +59,9 @@ async def _update_user(editing: Editing, user: User) -> None:
 
 
 async def _place(editing: Editing, user: str, teams: tuple[str, ...]) -> None:
-    ids: list[RowId] = [(team,) for team in sorted(set(teams))]
-    for (team,) in await fetch(editing.connection, RowKind.TEAM, ids):
-        await editing.put(Place(team=team, user=user, place=Membership()))
+    for team in sorted(set(teams)):
+        if await editing.row(RowKind.TEAM, (team,)) is not None:
+            await editing.put(Place(team=team, user=user, place=Membership()))
 
 
 def _fitting(user: User) -> User:

@@ -2,67 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
 
-from sqlalchemy import ColumnElement, Select, and_, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection
-
+from usherd.changes import RowKind
 from usherd.errors import AlreadyExists, BrokenReference
 from usherd.facts import Organization, Team, User
 from usherd.store import Place, Row
-from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches, one_of
+from usherd.stores.sql.known import Identity, Known
 
 
-async def check_named(connection: AsyncConnection, row: Row, before: Row | None) -> None:
+async def check_named(known: Known, row: Row, before: Row | None) -> None:
     """Raises BrokenReference if the row names what is not there; what it named before, it may go on naming."""
     match row:
         case Place() if before is None:
-            await _there(connection, schema.teams.c.id, {row.team})
-            await _there(connection, schema.users.c.id, {row.user})
+            await _there(known, RowKind.TEAM, {row.team})
+            await _there(known, RowKind.USER, {row.user})
         case Team():
             named = {row.organization} - {before.organization if isinstance(before, Team) else ""}
-            await _there(connection, schema.organizations.c.id, named - {""})
+            await _there(known, RowKind.ORGANIZATION, named - {""})
         case User():
-            known = set(before.organizations) if isinstance(before, User) else set()
-            await _there(connection, schema.organizations.c.id, set(row.organizations) - known)
+            others = set(before.organizations) if isinstance(before, User) else set()
+            await _there(known, RowKind.ORGANIZATION, set(row.organizations) - others)
 
 
-async def check_unnamed(connection: AsyncConnection, row: Row) -> None:
+def check_unnamed(known: Known, row: Row) -> None:
     """Raises BrokenReference if others name the row and would be left with the name."""
-    if isinstance(row, Organization):
-        teams, places = schema.teams.c, schema.user_organizations.c
-        await _none(connection, select(literal(1)).where(teams.organization == row.id), BrokenReference)
-        await _none(connection, select(literal(1)).where(places.organization_id == row.id), BrokenReference)
-
-
-async def check_identities(connection: AsyncConnection, user: User, bare_ids_for: str | None) -> None:
-    """Raises AlreadyExists if another user is known by one of this one's identities.
-
-    An identity is never taken from its user, which would give one person's rights to another. Users without identities
-    are known by their ids to the issuer `bare_ids_for`.
-    """
-    identities, users = schema.user_identities.c, schema.users.c
-    theirs = user.identities
-    if not theirs and bare_ids_for is not None:
-        theirs = ((bare_ids_for, user.id),)
-    for batch in batches(theirs):
-        taken = and_(one_of((identities.issuer, identities.subject), batch), identities.user_id != user.id)
-        await _none(connection, select(literal(1)).where(taken), AlreadyExists)
-    bare = {subject for issuer, subject in theirs if issuer == bare_ids_for} - {user.id}
-    named = select(identities.user_id).where(identities.user_id == users.id)
-    for subjects in batches(sorted(bare)):
-        await _none(connection, select(literal(1)).where(users.id.in_(subjects), ~named.exists()), AlreadyExists)
-
-
-async def _there(connection: AsyncConnection, column: ColumnElement[str], ids: set[str]) -> None:
-    found = 0
-    for batch in batches(sorted(ids)):
-        found += len((await connection.scalars(select(column).where(column.in_(batch)))).all())
-    if found != len(ids):
+    if isinstance(row, Organization) and known.is_named(row.id):
         raise BrokenReference
 
 
-async def _none(connection: AsyncConnection, query: Select[Any], error: type[AlreadyExists | BrokenReference]) -> None:
-    if await connection.scalar(query.limit(1)) is not None:
-        raise error
+def identities_of(user: User, bare_ids_for: str | None) -> tuple[Identity, ...]:
+    """What the user is known by: users without identities, by their ids to the issuer `bare_ids_for`."""
+    if not user.identities and bare_ids_for is not None:
+        return ((bare_ids_for, user.id),)
+    return user.identities
+
+
+def namesakes_of(user: User, bare_ids_for: str | None) -> set[str]:
+    """Ids of other users who would be known by one of this one's identities if they had none of their own."""
+    theirs = identities_of(user, bare_ids_for)
+    return {subject for issuer, subject in theirs if issuer == bare_ids_for} - {user.id}
+
+
+async def check_identities(known: Known, user: User, bare_ids_for: str | None) -> None:
+    """Raises AlreadyExists if another user is known by one of this one's identities.
+
+    An identity is never taken from its user, which would give one person's rights to another.
+    """
+    for identity in identities_of(user, bare_ids_for):
+        if await known.holder(identity) not in (None, user.id):
+            raise AlreadyExists
+    for namesake in namesakes_of(user, bare_ids_for):
+        other = await known.row(RowKind.USER, (namesake,))
+        if isinstance(other, User) and not other.identities:
+            raise AlreadyExists
+
+
+async def _there(known: Known, kind: RowKind, ids: Iterable[str]) -> None:
+    for each in ids:
+        if await known.row(kind, (each,)) is None:
+            raise BrokenReference

@@ -16,7 +16,7 @@ from usherd.stores.sql.database import Database
 from usherd.stores.sql.fetch import TABLES
 from usherd.stores.sql.found_by import lookups_of_change
 from usherd.stores.sql.rows import Values, kind_of, normal, row_id, values_of
-from usherd.stores.sql.user_parts import parts_of
+from usherd.stores.sql.user_parts import PARTS, parts_of
 
 FIRST = 1
 """The revision of a store that nobody has written to."""
@@ -78,7 +78,7 @@ async def _insert(connection: AsyncConnection, rows: Kind, revision: int) -> Non
     await _execute(connection, TABLES[kind_of(rows[0])], (values_of(normal(row), revision) for row in rows))
     users = [row for row in rows if isinstance(row, User)]
     if users:
-        for table in (schema.user_identities, schema.user_sso_ids, schema.user_organizations):
+        for table in PARTS:
             await _execute(connection, table, (part for user in users for part in parts_of(user, table)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, delete, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, update
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,9 +14,11 @@ from usherd.facts import BudgetKind, BudgetOwner, BudgetState, EndUser, Organiza
 from usherd.store import Row
 from usherd.stores.budgets import Budget
 from usherd.stores.sql import schema
-from usherd.stores.sql.batches import batches, one_of
+from usherd.stores.sql.batches import batches, execute_many, one_of
 from usherd.stores.sql.budget_rows import counters_of, standing
 from usherd.stores.sql.database import Writing
+from usherd.stores.sql.rows import Values
+from usherd.turns import Turn
 
 _KINDS: dict[type[object], BudgetKind] = {
     Organization: BudgetKind.ORGANIZATION,
@@ -33,6 +35,9 @@ def budget_in(row: Row | None) -> tuple[BudgetOwner, Budget] | None:
     limit = row.limit
     reset = float(limit.budget_reset_seconds) if limit.budget_reset_seconds else None
     return BudgetOwner(_KINDS[type(row)], row.id), Budget(limit.max_budget_micro_usd, reset)
+
+
+_KEEP = update(schema.spend).where(*(each == bindparam(f"its_{each.name}") for each in schema.spend.primary_key))
 
 
 @dataclass(slots=True)
@@ -59,13 +64,14 @@ class Settling:
         move.after = after
         move.lost = move.lost or after is None
 
-    async def settle(self) -> None:
+    async def settle(self, turn: Turn) -> None:
         """Makes counters and states what the budgets are now, and logs the states that are others."""
         writing = self._writing
         known = {owner: move.before for owner, move in self._moves.items() if move.before is not None}
         await _lock(writing.connection, known)
         counters = await counters_of(writing.connection, known, locked=True)
         gone: list[BudgetOwner] = []
+        kept: list[Values] = []
         for owner, move in sorted(self._moves.items()):
             counter, budget = counters.get(owner), move.after
             was = standing(move.before, counter) if move.before is not None else BudgetState.WITHIN
@@ -73,10 +79,12 @@ class Settling:
             if counter is not None and (budget is None or spent == 0):
                 gone.append(owner)
             elif counter is not None and budget is not None:
-                await keep(writing.connection, owner, budget, spent, writing.now)
+                kept.append(_kept(owner, budget, spent, writing.now))
             is_now = BudgetState.WITHIN if budget is None else budget.state(spent)
             if is_now is not was:
                 log(writing, owner)
+            await turn.maybe_yield()
+        await execute_many(writing.connection, _KEEP, kept)
         await forget(writing.connection, gone)
         self._moves.clear()
 
@@ -86,10 +94,10 @@ def log(writing: Writing, owner: BudgetOwner) -> None:
     writing.changed(RowKind.BUDGET, budget_id(owner), ChangeKind.UPDATED, [lookup_of(owner)])
 
 
-async def keep(connection: AsyncConnection, owner: BudgetOwner, budget: Budget, spent: int, now: float) -> None:
+def _kept(owner: BudgetOwner, budget: Budget, spent: int, now: float) -> Values:
     """Makes the owner's counter, which is there, that of this budget."""
-    values = {"period_end": ending(budget, now), "state": int(budget.state(spent)), "micro_usd": spent}
-    await connection.execute(update(schema.spend).where(_is(owner)).values(values))
+    ids = {"its_kind": int(owner.kind), "its_id": owner.id, "its_team": owner.team}
+    return {**ids, "period_end": ending(budget, now), "state": int(budget.state(spent)), "micro_usd": spent}
 
 
 def ending(budget: Budget, now: float) -> float | None:
@@ -126,7 +134,7 @@ async def _lock(connection: AsyncConnection, owners: Mapping[BudgetOwner, Budget
         }
         for owner, budget in sorted(owners.items())
     ]
-    await connection.execute(statement, nothing)
+    await execute_many(connection, statement, nothing)
 
 
 async def set_state(connection: AsyncConnection, owner: BudgetOwner, state: BudgetState) -> None:

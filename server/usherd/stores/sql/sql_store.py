@@ -56,9 +56,7 @@ class SqlStore:
                 before = await remembered(writing.connection, request, {}, writing.now)
                 if before is not None:
                     return _again(before, await editing.stored(edits))
-            await editing.prepare(edits)
-            for edit in edits:
-                await editing.make(edit)
+            await editing.make_all(edits)
             await editing.finish()
             stored = await editing.stored(edits)
             revision = writing.revision if writing.has_changes else writing.revision - 1
