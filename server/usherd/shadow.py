@@ -11,6 +11,7 @@ from usherd.decide import allows
 from usherd.domain import Decision, Question, ShadowVerdict, Verdict
 from usherd.errors import Fault
 from usherd.listing import ModelsPage
+from usherd.logins import Logins
 from usherd.reasons import Reason
 from usherd.watch.judging import Judging
 
@@ -56,7 +57,11 @@ class Shadowed:
         self._on_difference = on_difference
         self._agreed = 0
         self._differed: Counter[Difference] = Counter()
-        self.logins = live.logins
+
+    @property
+    def logins(self) -> Logins:
+        """The live policy's."""
+        return self._live.logins
 
     def tally(self) -> Tally:
         """The counts so far."""

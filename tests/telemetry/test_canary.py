@@ -43,7 +43,7 @@ async def _fail_in_every_way() -> None:
     bug.__cause__ = ValueError(f"exception-canary-91c4 {CANARY}")
     requests: list[tuple[str, Message]] = [
         ("Authorize", api.AuthorizeRequest(question=QUESTION, mode=1)),
-        ("Authorize", api.AuthorizeRequest(question=QUESTION, mode=2)),
+        ("Authorize", api.AuthorizeRequest(question=QUESTION, mode=3)),
         ("Check", api.CheckRequest(question=QUESTION, options=api.Options(request_id=CANARY))),
         ("Check", api.CheckRequest(question=QUESTION, options=api.Options(request_id=CANARY + "\n"))),
         ("Check", api.CheckRequest(question=QUESTION, options=api.Options(at_least_as_fresh=CANARY))),

@@ -262,7 +262,7 @@ def _requests(token: str) -> list[tuple[str, Message]]:
         *found,
         ("BatchCheck", api.BatchCheckRequest(items=[item(id="1", question=good), item(id="2", question=bad)])),
         ("BatchCheck", api.BatchCheckRequest(items=[item(id=token[:100], question=bad)], options=options)),
-        ("Authorize", api.AuthorizeRequest(question=bad, mode=2)),
+        ("Authorize", api.AuthorizeRequest(question=bad, mode=3)),
         ("Check", api.CheckRequest(question=good, options=api.Options(explain=True))),
         ("Check", api.CheckRequest(question=good, options=api.Options(request_id=token[:128]))),
         ("Check", api.CheckRequest(question=good, options=api.Options(request_id=f"{token}\n"))),
