@@ -332,3 +332,26 @@ def test_entries_of_the_longest_ids_take_no_more_memory_than_is_said() -> None:
     assert len(copy.list) == count
     # The texts of the keys are the test's own: what they take is added.
     assert used / count + 256 + 49 <= BYTES_EACH
+
+
+def test_a_database_that_was_restored_is_followed_from_its_own_revisions_on() -> None:
+    copy = Copy(entry(Sought.TOKEN, ID), revision=100)
+    copy.hear(revision=100, all_known=False)
+    copy.load(entry(Sought.TOKEN, ID), revision=100)
+
+    copy.hear(revision=50, all_known=False)
+    copy.load(revision=50)
+
+    assert not copy.revoked()
+    copy.hear(told(entry(Sought.TOKEN, ID), 51), revision=51)
+    assert copy.revoked()
+
+
+def test_a_list_that_was_being_read_when_it_was_lost_is_no_use_whatever_its_revision_says() -> None:
+    copy = Copy(revision=0)
+    begun = copy.list.losses
+    copy.hear(revision=50, all_known=False)
+
+    copy.list.load(Snapshot({}, 100), begun)
+
+    assert not copy.list.known

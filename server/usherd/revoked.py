@@ -32,6 +32,8 @@ class RevokedTokens:
         self._changes = 0
         self._loaded: int | None = None
         self._at_least = 0
+        self.losses = 0
+        """How often the list was lost."""
         self._early: list[Lookup] = []
 
     @property
@@ -51,12 +53,13 @@ class RevokedTokens:
         """Whether the list was loaded since it was last lost."""
         return self._loaded is not None
 
-    def load(self, snapshot: Snapshot) -> None:
+    def load(self, snapshot: Snapshot, begun: int | None = None) -> None:
         """Takes in the whole list; what was heard meanwhile, and came later than it, counts on top.
 
-        One that was read before the list was lost is no use: it must be read again.
+        One that was read before the list was lost is no use: it must be read again. `begun` is what `losses` was when
+        reading it began: of a database that was restored, a revision alone does not say which life of it was read.
         """
-        if snapshot.revision < self._at_least:
+        if snapshot.revision < self._at_least or begun not in (None, self.losses):
             return
         self._entries = snapshot.entries
         self._changes += 1
@@ -66,7 +69,9 @@ class RevokedTokens:
 
     def lose(self, at_least: int) -> None:
         """Nothing is known until the list is loaded as it is at that revision or later."""
-        self._at_least = max(self._at_least, at_least)
+        # It may be a lower one than before: that of a database that was restored.
+        self._at_least = at_least
+        self.losses += 1
         self._entries = {}
         self._loaded = None
         self._early = []

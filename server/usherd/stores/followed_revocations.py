@@ -63,7 +63,8 @@ async def _keep_loaded(
         pause, failed = SHORTEST_PAUSE, False
         while not revoked.loaded:
             try:
-                revoked.load(await store.snapshot())
+                begun = revoked.losses
+                revoked.load(await store.snapshot(), begun)
             except DirectoryUnavailable:
                 if not failed:
                     _log.warning("revocations_unavailable")
