@@ -13,8 +13,10 @@ from usherd.changes import Lookup, Sought
 from usherd.errors import DirectoryUnavailable
 from usherd.facts import Team, User
 from usherd.ports import Wanted
+from usherd.store import Changes
 from usherd.stores.sql import endings
 from usherd.stores.sql.entity_map import UNKNOWN, EntityMap
+from usherd.stores.sql.feed import ChangeFeed
 from usherd.stores.sql.loads import Loads
 from usherd.stores.sql.needs import EVERYONE, gather
 from usherd.stores.sql.snapshot import Found
@@ -56,7 +58,7 @@ class Loading:
         self.reached.set()
         self.loads = Loads(self.entities, self.store.take, self.reach)
 
-    async def reach(self, revision: int) -> None:
+    async def reach(self, revision: int, life: object) -> None:
         await self.reached.wait()
 
     def begin(self, wanted: Sequence[Wanted] = ASKED) -> asyncio.Task[None]:
@@ -224,3 +226,56 @@ async def test_loads_come_to_their_end_and_those_that_do_not_are_cancelled(
         with pytest.raises(DirectoryUnavailable):
             await load
     assert loading.loads._flights == {}
+
+
+async def test_a_load_of_a_database_that_was_restored_meanwhile_holds_nobody_up() -> None:
+    loading = Loading()
+    feeding = ChangeFeed(
+        Gone(), loading.entities, max_staleness=5.0, every=1.0, stopwatch=lambda: 0.0, applied=lambda changes: None
+    )
+    loading.loads = Loads(loading.entities, loading.store.take, feeding.reach)
+    loading.store.revision = 100
+    load = loading.begin()
+    await quiet()
+    loading.entities.forget(50)
+    loading.store.gate.set()
+    await quiet()
+
+    assert load.done()
+    with pytest.raises(DirectoryUnavailable):
+        await load
+    loading.store.revision = 50
+    async with asyncio.timeout(10):
+        await loading.load()
+    assert loading.entities.peek(ANN) == ROWS[ANN]
+
+
+async def test_who_waits_for_a_revision_of_a_database_that_is_restored_waits_no_longer() -> None:
+    loading = Loading()
+    feeding = ChangeFeed(
+        Gone(), loading.entities, max_staleness=5.0, every=1.0, stopwatch=lambda: 0.0, applied=lambda changes: None
+    )
+    loading.loads = Loads(loading.entities, loading.store.take, feeding.reach)
+    loading.store.revision = 100
+    loading.store.gate.set()
+    load = loading.begin()
+    await quiet()
+    assert not load.done()
+
+    loading.entities.forget(50)
+    feeding._tell(None)
+    await quiet()
+
+    assert load.done()
+    with pytest.raises(DirectoryUnavailable):
+        await load
+
+
+class Gone:
+    """A log that nobody reads."""
+
+    async def head(self) -> int:
+        raise DirectoryUnavailable
+
+    async def changes(self, after: int, limit: int = 1000) -> Changes:
+        raise DirectoryUnavailable

@@ -67,6 +67,8 @@ class EntityMap:
         """Of all that is in it."""
         self.state = object()
         """Another one after each change that was applied."""
+        self.life = object()
+        """Another one after everything was forgotten: revisions of before and after do not compare."""
         self.hits = 0
         self.misses = 0
         self.discarded = 0
@@ -125,6 +127,7 @@ class EntityMap:
     def forget(self, revision: int) -> None:
         """Drops everything, and takes the map to that revision, which may be any."""
         self._entries.clear()
+        self.life = object()
         for fence in self._fences:
             fence.touch_all()
         self._moved(revision)

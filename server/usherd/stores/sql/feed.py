@@ -96,12 +96,19 @@ class ChangeFeed:
         """There may be something in the log."""
         self._woken.set()
 
-    async def reach(self, revision: int) -> None:
-        """Returns when the map is at least of that revision. It may wait for ever."""
-        if self._entities.revision < revision:
+    async def reach(self, revision: int, life: object | None = None) -> None:
+        """Returns when the map is at least of that revision. It may wait for ever.
+
+        With `life`, the revision is of that life of the map, and nobody waits beyond its end: raises
+        DirectoryUnavailable then.
+        """
+        entities = self._entities
+        if entities.revision < revision:
             self.wake()
-        while self._entities.revision < revision:
+        while entities.revision < revision and life in (None, entities.life):
             await self._moved.wait()
+        if life not in (None, entities.life):
+            raise DirectoryUnavailable
 
     async def catch_up(self) -> None:
         """Returns when the log has been read to its head once more. It may wait for ever."""

@@ -33,11 +33,16 @@ TakeSnapshot = Callable[[], AbstractAsyncContextManager[Snapshot]]
 """Takes a snapshot when the block begins. Raises DirectoryUnavailable."""
 
 
+Reach = Callable[[int, object], Awaitable[None]]
+"""Returns when the map is at least of that revision of that life. Raises DirectoryUnavailable when that life is over:
+who waited on would hold up all who want the same."""
+
+
 class Loads:
     """The loads of one map. They go on when whoever began them is gone: others may wait for them, too."""
 
-    def __init__(self, entities: EntityMap, take: TakeSnapshot, reach: Callable[[int], Awaitable[None]]) -> None:
-        """`reach` returns when the map is at least of that revision."""
+    def __init__(self, entities: EntityMap, take: TakeSnapshot, reach: Reach) -> None:
+        """`reach` as `ChangeFeed.reach`."""
         self._entities = entities
         self._take = take
         self._reach = reach
@@ -93,6 +98,7 @@ class Loads:
     ) -> None:
         flight = asyncio.current_task()
         found: dict[Lookup, Found] = {}
+        life = self._entities.life
 
         def known(key: Lookup) -> Found | Unknown:
             return found[key] if key in found else self._entities.peek(key)
@@ -107,7 +113,7 @@ class Loads:
                     if not ours:
                         break
                     self._claim(ours, claimed, flight)
-            await self._reach(snapshot.revision)
+            await self._reach(snapshot.revision, life)
             self._entities.store(snapshot.revision, found, fence)
 
     def _claim(self, keys: list[Lookup], claimed: dict[Lookup, None], flight: asyncio.Task[None] | None) -> None:

@@ -174,9 +174,11 @@ class HouseDirectory:
             if not gathered.missing:
                 return self._facts(gathered.found)
             missing = gathered.missing
+        life = self._entities.life
         revision, gathered = await self._directory.loads.alone(wanted, self._bare_ids_for)
-        # As ever, nothing is told that is newer than what listeners have heard of.
-        await self._feed.reach(revision)
+        # As ever, nothing is told that is newer than what listeners have heard of, nor what was read before all of that
+        # was forgotten: it would count as a part of the history that began then.
+        await self._feed.reach(revision, life)
         self._feed.check()
         if self._entities.revision == revision:
             return self._facts(gathered.found)
