@@ -248,9 +248,9 @@ def _log_introspection(event: IntrospectionEvent, fields: Mapping[str, str | int
 def _on_key_event(
     counts: Counts | None, on_keys: Callable[[str], None], event: KeyEvent, fields: Mapping[str, str | int]
 ) -> None:
-    if event is KeyEvent.LOADED:
+    if event in (KeyEvent.LOADED, KeyEvent.LEARNT) or "removed" in fields:
         on_keys(str(fields["issuer"]))
-    if counts is not None:
+    if counts is not None and event is not KeyEvent.LEARNT:
         issuer = str(fields["issuer"])
         if event is KeyEvent.FORCED:
             counts.forced[issuer] += 1

@@ -97,7 +97,8 @@ async def test_events_and_statuses_name_no_key_id_and_no_url(
         await keys.find_fresh("idp", "canary-kid-3", 30)
         told = repr(events.heard) + repr(keys.status()) + repr(vars(keys))
 
-    assert {event for event, _ in events.heard} == set(KeyEvent)
+    # What is learnt from another one has numbers alone, too; a test of both sees all of it.
+    assert {event for event, _ in events.heard} == set(KeyEvent) - {KeyEvent.LEARNT}
     assert "canary" not in told
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from keyring import key_pair
-from stores.support import Hands, RunKeySets, issuer_keys
+from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import KeyServer
 from usherd.errors import KeysUnavailable
 from usherd.stores.documents import Cause
+from usherd.stores.refreshed_keys import KeyEvent
 
 A, B, OTHER_A = key_pair("P-256", "a"), key_pair("P-256", "b"), key_pair("Ed25519", "a")
 
@@ -106,7 +107,7 @@ async def test_a_key_is_usable_no_longer_than_its_set_is_fresh_and_its_grace_las
 
 @pytest.mark.parametrize("change", [{"d": "AAAA"}, {"use": "enc"}], ids=["private part", "for encryption"])
 async def test_a_sole_key_that_is_withdrawn_is_trusted_no_more(
-    change: dict[str, str], server: KeyServer, run: RunKeySets, stopwatch: Hands
+    change: dict[str, str], server: KeyServer, run: RunKeySets, stopwatch: Hands, events: Events
 ) -> None:
     server.publish(A.jwk())
     async with run(issuer_keys(server.keys_url)) as keys:
@@ -122,6 +123,8 @@ async def test_a_sole_key_that_is_withdrawn_is_trusted_no_more(
         assert not keys.trusts(old)
         assert keys.usable_for(old) == 0
         assert (status.last_error, status.keys) == (Cause.NO_USABLE_KEY, 0)
+        # Whoever relies on the key has to hear of it, although the set could not be loaded.
+        assert [fields["removed"] for fields in events.of(KeyEvent.FAILED)] == [1]
         stopwatch.move(4200)
         with pytest.raises(KeysUnavailable):
             keys.find("idp", "a")

@@ -17,7 +17,7 @@ from usherd.errors import KeysUnavailable
 from usherd.stores.documents import Cause, LoadFailed
 from usherd.stores.key_loader import Loaded
 from usherd.stores.key_sources import KeySetUrls
-from usherd.stores.refreshed_keys import RefreshedKeys
+from usherd.stores.refreshed_keys import KeyEvent, RefreshedKeys
 
 A, B, C = (key_pair("P-256", kid) for kid in "abc")
 HOUR = 3600
@@ -98,7 +98,7 @@ async def test_several_key_sets_of_an_issuer_are_each_taken_over(server: KeyServ
 
 
 async def test_what_the_old_ones_learn_while_the_new_ones_fail_is_not_lost(
-    server: KeyServer, run: RunKeySets, stopwatch: Hands
+    server: KeyServer, run: RunKeySets, stopwatch: Hands, events: Events
 ) -> None:
     issuer = issuer_keys(server.keys_url)
     server.publish(A.jwk(), B.jwk())
@@ -111,6 +111,10 @@ async def test_what_the_old_ones_learn_while_the_new_ones_fail_is_not_lost(
             await old.find_fresh("idp", "unknown", 30)
             assert keys.find("idp", "b") is not None
             keys.learn(old)
+            # Whoever relies on a key that is gone now has to hear of it; whoever learns nothing new, of nothing.
+            assert events.of(KeyEvent.LEARNT) == [{"issuer": "idp", "part": 0, "keys": 2, "added": 1, "removed": 1}]
+            keys.learn(old)
+            assert len(events.of(KeyEvent.LEARNT)) == 1
 
             assert keys.find("idp", "a") is not None
             assert keys.find("idp", "b") is None

@@ -35,8 +35,13 @@ class KeyEvent(StrEnum):
     """
     UNCHANGED = "key_set_unchanged"
     """It was refreshed, and is as it was. Fields: issuer, part."""
+    LEARNT = "key_set_learnt"
+    """Another one's news made its keys other than before. Fields: issuer, part, keys, added, removed."""
     FAILED = "key_set_failed"
-    """It could not be refreshed. Fields: issuer, part, cause, failures, and for a bug error_class."""
+    """It could not be refreshed.
+
+    Fields: issuer, part, cause, failures; for a bug error_class; and removed, where keys are gone all the same.
+    """
     FORCED = "key_set_refresh_forced"
     """An unknown key id made it refresh. Fields: issuer, part."""
 
@@ -134,7 +139,11 @@ class RefreshedKeys:
 
     def learn(self, ring: KeyRing) -> None:
         """Takes over what another ring of the same key set knows better, by the same stopwatch."""
+        now = self._stopwatch()
+        before = _identities(self.ring, now)
         self.ring = self.ring.with_news_of(ring)
+        if before != (after := _identities(self.ring, now)):
+            self._tell(KeyEvent.LEARNT, _counts(before, after))
 
     def start(self, tasks: asyncio.TaskGroup) -> asyncio.Task[None]:
         """Lives in that group from now on; returns the first load, which never fails."""
@@ -193,8 +202,10 @@ class RefreshedKeys:
                 self._fail(loaded.failure.cause, loaded.failure.retry_after, {})
         except LoadFailed as failure:
             # It may say that a key must go, even where it leaves none to use.
+            before = _identities(self.ring, started)
             self._take(KeySet(keys=(), dropped={}, published=0, withdrawn=failure.withdrawn), started)
-            self._fail(failure.cause, failure.retry_after, {})
+            removed = len(before - _identities(self.ring, started))
+            self._fail(failure.cause, failure.retry_after, {"removed": removed} if removed else {})
         except Exception as bug:  # nothing may end the refreshing; the class alone is safe to tell
             self._fail(Cause.INTERNAL, None, {"error_class": type(bug).__name__})
         finally:
@@ -215,9 +226,8 @@ class RefreshedKeys:
         self._failures, self._last_error, self._retry_after = 0, None, 0.0
         after = _identities(self.ring, started)
         if (before, dropped_before) != (after, self._dropped):
-            counts = {"keys": len(after), "added": len(after - before), "removed": len(before - after)}
             dropped = {f"dropped_{cause.value}": count for cause, count in key_set.dropped.items()}
-            self._tell(KeyEvent.LOADED, counts | dropped)
+            self._tell(KeyEvent.LOADED, _counts(before, after) | dropped)
         else:
             self._tell(KeyEvent.UNCHANGED, {})
 
@@ -246,3 +256,7 @@ class RefreshedKeys:
 
 def _identities(ring: KeyRing, now: float) -> set[tuple[str | None, str]]:
     return {(key.kid, key.thumbprint) for key in ring.keys(now)}
+
+
+def _counts(before: set[tuple[str | None, str]], after: set[tuple[str | None, str]]) -> dict[str, int]:
+    return {"keys": len(after), "added": len(after - before), "removed": len(before - after)}
