@@ -10,8 +10,8 @@ import pytest
 
 from tools.caller_world import CREDENTIAL, OTHER, rule
 from tools.living_core import Revoked
-from tools.living_world import TEAMS, Watching, subscribe_request, watching
-from tools.rpc_world import CANARY, Outcome, ended
+from tools.living_world import TEAMS, Watching, subscribe_request, watch_request, watching
+from tools.rpc_world import CANARY, SERVICE, Outcome, ended
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, event_pb2, fault_pb2, reason_pb2
 from usherd.changes import Lookup, News, Sought
@@ -306,3 +306,23 @@ async def test_a_caller_that_loses_its_right_loses_its_stream_and_explanations_n
     assert lost_explanation.reason == "EXPLANATION_NOT_ALLOWED"
     assert (refused.id, refused.fault.reason) == (2, fault_pb2.FAULT_REASON_EXPLANATION_NOT_ALLOWED)
     assert lost.reason == "CALLER_UNKNOWN"
+
+
+async def test_the_last_words_of_what_has_ended_explain_nothing_to_a_caller_that_lost_that_right() -> None:
+    admission = Admission(Terms([rule(credential=CREDENTIAL, explain=True)]))
+    async with watching(begins=admission.begins) as world:
+        authorize = world.channel.unary_stream(f"{SERVICE}/Authorize", None, api.AuthorizeResponse.FromString)
+        streams = [authorize(watch_request(world.question(), explain=True), metadata=SHOWN)]
+        streams.append(world.subscribe(metadata=SHOWN))
+        request = api.SubscribeRequest.FromString(subscribe_request(world, {1: "t1"}))
+        request.add[0].options.explain = True
+        await streams[1].write(request.SerializeToString())
+        detailed = [await world.event(stream) for stream in streams]
+        admission.change(Terms([rule(credential=CREDENTIAL)]))
+        world.server.judge_again()
+        world.world.keys.sets["idp"] = []
+        world.hub.keys_changed("idp")
+        lost = [await _end(stream) for stream in streams]
+
+    assert all(each.decision.HasField("explanation") for each in detailed)
+    assert [each.reason for each in lost] == ["EXPLANATION_NOT_ALLOWED"] * 2

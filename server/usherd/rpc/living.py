@@ -17,7 +17,7 @@ from usherd.rpc.guard import Context
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits, within
 from usherd.rpc.service import NAME, PATIENCE, allowed
-from usherd.watch.events import EndedFor, Resync
+from usherd.watch.events import EndedFor, Event, Resync, explains
 from usherd.watch.hub import Hub
 from usherd.watch.stream import Stream
 from usherd.watch.subscription import Subscription
@@ -52,7 +52,7 @@ class Living:
             while (event := await stream.next()) is not None:
                 if isinstance(event.what, Fault):
                     raise event.what
-                self._check_rights(stream, context)
+                self._check_rights(stream, event, context)
                 data = authorize_event(event, terms)
                 if isinstance(event.what, EndedFor | Resync):
                     return data
@@ -69,7 +69,7 @@ class Living:
         try:
             terms: api.StreamTerms | None = self._terms
             while (event := await stream.next()) is not None:
-                self._check_rights(stream, context)
+                self._check_rights(stream, event, context)
                 await self._write(context, subscribe_event(event, terms))
                 terms = None
                 if isinstance(event.what, Fault) and (bug := bug_behind(event.what)) is not None:
@@ -135,9 +135,10 @@ class Living:
 
         await within(seconds, work())
 
-    def _check_rights(self, stream: Stream, context: Context) -> None:
+    def _check_rights(self, stream: Stream, event: Event, context: Context) -> None:
         """Rules may have changed since the question was asked. Raises ExplanationNotAllowed."""
-        if stream.explains:
+        # What has ended is on the stream no more, and its last words may explain all the same.
+        if stream.explains or explains(event):
             allowed(translate.Wishes(explain=True), self._call_now(context))
 
     async def _write(self, context: Context, data: bytes) -> None:

@@ -90,3 +90,10 @@ class Event(NamedTuple):
     about: str
     """The id of the decision that it is about; empty with 0 and for a fault in place of a first decision."""
     what: What
+
+
+def explains(event: Event) -> bool:
+    """Whether there is an explanation in it."""
+    what = event.what
+    decision = what.decision if isinstance(what, Changed | EndedFor) else what
+    return isinstance(decision, Decision) and decision.verdict.explanation is not None

@@ -86,6 +86,8 @@ class Hub:
         self._waking: deque[Stream] = deque()
         self._timers: list[tuple[float, int, Subscription]] = []
         self._count = itertools.count()
+        self._ahead = clock() - stopwatch()
+        """How far the clock was ahead of the stopwatch, at most, since all was looked at for its having gone back."""
         self._wake = asyncio.Event()
         self._closing = False
 
@@ -215,6 +217,7 @@ class Hub:
             if self.stopwatch() - looked_at >= _LOOKS_EVERY:
                 looked_at = self.stopwatch()
                 self._look_at_directory()
+                self._look_at_clock()
             await self._spread()
             await self._call_some()
             if not self._due and not self._waking:
@@ -278,6 +281,19 @@ class Hub:
         # Asking also tells a directory that a budget's period may be over.
         if self.judging is not None and self._streams and self.judging.revision() is None:
             self.fail(DirectoryUnavailable())
+
+    def _look_at_clock(self) -> None:
+        # Keys are trusted for a while by the stopwatch: by a clock that was set back, they would be for too long.
+        ahead = self.clock() - self.stopwatch()
+        if ahead >= self._ahead - _LOOKS_EVERY:
+            self._ahead = max(self._ahead, ahead)
+            return
+        self._ahead = ahead
+        wave = Wave(self.clock(), lambda wave: None)
+        for stream in self._streams:
+            stream.look_at_all(None, wave)
+            self._call(stream)
+        wave.leave()
 
     async def drain(self, seconds: float) -> None:
         """Takes no new streams, and sends away those that live, spread over so many seconds."""

@@ -48,6 +48,8 @@ class Found(NamedTuple):
     """What the token may be revoked by."""
     key_lasts: float = math.inf
     """Seconds for which the key is trusted if nothing is fetched meanwhile."""
+    public: bool = False
+    """The route is open to all, so that it stands whatever becomes of the token."""
 
 
 class Judging:
@@ -118,7 +120,7 @@ class Judging:
 
     def _public(self, question: Question, *, explain: bool) -> Found | None:
         verdict = self._judge.public(self._judge.asked(question), explain=explain)
-        return None if verdict is None else Found(self._decisions.of(verdict, None, None), None, -1, final=False)
+        return None if verdict is None else Found(self._decisions.of(verdict, None, None), None, -1, False, public=True)
 
     async def _decided(
         self, kept: KeptToken | None, holder: Genuine | Refused, question: Question, *, explain: bool

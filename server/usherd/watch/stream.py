@@ -51,7 +51,7 @@ class Stream:
         self._look: dict[Subscription, None] = {}
         self._retry: dict[Subscription, float] = {}
         self._notices: dict[Subscription, None] = {}
-        self._all: tuple[Cause, Wave] | None = None
+        self._all: tuple[Cause | None, Wave] | None = None
         """Why all of it has to be looked at again."""
         self._held: list[Wave] = []
         """Changes whose event was given out, and is told when the next one is asked for."""
@@ -170,12 +170,12 @@ class Stream:
         self._retry.pop(subscription, None)
         self._look[subscription] = None
 
-    def look_at_all(self, cause: Cause, wave: Wave) -> None:
-        """All of them have to be looked at again."""
+    def look_at_all(self, cause: Cause | None, wave: Wave) -> None:
+        """All of them have to be looked at again; without a cause nothing has changed but the time."""
         if self._all is None:
             wave.hold()
             self._all = (cause, wave)
-        elif cause is Cause.POLICY:
+        elif cause is Cause.POLICY or self._all[0] is None:
             self._all = (cause, self._all[1])
 
     def notice(self, subscription: Subscription) -> None:
@@ -277,7 +277,7 @@ class Stream:
         subscription = next(iter(self._notices))
         del self._notices[subscription]
         kept = subscription.kept
-        if subscription.closed or kept is None:
+        if subscription.closed or subscription.public or kept is None:
             return None
         cause = Cause.TOKEN_EXPIRED if kept.expires else Cause.INTROSPECTION
         return Event(subscription.id, subscription.decision.decision_id, Expiring(kept.ends_at, cause))

@@ -36,6 +36,7 @@ class Subscription:
         "keys",
         "look_at",
         "notice_at",
+        "public",
         "question",
         "request_id",
         "revision",
@@ -57,6 +58,7 @@ class Subscription:
         self.kept: KeptToken | None = None
         self.revision = -1
         self.final = False
+        self.public = False
         self.keys: frozenset[Hashable] = frozenset()
         """Under which news find it."""
         self.cause: Cause | None = None
@@ -82,7 +84,9 @@ class Subscription:
         self.kept = found.kept
         self.revision = max(self.revision, found.revision)
         self.final = found.final
-        ends_at = math.inf if found.kept is None else found.kept.ends_at
+        self.public = found.public
+        # A token that is not looked at may be over, and each look that came for its end would bring the next.
+        ends_at = math.inf if found.kept is None or found.public else found.kept.ends_at
         self.look_at = min(ends_at, now + max(_LEAST_LOOK, found.key_lasts))
 
     def lead(self, now: float, share: float) -> None:
