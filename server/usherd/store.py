@@ -148,6 +148,9 @@ class Changes(NamedTuple):
     """All changes up to that revision are in it, or came before."""
     head: int
     """The revision of the last change there is."""
+    mark: float | None = None
+    """When the change was committed after which they were asked for; None: that is no longer known. Whoever knows it
+    otherwise has read another log: a database that was restored gives the same revisions once more."""
 
 
 class Store(Protocol):

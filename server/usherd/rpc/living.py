@@ -86,6 +86,8 @@ class Living:
         try:
             async for data in received:
                 await self._change(stream, parse_asked(api.SubscribeRequest, data), context)
+                # There are tokens in it, and the next one may be long in coming.
+                del data
             stream.finish()
         except Fault as fault:
             stream.fail(fault)

@@ -23,6 +23,7 @@ class Log:
     def __init__(self) -> None:
         self.entries: list[Change] = []
         self.last = 1
+        self.life = 0.0
         self.compacted = 1
         self.error: Exception | None = None
         self.gate = asyncio.Event()
@@ -33,7 +34,7 @@ class Log:
     def write(self, *names: str) -> None:
         self.last += 1
         self.entries += [
-            Change(self.last, RowKind.USER, name, ChangeKind.UPDATED, (Lookup(Sought.USER, (name,)),), float(self.last))
+            Change(self.last, RowKind.USER, name, ChangeKind.UPDATED, (Lookup(Sought.USER, (name,)),), self.life + self.last)
             for name in names
         ]
 
@@ -50,7 +51,14 @@ class Log:
         if after > self.last:
             raise FieldInvalid("after", "a revision that there has been")
         through = min(self.last, after + self.limit)
-        return Changes(tuple(each for each in self.entries if after < each.revision <= through), through, self.last)
+        mark = next((each.committed_at for each in self.entries if each.revision == after), None)
+        found = tuple(each for each in self.entries if after < each.revision <= through)
+        return Changes(found, through, self.last, mark)
+
+    def restored(self, revision: int) -> None:
+        """What was committed since is lost, and later than all of it is what is committed from now on."""
+        self.last, self.entries = revision, [each for each in self.entries if each.revision <= revision]
+        self.life += 1000.0
 
 
 class Feeding:
@@ -234,3 +242,37 @@ async def test_a_log_that_has_lost_its_end_makes_it_begin_anew() -> None:
         await feeding.feed.reach(3)
 
     assert feeding.applied == [(3, ["ann", "bob"]), (2, None), (3, ["cid"])]
+
+
+@pytest.mark.parametrize("further", [0, 1, 3])
+async def test_a_log_that_was_restored_and_went_on_as_far_is_another_one(further: int) -> None:
+    feeding = Feeding()
+    for name in ("ann", "bob"):
+        feeding.log.write(name)
+    async with feeding.running():
+        await feeding.feed.reach(3)
+        feeding.log.restored(2)
+        feeding.log.write("cid")
+        for number in range(further):
+            feeding.log.write(str(number))
+        feeding.feed.wake()
+        await until(lambda: feeding.feed.resyncs == 1)
+        feeding.log.write("dan")
+        await feeding.feed.reach(4 + further)
+
+    assert feeding.applied == [(3, ["ann", "bob"]), (3 + further, None), (4 + further, ["dan"])]
+
+
+async def test_a_log_whose_beginning_was_forgotten_is_still_the_same() -> None:
+    feeding = Feeding()
+    feeding.log.write("ann")
+    async with feeding.running():
+        await feeding.feed.reach(2)
+        feeding.log.compacted, feeding.log.entries = 2, []
+        reads = feeding.log.reads
+        feeding.feed.wake()
+        await until(lambda: feeding.log.reads > reads)
+        feeding.log.write("bob")
+        await feeding.feed.reach(3)
+
+    assert feeding.applied == [(2, ["ann"]), (3, ["bob"])]

@@ -68,6 +68,8 @@ class ChangeFeed:
         self._told = Told(stopwatch, tell)
         self._jitter = jitter
         self._at_head = at_head
+        self._mark: float | None = None
+        """When the last change that the map has was committed; None: that is not known."""
         self._ending = False
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
@@ -159,6 +161,11 @@ class ChangeFeed:
                 # Either it has been away for too long, or the log has lost its end: a database that was restored.
                 await self._begin_anew()
                 continue
+            if self._mark is not None and found.mark not in (None, self._mark):
+                # Restored, too, and has been written to since until its revisions were as high as here.
+                await self._begin_anew()
+                continue
+            self._mark = found.changes[-1].committed_at if found.changes else found.mark
             self._apply(found)
             if found.through >= found.head:
                 self._at_head = begun
@@ -168,6 +175,7 @@ class ChangeFeed:
         async with asyncio.timeout(self._max_staleness):
             head = await self._log.head()
         self._entities.forget(head)
+        self._mark = None
         self.resyncs += 1
         self._tell(None)
 

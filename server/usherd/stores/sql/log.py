@@ -29,17 +29,18 @@ async def changes(database: Database, after: int, limit: int) -> Changes:
             raise ChangesCompacted
         if after > head:
             raise FieldInvalid("after", "a revision that there has been")
+        mark = await connection.scalar(select(_entries.committed_at).where(_entries.revision == after).limit(1))
         in_order = select(schema.change_log).order_by(_entries.revision, _entries.place)
         records = (await connection.execute(in_order.where(_entries.revision > after).limit(limit + 1))).all()
         if len(records) <= limit:
-            return Changes(tuple(map(_change, records)), head, head)
+            return Changes(tuple(map(_change, records)), head, head, mark)
         # The transaction that the limit cuts comes next time; if it is the first, it comes whole.
         through = records[-1].revision - 1
         whole = [record for record in records if record.revision <= through]
         if not whole:
             through = records[0].revision
             whole = list((await connection.execute(in_order.where(_entries.revision == through))).all())
-    return Changes(tuple(map(_change, whole)), through, head)
+    return Changes(tuple(map(_change, whole)), through, head, mark)
 
 
 def _change(record: Record[Any]) -> Change:
