@@ -188,7 +188,7 @@ class Store(Protocol):
     async def usage(self, owner: BudgetOwner) -> Spent | None:
         """What that owner has spent; None: the directory does not know it."""
 
-    async def reset_usage(self, owner: BudgetOwner) -> int:
+    async def reset_usage(self, owner: BudgetOwner, request: Request | None = None) -> int:
         """Begins the owner's period anew, and returns the revision. Raises NotFound for an owner it does not know."""
 
     async def head(self) -> int:

@@ -144,11 +144,15 @@ class MemoryStore:
         spent, ends = self._now(owner, budget)
         return Spent(spent, budget.state(spent), ends)
 
-    async def reset_usage(self, owner: BudgetOwner) -> int:
+    async def reset_usage(self, owner: BudgetOwner, request: Request | None = None) -> int:
+        if request is not None and (known := self._requests.get((request.caller, request.id))) is not None:
+            return self._again(request, *known).revision
         budget = self._budget(owner)
         if budget is None:
             raise NotFound
         self._spend(owner, budget, 0)
+        if request is not None:
+            self._requests[request.caller, request.id] = (request.digest, self._revision, ())
         return self._revision
 
     def _now(self, owner: BudgetOwner, budget: Budget) -> tuple[int, float]:

@@ -13,6 +13,20 @@ from tools.directory_world import Client, Failed
 TEAM = {"id": "red", "issuer": "idp"}
 
 
+async def test_what_is_spent_after_a_reset_stays_when_the_reset_is_repeated(call: Client) -> None:
+    await call("CreateTeam", team=TEAM)
+    owner = {"team_id": "red"}
+
+    first = await call("ResetUsage", owner=owner, request_id="r")
+    await call("RecordUsage", usages=[{"owner": owner, "micro_usd": 7}])
+    again = await call("ResetUsage", owner=owner, request_id="r")
+
+    assert again == first
+    assert (await call("GetUsage", owner=owner)).micro_usd == 7
+    with pytest.raises(Failed, match="FIELD_INVALID"):
+        await call("ResetUsage", owner={"team_id": "blue"}, request_id="r")
+
+
 @pytest.mark.parametrize(
     ("method", "fields"),
     [
@@ -23,6 +37,7 @@ TEAM = {"id": "red", "issuer": "idp"}
         ("DeleteTeam", {"id": "red"}),
         ("ApplyEdits", {"edits": [{"delete": {"team_id": "red"}}, {"create": {"organization": {"id": "beta"}}}]}),
         ("RecordUsage", {"usages": [{"owner": {"team_id": "red"}, "micro_usd": 7}]}),
+        ("ResetUsage", {"owner": {"team_id": "red"}}),
     ],
 )
 async def test_a_repeated_request_changes_nothing_and_is_answered_as_it_was(

@@ -542,12 +542,13 @@ func (x *GetUsageResponse) GetPeriodEnd() *timestamppb.Timestamp {
 	return nil
 }
 
-// Begins an owner's budget period anew, with nothing spent. Repeated, it does so again: what was spent in between is
-// forgotten, too.
+// Begins an owner's budget period anew, with nothing spent.
 type ResetUsageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Who. Required.
-	Owner         *BudgetOwner `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	Owner *BudgetOwner `protobuf:"bytes,1,opt,name=owner,proto3" json:"owner,omitempty"`
+	// As in RecordUsageRequest. Empty: repeated, it does so again, and what was spent in between is forgotten, too.
+	RequestId     string `protobuf:"bytes,2,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -587,6 +588,13 @@ func (x *ResetUsageRequest) GetOwner() *BudgetOwner {
 		return x.Owner
 	}
 	return nil
+}
+
+func (x *ResetUsageRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
 }
 
 // It has begun.
@@ -665,9 +673,11 @@ const file_usher_v1_usage_proto_rawDesc = "" +
 	"\tmicro_usd\x18\x01 \x01(\x03R\bmicroUsd\x12+\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x15.usher.v1.BudgetStateR\x05state\x129\n" +
 	"\n" +
-	"period_end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tperiodEnd\"@\n" +
+	"period_end\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tperiodEnd\"_\n" +
 	"\x11ResetUsageRequest\x12+\n" +
-	"\x05owner\x18\x01 \x01(\v2\x15.usher.v1.BudgetOwnerR\x05owner\"0\n" +
+	"\x05owner\x18\x01 \x01(\v2\x15.usher.v1.BudgetOwnerR\x05owner\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x02 \x01(\tR\trequestId\"0\n" +
 	"\x12ResetUsageResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\tR\brevision*y\n" +
 	"\vBudgetState\x12\x1c\n" +

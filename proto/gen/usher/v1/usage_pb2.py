@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from usher.v1 import membership_pb2 as usher_dot_v1_dot_membership__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14usher/v1/usage.proto\x12\x08usher.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19usher/v1/membership.proto\"\xc2\x01\n\x0b\x42udgetOwner\x12&\n\x08\x65veryone\x18\x01 \x01(\x0b\x32\x12.usher.v1.EveryoneH\x00\x12\x19\n\x0forganization_id\x18\x02 \x01(\tH\x00\x12\x11\n\x07team_id\x18\x03 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x04 \x01(\tH\x00\x12*\n\x06member\x18\x05 \x01(\x0b\x32\x18.usher.v1.MembershipNameH\x00\x12\x15\n\x0b\x65nd_user_id\x18\x06 \x01(\tH\x00\x42\x07\n\x05owner\"\n\n\x08\x45veryone\"@\n\x05Usage\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\x12\x11\n\tmicro_usd\x18\x02 \x01(\x03\"I\n\x12RecordUsageRequest\x12\x1f\n\x06usages\x18\x01 \x03(\x0b\x32\x0f.usher.v1.Usage\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\'\n\x13RecordUsageResponse\x12\x10\n\x08revision\x18\x01 \x01(\t\"7\n\x0fGetUsageRequest\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\"{\n\x10GetUsageResponse\x12\x11\n\tmicro_usd\x18\x01 \x01(\x03\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.usher.v1.BudgetState\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"9\n\x11ResetUsageRequest\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\"&\n\x12ResetUsageResponse\x12\x10\n\x08revision\x18\x01 \x01(\t*y\n\x0b\x42udgetState\x12\x1c\n\x18\x42UDGET_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_STATE_WITHIN\x10\x01\x12\x18\n\x14\x42UDGET_STATE_REACHED\x10\x02\x12\x19\n\x15\x42UDGET_STATE_EXCEEDED\x10\x03\x42G\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14usher/v1/usage.proto\x12\x08usher.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19usher/v1/membership.proto\"\xc2\x01\n\x0b\x42udgetOwner\x12&\n\x08\x65veryone\x18\x01 \x01(\x0b\x32\x12.usher.v1.EveryoneH\x00\x12\x19\n\x0forganization_id\x18\x02 \x01(\tH\x00\x12\x11\n\x07team_id\x18\x03 \x01(\tH\x00\x12\x11\n\x07user_id\x18\x04 \x01(\tH\x00\x12*\n\x06member\x18\x05 \x01(\x0b\x32\x18.usher.v1.MembershipNameH\x00\x12\x15\n\x0b\x65nd_user_id\x18\x06 \x01(\tH\x00\x42\x07\n\x05owner\"\n\n\x08\x45veryone\"@\n\x05Usage\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\x12\x11\n\tmicro_usd\x18\x02 \x01(\x03\"I\n\x12RecordUsageRequest\x12\x1f\n\x06usages\x18\x01 \x03(\x0b\x32\x0f.usher.v1.Usage\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"\'\n\x13RecordUsageResponse\x12\x10\n\x08revision\x18\x01 \x01(\t\"7\n\x0fGetUsageRequest\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\"{\n\x10GetUsageResponse\x12\x11\n\tmicro_usd\x18\x01 \x01(\x03\x12$\n\x05state\x18\x02 \x01(\x0e\x32\x15.usher.v1.BudgetState\x12.\n\nperiod_end\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"M\n\x11ResetUsageRequest\x12$\n\x05owner\x18\x01 \x01(\x0b\x32\x15.usher.v1.BudgetOwner\x12\x12\n\nrequest_id\x18\x02 \x01(\t\"&\n\x12ResetUsageResponse\x12\x10\n\x08revision\x18\x01 \x01(\t*y\n\x0b\x42udgetState\x12\x1c\n\x18\x42UDGET_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13\x42UDGET_STATE_WITHIN\x10\x01\x12\x18\n\x14\x42UDGET_STATE_REACHED\x10\x02\x12\x19\n\x15\x42UDGET_STATE_EXCEEDED\x10\x03\x42G\n\rdev.usherd.v1P\x01Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'usher.v1.usage_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\rdev.usherd.v1P\001Z4github.com/usherd/usherd/clients/go/usher/v1;usherv1'
-  _globals['_BUDGETSTATE']._serialized_start=766
-  _globals['_BUDGETSTATE']._serialized_end=887
+  _globals['_BUDGETSTATE']._serialized_start=786
+  _globals['_BUDGETSTATE']._serialized_end=907
   _globals['_BUDGETOWNER']._serialized_start=95
   _globals['_BUDGETOWNER']._serialized_end=289
   _globals['_EVERYONE']._serialized_start=291
@@ -51,7 +51,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETUSAGERESPONSE']._serialized_start=542
   _globals['_GETUSAGERESPONSE']._serialized_end=665
   _globals['_RESETUSAGEREQUEST']._serialized_start=667
-  _globals['_RESETUSAGEREQUEST']._serialized_end=724
-  _globals['_RESETUSAGERESPONSE']._serialized_start=726
-  _globals['_RESETUSAGERESPONSE']._serialized_end=764
+  _globals['_RESETUSAGEREQUEST']._serialized_end=744
+  _globals['_RESETUSAGERESPONSE']._serialized_start=746
+  _globals['_RESETUSAGERESPONSE']._serialized_end=784
 # @@protoc_insertion_point(module_scope)

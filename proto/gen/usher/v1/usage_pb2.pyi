@@ -81,10 +81,12 @@ class GetUsageResponse(_message.Message):
     def __init__(self, micro_usd: _Optional[int] = ..., state: _Optional[_Union[BudgetState, str]] = ..., period_end: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ResetUsageRequest(_message.Message):
-    __slots__ = ("owner",)
+    __slots__ = ("owner", "request_id")
     OWNER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     owner: BudgetOwner
-    def __init__(self, owner: _Optional[_Union[BudgetOwner, _Mapping]] = ...) -> None: ...
+    request_id: str
+    def __init__(self, owner: _Optional[_Union[BudgetOwner, _Mapping]] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class ResetUsageResponse(_message.Message):
     __slots__ = ("revision",)

@@ -67,7 +67,7 @@ class Usages:
     async def _reset(self, data: bytes, call: Call, seconds: float) -> bytes:
         store = self._kept.opened()
         request = requests.read(usage_pb2.ResetUsageRequest, data)
-        revision = await store.reset_usage(_owner(request, ""))
+        revision = await store.reset_usage(_owner(request, ""), requests.identified(request, call))
         answer = usage_pb2.ResetUsageResponse(revision=revisions.told(store, revision))
         return bytes(answer.SerializeToString(deterministic=True))
 

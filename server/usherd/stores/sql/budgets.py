@@ -9,11 +9,12 @@ from sqlalchemy import select, update
 
 from usherd.errors import NotFound
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState
-from usherd.store import Spent
+from usherd.store import Request, Spent
 from usherd.stores.budgets import Budget
 from usherd.stores.sql import schema
 from usherd.stores.sql.budget_rows import budgets_of, counters_of
 from usherd.stores.sql.database import Database, Writing
+from usherd.stores.sql.requests import remembered, tell
 from usherd.stores.sql.settling import Settling, forget, log
 from usherd.turns import Turn
 
@@ -33,14 +34,21 @@ async def usage(database: Database, owner: BudgetOwner) -> Spent | None:
     return Spent(spent, budget.state(spent), budget.period_end(now))
 
 
-async def reset(database: Database, owner: BudgetOwner) -> int:
+async def reset(database: Database, owner: BudgetOwner, request: Request | None) -> int:
     """As `Store.reset_usage`."""
     async with database.writing() as writing:
+        if request is not None:
+            before = await remembered(writing.connection, request, {}, writing.now)
+            if before is not None:
+                return int(before["revision"])
         budget = (await budgets_of(writing.connection, [owner])).get(owner)
         if budget is None:
             raise NotFound
         await _begin_anew(writing, {owner: budget})
-        return writing.revision if writing.has_changes else writing.revision - 1
+        revision = writing.revision if writing.has_changes else writing.revision - 1
+        if request is not None:
+            await tell(writing.connection, request, {"revision": revision})
+        return revision
 
 
 async def sweep(database: Database) -> int:

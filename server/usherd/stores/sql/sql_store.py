@@ -80,9 +80,9 @@ class SqlStore:
         """As `Store.usage`."""
         return await budgets.usage(self.database, owner)
 
-    async def reset_usage(self, owner: BudgetOwner) -> int:
+    async def reset_usage(self, owner: BudgetOwner, request: Request | None = None) -> int:
         """As `Store.reset_usage`."""
-        return await budgets.reset(self.database, owner)
+        return await budgets.reset(self.database, owner, request)
 
     async def set_global(self, budget: Budget = NO_BUDGET) -> None:
         """Makes this what everyone may spend together, as the configuration says."""

@@ -16,7 +16,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file usher/v1/usage.proto.
  */
 export const file_usher_v1_usage: GenFile = /*@__PURE__*/
-  fileDesc("ChR1c2hlci92MS91c2FnZS5wcm90bxIIdXNoZXIudjEiwgEKC0J1ZGdldE93bmVyEiYKCGV2ZXJ5b25lGAEgASgLMhIudXNoZXIudjEuRXZlcnlvbmVIABIZCg9vcmdhbml6YXRpb25faWQYAiABKAlIABIRCgd0ZWFtX2lkGAMgASgJSAASEQoHdXNlcl9pZBgEIAEoCUgAEioKBm1lbWJlchgFIAEoCzIYLnVzaGVyLnYxLk1lbWJlcnNoaXBOYW1lSAASFQoLZW5kX3VzZXJfaWQYBiABKAlIAEIHCgVvd25lciIKCghFdmVyeW9uZSJACgVVc2FnZRIkCgVvd25lchgBIAEoCzIVLnVzaGVyLnYxLkJ1ZGdldE93bmVyEhEKCW1pY3JvX3VzZBgCIAEoAyJJChJSZWNvcmRVc2FnZVJlcXVlc3QSHwoGdXNhZ2VzGAEgAygLMg8udXNoZXIudjEuVXNhZ2USEgoKcmVxdWVzdF9pZBgCIAEoCSInChNSZWNvcmRVc2FnZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJIjcKD0dldFVzYWdlUmVxdWVzdBIkCgVvd25lchgBIAEoCzIVLnVzaGVyLnYxLkJ1ZGdldE93bmVyInsKEEdldFVzYWdlUmVzcG9uc2USEQoJbWljcm9fdXNkGAEgASgDEiQKBXN0YXRlGAIgASgOMhUudXNoZXIudjEuQnVkZ2V0U3RhdGUSLgoKcGVyaW9kX2VuZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiOQoRUmVzZXRVc2FnZVJlcXVlc3QSJAoFb3duZXIYASABKAsyFS51c2hlci52MS5CdWRnZXRPd25lciImChJSZXNldFVzYWdlUmVzcG9uc2USEAoIcmV2aXNpb24YASABKAkqeQoLQnVkZ2V0U3RhdGUSHAoYQlVER0VUX1NUQVRFX1VOU1BFQ0lGSUVEEAASFwoTQlVER0VUX1NUQVRFX1dJVEhJThABEhgKFEJVREdFVF9TVEFURV9SRUFDSEVEEAISGQoVQlVER0VUX1NUQVRFX0VYQ0VFREVEEANCRwoNZGV2LnVzaGVyZC52MVABWjRnaXRodWIuY29tL3VzaGVyZC91c2hlcmQvY2xpZW50cy9nby91c2hlci92MTt1c2hlcnYxYgZwcm90bzM", [file_google_protobuf_timestamp, file_usher_v1_membership]);
+  fileDesc("ChR1c2hlci92MS91c2FnZS5wcm90bxIIdXNoZXIudjEiwgEKC0J1ZGdldE93bmVyEiYKCGV2ZXJ5b25lGAEgASgLMhIudXNoZXIudjEuRXZlcnlvbmVIABIZCg9vcmdhbml6YXRpb25faWQYAiABKAlIABIRCgd0ZWFtX2lkGAMgASgJSAASEQoHdXNlcl9pZBgEIAEoCUgAEioKBm1lbWJlchgFIAEoCzIYLnVzaGVyLnYxLk1lbWJlcnNoaXBOYW1lSAASFQoLZW5kX3VzZXJfaWQYBiABKAlIAEIHCgVvd25lciIKCghFdmVyeW9uZSJACgVVc2FnZRIkCgVvd25lchgBIAEoCzIVLnVzaGVyLnYxLkJ1ZGdldE93bmVyEhEKCW1pY3JvX3VzZBgCIAEoAyJJChJSZWNvcmRVc2FnZVJlcXVlc3QSHwoGdXNhZ2VzGAEgAygLMg8udXNoZXIudjEuVXNhZ2USEgoKcmVxdWVzdF9pZBgCIAEoCSInChNSZWNvcmRVc2FnZVJlc3BvbnNlEhAKCHJldmlzaW9uGAEgASgJIjcKD0dldFVzYWdlUmVxdWVzdBIkCgVvd25lchgBIAEoCzIVLnVzaGVyLnYxLkJ1ZGdldE93bmVyInsKEEdldFVzYWdlUmVzcG9uc2USEQoJbWljcm9fdXNkGAEgASgDEiQKBXN0YXRlGAIgASgOMhUudXNoZXIudjEuQnVkZ2V0U3RhdGUSLgoKcGVyaW9kX2VuZBgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAiTQoRUmVzZXRVc2FnZVJlcXVlc3QSJAoFb3duZXIYASABKAsyFS51c2hlci52MS5CdWRnZXRPd25lchISCgpyZXF1ZXN0X2lkGAIgASgJIiYKElJlc2V0VXNhZ2VSZXNwb25zZRIQCghyZXZpc2lvbhgBIAEoCSp5CgtCdWRnZXRTdGF0ZRIcChhCVURHRVRfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCVURHRVRfU1RBVEVfV0lUSElOEAESGAoUQlVER0VUX1NUQVRFX1JFQUNIRUQQAhIZChVCVURHRVRfU1RBVEVfRVhDRUVERUQQA0JHCg1kZXYudXNoZXJkLnYxUAFaNGdpdGh1Yi5jb20vdXNoZXJkL3VzaGVyZC9jbGllbnRzL2dvL3VzaGVyL3YxO3VzaGVydjFiBnByb3RvMw", [file_google_protobuf_timestamp, file_usher_v1_membership]);
 
 /**
  * Whose budget it is.
@@ -239,8 +239,7 @@ export const GetUsageResponseSchema: GenMessage<GetUsageResponse> = /*@__PURE__*
   messageDesc(file_usher_v1_usage, 6);
 
 /**
- * Begins an owner's budget period anew, with nothing spent. Repeated, it does so again: what was spent in between is
- * forgotten, too.
+ * Begins an owner's budget period anew, with nothing spent.
  *
  * @generated from message usher.v1.ResetUsageRequest
  */
@@ -251,6 +250,13 @@ export type ResetUsageRequest = Message<"usher.v1.ResetUsageRequest"> & {
    * @generated from field: usher.v1.BudgetOwner owner = 1;
    */
   owner?: BudgetOwner | undefined;
+
+  /**
+   * As in RecordUsageRequest. Empty: repeated, it does so again, and what was spent in between is forgotten, too.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
 };
 
 /**
