@@ -1,7 +1,8 @@
 """What usherd asks of a store that keeps a directory for good: rows, their changes in order, and what was spent.
 
 Rows are those of `facts`, with three differences: a team's `members` and a user's `teams` are kept as places
-(`Place`), one row each, and are empty in the rows that are written; in those that are read, a user has its `teams`.
+(`Place`), one row each, and are empty in the rows that are written; in those that are read, a user has its `teams`: its
+places, without those that it is `away` from.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ class Place:
     team: str
     user: str
     place: Membership
+    away: bool = False
+    """The user is not in the team, since tokens no longer name it. What somebody has set of the place stays for when
+    they do, or whoever has two tokens would shed a limit; what is spent meanwhile is counted, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,6 +94,22 @@ def test_all_writes_of_one_call_are_one_revision() -> None:
     assert None not in rows
 
 
+def test_who_has_two_tokens_sheds_no_limit_of_a_place() -> None:
+    """What is set of the place, and what was spent there, are there again when the user is."""
+    red = Team(id="red", members={"alice": Membership(role="admin", max_budget_micro_usd=7)})
+    owner = BudgetOwner(BudgetKind.MEMBER, "alice", "red")
+    directory = _directory(replace(ROWS, teams=(red, Team(id="blue"))))
+    directory.record_usage(owner, 5)
+
+    for teams in (("blue",), ("red",)):
+        _written(directory, Write(UPDATE, User(id="alice", role="old", teams=teams)))
+        directory.record_usage(owner, 5)
+
+    facts = directory.at_hand()
+    assert facts.member("red", "alice") == Membership(role="admin", max_budget_micro_usd=7)
+    assert facts.budget(owner) is BudgetState.EXCEEDED
+
+
 @pytest.mark.parametrize(
     "write",
     [

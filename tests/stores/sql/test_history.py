@@ -18,7 +18,7 @@ from stores.support import Hands
 from tools.postgres import Postgres
 from usherd.changes import Lookup, RowKind, Sought, lookup_of
 from usherd.domain import Limit
-from usherd.errors import AlreadyExists, BrokenReference
+from usherd.errors import AlreadyExists, BrokenReference, NotFound
 from usherd.facts import (
     BudgetKind,
     BudgetOwner,
@@ -142,7 +142,7 @@ class World:
         match step:
             case [Edit(), *_] as edits:
                 # The store says what may not be; see the tests of edits.
-                with suppress(AlreadyExists, BrokenReference):
+                with suppress(AlreadyExists, BrokenReference, NotFound):
                     await self.store.apply([edit for edit in edits if await self.can(edit)])
             case [Usage(), *_] as usages:
                 await self.store.record_usage(usages)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from dataclasses import replace
 
 import pytest
 
-from stores.sql.making import apply, place, put, told
-from usherd.changes import RowKind
+from stores.sql.making import apply, delete, place, put, told, touched
+from usherd.changes import Lookup, RowKind, Sought
 from usherd.domain import Limit
-from usherd.facts import Membership, Team, User, Write, WriteKind
-from usherd.store import Filter, Place
+from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Membership, Team, User, Write, WriteKind
+from usherd.store import Filter, Place, Spent, Usage
 from usherd.stores.sql.sql_store import SqlStore
 
 CREATE, UPDATE, TEAM = WriteKind.CREATE_USER, WriteKind.UPDATE_USER, WriteKind.CREATE_TEAM
 ALICE = User(id="alice", identities=(("idp", "a"),), sso_ids=("s",), email="a@x", role="old", limit=Limit(tpm=1))
+RED = BudgetOwner(BudgetKind.MEMBER, "alice", "red")
 
 
 async def user(store: SqlStore, name: str) -> User | None:
@@ -73,6 +76,44 @@ async def test_a_user_kept_in_step_gets_role_and_teams_and_keeps_all_else(store:
     (kept,) = await store.get(RowKind.MEMBERSHIP, [("kept", "alice")])
     assert kept is not None
     assert kept.row == Place(team="kept", user="alice", place=Membership(role="admin", max_budget_micro_usd=7))
+
+
+async def test_who_has_two_tokens_sheds_no_limit_of_a_place(store: SqlStore) -> None:
+    """What is set of the place, and what was spent there, are there again when the user is."""
+    await apply(store, ALICE, Team(id="red"), Team(id="blue"))
+    await apply(store, place("red", "alice", 7, "admin"))
+    await store.record_usage([Usage(RED, 5)])
+    await store.write([Write(UPDATE, User(id="alice", role="old", teams=("blue",)))])
+    assert (await user(store, "alice") or ALICE).teams == ("blue",)
+    assert [each.row for each in (await store.page(RowKind.USER, Filter(team="red"))).rows] == []
+    assert await touched(store, 3) >= {
+        Lookup(Sought.USER_IDENTITY, ("idp", "a")),
+        Lookup(Sought.MEMBERSHIP, ("red", "alice")),
+    }
+    await store.record_usage([Usage(RED, 5)])
+    await store.write([Write(UPDATE, User(id="alice", role="old", teams=("red",)))])
+    assert (await user(store, "alice") or ALICE).teams == ("red",)
+    found = await store.get(RowKind.MEMBERSHIP, [("red", "alice"), ("blue", "alice")])
+    assert [each and each.row for each in found] == [place("red", "alice", 7, "admin"), None]
+    assert await store.usage(RED) == Spent(10, BudgetState.EXCEEDED, math.inf)
+
+
+async def test_a_place_that_its_user_is_away_from_is_taken_away_or_given_back_by_whoever_writes_it(
+    store: SqlStore,
+) -> None:
+    await apply(store, ALICE, Team(id="red"), place("red", "alice", 7))
+    await store.record_usage([Usage(RED, 5)])
+    away = Write(UPDATE, User(id="alice", role="old"))
+    await store.write([away])
+    assert await store.get(RowKind.MEMBERSHIP, [("red", "alice")]) == [
+        (replace(place("red", "alice", 7), away=True), "3")
+    ]
+    await apply(store, place("red", "alice", 7))
+    assert (await user(store, "alice") or ALICE).teams == ("red",)
+    await store.write([away])
+    await store.apply([delete(RowKind.MEMBERSHIP, "red", "alice")])
+    await store.write([Write(UPDATE, User(id="alice", role="old", teams=("red",)))])
+    assert await store.usage(RED) == Spent(0, BudgetState.WITHIN, math.inf)
 
 
 async def test_a_user_that_has_changed_since_is_left_alone(store: SqlStore) -> None:

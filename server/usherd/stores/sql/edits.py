@@ -18,7 +18,7 @@ from usherd.stores.budgets import Budget
 from usherd.stores.sql import rows
 from usherd.stores.sql.database import Writing
 from usherd.stores.sql.found_by import lookups_of_change
-from usherd.stores.sql.known import Known
+from usherd.stores.sql.known import Known, is_in
 from usherd.stores.sql.read_ahead import read_ahead
 from usherd.stores.sql.references import check_identities, check_named, check_unnamed
 from usherd.stores.sql.settling import Settling, budget_in
@@ -145,7 +145,7 @@ class Editing:
                     await self._members_periods(before, after)
 
     async def _place_moved(self, team: str, user: str, before: Row | None, after: Row | None) -> None:
-        if before is None or after is None:
+        if is_in(before) is not is_in(after):
             self._placed.add(user)
         row = await self.row(RowKind.TEAM, (team,))
         self._settling.moved(

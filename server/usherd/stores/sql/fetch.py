@@ -30,7 +30,7 @@ TABLES: Mapping[RowKind, Table] = {
 
 
 def _place(record: Record[Any]) -> Place:
-    return Place(team=record.team_id, user=record.user_id, place=rows.membership(record))
+    return Place(team=record.team_id, user=record.user_id, place=rows.membership(record), away=record.away)
 
 
 _READ: Mapping[RowKind, Read] = {
@@ -109,6 +109,7 @@ async def _parts(connection: AsyncConnection, users: list[str]) -> Mapping[str, 
             if record.administers:
                 found[record.user_id]["administers"].append(record.organization_id)
         teams = schema.memberships.c
-        for record in await connection.execute(select(teams.user_id, teams.team_id).where(teams.user_id.in_(batch))):
+        theirs = select(teams.user_id, teams.team_id).where(teams.user_id.in_(batch), ~teams.away)
+        for record in await connection.execute(theirs):
             found[record.user_id]["teams"].append(record.team_id)
     return {user: {name: tuple(sorted(values)) for name, values in parts.items()} for user, parts in found.items()}

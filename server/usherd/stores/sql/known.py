@@ -145,8 +145,8 @@ class Known:
         else:
             self._index(row_id)
         holder = self._rows[RowKind.USER, (user,)]
-        if isinstance(holder, User) and (team in holder.teams) is (now is None):
-            teams = {*holder.teams, team} if now is not None else set(holder.teams) - {team}
+        if isinstance(holder, User) and (team in holder.teams) is not is_in(now):
+            teams = {*holder.teams, team} if is_in(now) else set(holder.teams) - {team}
             self._rows[RowKind.USER, (user,)] = rows.with_teams(holder, tuple(sorted(teams)))
 
     def _index(self, row_id: RowId) -> None:
@@ -157,6 +157,11 @@ class Known:
     def _count_namer(self, organization: str, more: int) -> None:
         if organization in self._namers:
             self._namers[organization] += more
+
+
+def is_in(place: Row | None) -> bool:
+    """Whether the place's user is in the team."""
+    return isinstance(place, Place) and not place.away
 
 
 def _named(row: Row | None) -> tuple[str, ...]:

@@ -60,10 +60,10 @@ def _filters(kind: RowKind) -> dict[str, Any]:
         filters |= {"team": table.team_id.__eq__, "user": table.user_id.__eq__}
     if kind is RowKind.USER:
         filters["organization"] = lambda text: _of_user(schema.user_organizations, "organization_id", text)
-        filters["team"] = lambda text: _of_user(schema.memberships, "team_id", text)
+        filters["team"] = lambda text: _of_user(schema.memberships, "team_id", text, ~schema.memberships.c.away)
         filters["issuer"] = lambda text: _of_user(schema.user_identities, "issuer", text)
     return filters
 
 
-def _of_user(table: Table, column: str, text: str) -> ColumnElement[bool]:
-    return schema.users.c.id.in_(select(table.c.user_id).where(table.c[column] == text))
+def _of_user(table: Table, column: str, text: str, *more: ColumnElement[bool]) -> ColumnElement[bool]:
+    return schema.users.c.id.in_(select(table.c.user_id).where(table.c[column] == text, *more))

@@ -54,14 +54,25 @@ async def _update_user(editing: Editing, user: User) -> None:
         return
     await editing.put(replace(now, role=user.role), dangling=True)
     for team in sorted(set(now.teams) - set(user.teams)):
-        await editing.make(Edit(Op.DELETE, RowKind.MEMBERSHIP, (team, user.id)))
+        await _leave(editing, user.id, team)
     await _place(editing, user.id, tuple(set(user.teams) - set(now.teams)))
 
 
 async def _place(editing: Editing, user: str, teams: tuple[str, ...]) -> None:
     for team in sorted(set(teams)):
         if await editing.row(RowKind.TEAM, (team,)) is not None:
-            await editing.put(Place(team=team, user=user, place=Membership()))
+            place = await editing.row(RowKind.MEMBERSHIP, (team, user))
+            new = Place(team=team, user=user, place=Membership())
+            await editing.put(replace(place, away=False) if isinstance(place, Place) else new)
+
+
+async def _leave(editing: Editing, user: str, team: str) -> None:
+    """What somebody has set of the place stays, with what was spent there: it is there again when the user is."""
+    place = await editing.row(RowKind.MEMBERSHIP, (team, user))
+    if isinstance(place, Place) and place.place != Membership():
+        await editing.put(replace(place, away=True))
+    else:
+        await editing.make(Edit(Op.DELETE, RowKind.MEMBERSHIP, (team, user)))
 
 
 def _fitting(user: User) -> User:

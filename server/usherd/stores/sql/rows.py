@@ -100,7 +100,7 @@ def values_of(row: Row, revision: int) -> Values:
             return {**values, "blocked": row.blocked, **_limit(row.limit), "revision": revision}
         case Place():
             place = row.place
-            values = {"team_id": row.team, "user_id": row.user, "role": place.role}
+            values = {"team_id": row.team, "user_id": row.user, "role": place.role, "away": row.away}
             return {**values, "max_budget_micro_usd": place.max_budget_micro_usd, "revision": revision}
         case EndUser():
             return {"id": row.id, "blocked": row.blocked, **_limit(row.limit), "revision": revision}

@@ -138,6 +138,7 @@ memberships = Table(
     Column("user_id", Id, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True, index=True),
     Column("role", String(64), nullable=False),
     Column("max_budget_micro_usd", BigInteger),
+    Column("away", Boolean, nullable=False),  # whether the user is not in the team, and the place stays all the same
     _revision(),
 )
 
