@@ -18,6 +18,7 @@ from usherd.authenticate.key_rules import Dropped
 from usherd.authenticate.own_keys import KeysWithOwn, OwnKeys
 from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
+from usherd.config.catalogue import with_kept_models
 from usherd.config.settings import HookSettings, Settings
 from usherd.ground import HouseDirectory, Kept, opened_ground
 from usherd.origins import endpoints, issuers_with_keys
@@ -86,10 +87,10 @@ async def opened(
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.
 
-    `directory` stands in for a new one; `before` are the keys of a house in whose place this one comes; `counts` hears
-    of what goes on in it; `kept` is there if the directory is kept in a store. Raises GivenKeysUnusable when keys that
-    the configuration gives in full cannot be used, and what `opened_ground` raises. `on_keys` hears of each issuer
-    whose keys may be others than before.
+    `directory` stands in for a new one, and the models of its store are already in `settings`; `before` are the keys
+    of a house in whose place this one comes; `counts` hears of what goes on in it; `kept` is there if the directory is
+    kept in a store. `on_keys` hears of each issuer whose keys may be others than before. Raises GivenKeysUnusable when
+    keys that the configuration gives in full cannot be used, and what `opened_ground` raises.
     """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(provider_http(allow_loopback_http=settings.loopback_http))
@@ -109,6 +110,7 @@ async def opened(
             ground = await stack.enter_async_context(opened_ground(settings))
             # A list that was handed over is asked, wherever the rows are.
             directory, kept = ground.house(settings), kept or ground.kept
+            settings = (await asyncio.to_thread(with_kept_models, settings, await ground.models())).settings
         introspection = await _introspection(settings, caches.answers, stack)
         store_key = None if kept is None else kept.token_key
         sessions = None if kept is None else kept.sessions

@@ -16,8 +16,10 @@ from keyring import key_pair, key_set
 from usherd.changes import Lookup, News, RowKind, Sought
 from usherd.config.catalogue import MAX_KEPT_MODELS
 from usherd.config.settings import Settings
+from usherd.domain import DependencyKind, Question
 from usherd.errors import DirectoryUnavailable
 from usherd.ground import opened_ground
+from usherd.house import opened
 from usherd.kept_models import KeptModels, kept_models_followed
 from usherd.moving import Moving
 from usherd.store import Edit, ModelRow, Op
@@ -83,6 +85,20 @@ async def test_the_first_house_knows_the_models_already(tmp_path: Path) -> None:
 
     async with moved_into(made(tmp_path)) as moving:
         assert models(moving) == ["gpt-4o", "o3"]
+
+
+async def test_a_house_without_a_server_knows_them_too(tmp_path: Path) -> None:
+    async with moved_into(made(tmp_path)) as moving:
+        await put(moving, "o3")
+        assert await moving.take_models(lambda: None)
+        digest = moving.settings.policy.digest
+
+    question = Question(token="garbled", route="/v1/chat/completions", method="POST", model="o3")
+    async with opened(made(tmp_path)) as house:
+        decision = await house.authorizer.authorize(question)
+
+    (policy,) = (each.id for each in decision.verdict.depends_on if each.kind is DependencyKind.POLICY)
+    assert policy == digest
 
 
 async def test_rows_that_change_no_answer_give_no_other_policy(tmp_path: Path) -> None:
