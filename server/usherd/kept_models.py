@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -16,7 +17,8 @@ from usherd.moving import Moving
 DEBOUNCE = 0.1
 """Seconds that a change waits for others beside it."""
 PAUSE = 0.3
-"""Seconds from one policy to the next at least: each has all living decisions judged again."""
+"""Seconds from one policy to the next at least, and as long as it took to make the one before, if that is longer: a
+large catalogue that changes all the time must not be all that a server does."""
 LAST_PAUSE = 5.0
 """Seconds between two attempts after failures at most; they double."""
 MOST_TOLD = 50
@@ -62,6 +64,7 @@ class KeptModels:
             await self._wanted.wait()
             await asyncio.sleep(DEBOUNCE)
             self._wanted.clear()
+            begun = time.monotonic()
             try:
                 taken = await self._moving.take_models(self._begin)
             except Exception as error:  # whatever it is: the models in force stay, and what it says may hold anything
@@ -72,7 +75,7 @@ class KeptModels:
                 continue
             pause = PAUSE
             self._tell_success(taken)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(max(PAUSE, time.monotonic() - begun))
 
     def tell_left_aside(self) -> None:
         """Tells what the store has and no answer knows of, once each."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
@@ -70,7 +72,16 @@ def _joined(policy: Policy, rows: Sequence[ModelRow]) -> tuple[Policy, tuple[Lef
     if not models:
         return policy, left_aside
     joined = replace(policy, models=(*policy.models, *models))
-    return replace(joined, digest=digest((policy.digest, models))), left_aside
+    return replace(joined, digest=digest((policy.digest, _digest(models)))), left_aside
+
+
+def _digest(models: Sequence[CatalogueModel]) -> str:
+    """Model by model: to write many of them at once would keep all others waiting."""
+    found = hashlib.sha256()
+    for model in models:
+        text = json.dumps([model.name, model.provider, model.groups, model.aliases])
+        found.update(text.encode() + b"\n")
+    return found.hexdigest()
 
 
 class _Configured:
