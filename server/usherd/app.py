@@ -96,8 +96,8 @@ async def serve(
         listen = _listen(settings.server, post)
         admission = Admission(_terms(settings, listen.address))
         desk = _desk(moving)
-        http = None if settings.sessions is None else settings.sessions.http
-        told_at = await stack.enter_async_context(sessions_served(http, settings.server, desk))
+        pages = sessions_served(_sessions_at(settings, post), settings.server, desk, shared=post is not None)
+        told_at = await stack.enter_async_context(pages)
         if told_at is not None:
             _log.info("sessions_served", address=told_at)
         server = await stack.enter_async_context(
@@ -180,6 +180,13 @@ def _desk(moving: Moving) -> SessionDesk:
     if sessions is None:
         return SessionDesk(logins, time.time)
     return SessionDesk(logins, time.time, sessions.store, sessions.keys)
+
+
+def _sessions_at(settings: Settings, post: Post | None) -> str | None:
+    """Where sessions are told over HTTP. A worker does so where its supervisor keeps a port, and nowhere else."""
+    if settings.sessions is None:
+        return None
+    return settings.sessions.http if post is None else post.sessions
 
 
 def _warn(settings: Settings) -> None:

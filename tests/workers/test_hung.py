@@ -28,7 +28,8 @@ async def test_a_worker_that_answers_no_question_for_long_is_ended_and_followed(
     with kept("127.0.0.1:0") as address:
 
         def command(number: int, line: int) -> Sequence[str]:
-            orders = Orders(number=number, line=line, supervisor=os.getpid(), address=address, counts=True)
+            line_of = {"number": number, "line": line, "supervisor": os.getpid()}
+            orders = Orders(**line_of, address=address, sessions=None, counts=True)
             config = str(tmp_path / "usherd.yaml")
             return [sys.executable, "-m", "usherd", "serve", "--config", config, "--as-worker", orders.text()]
 

@@ -6,6 +6,8 @@ from usherd.config.settings import MetricsSettings
 from usherd.rpc.address import AddressUnusable, host_and_port, is_local
 
 SETTING = "telemetry.metrics"
+SESSIONS = "sessions.http"
+"""The setting of where sessions are told."""
 
 
 def admin_address(metrics: MetricsSettings) -> tuple[str, int]:

@@ -30,9 +30,11 @@ async def _nothing_yet() -> bytes:
 class Post:
     """Whatever is heard before somebody listens is done when somebody does."""
 
-    def __init__(self, line: socket.socket, *, address: str, counts: bool) -> None:
-        """`address` is where this worker is to serve; `counts`: whether its metrics are wanted."""
+    def __init__(self, line: socket.socket, *, address: str, counts: bool, sessions: str | None = None) -> None:
+        """`address` is where this worker is to serve, `sessions` where it is to tell sessions over HTTP, if anywhere;
+        `counts`: whether its metrics are wanted."""
         self.address = address
+        self.sessions = sessions
         self.counts = counts
         self._line = line
         self._report: Report = _nothing_yet

@@ -8,6 +8,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from usherd.admin.address import SESSIONS
 from usherd.config.settings import ServerSettings
 from usherd.domain import Decision
 from usherd.http.server import HttpUnusable, serving
@@ -16,8 +17,6 @@ from usherd.rpc.address import AddressUnusable, host_and_port, is_local
 from usherd.rpc.tls import Tls, TlsUnusable, check_tls
 from usherd.session_desk import SessionDesk
 from usherd.sessions import SessionClaims
-
-SETTING = "sessions.http"
 
 CONNECTIONS = 256
 """Connections at a time: browsers of many users ask here."""
@@ -28,8 +27,13 @@ LOOKED_AT_EVERY = 10.0
 
 
 @asynccontextmanager
-async def sessions_served(address: str | None, server: ServerSettings, desk: SessionDesk) -> AsyncIterator[str | None]:
-    """The pages, until the block is left; gives where they are. Raises AddressUnusable, TlsUnusable."""
+async def sessions_served(
+    address: str | None, server: ServerSettings, desk: SessionDesk, *, shared: bool = False
+) -> AsyncIterator[str | None]:
+    """The pages, until the block is left; gives where they are. `shared`: other workers have them there, too.
+
+    Raises AddressUnusable, TlsUnusable.
+    """
     if address is None:
         yield None
         return
@@ -41,21 +45,22 @@ async def sessions_served(address: str | None, server: ServerSettings, desk: Ses
     async with AsyncExitStack() as stack:
         tls = None if server.tls is None else await _followed(server, stack)
         pages = session_pages(desk.published, validate)
+        served = serving(pages, host, port, connections=CONNECTIONS, tls=tls, shared=shared)
         try:
-            taken = await stack.enter_async_context(serving(pages, host, port, connections=CONNECTIONS, tls=tls))
+            taken = await stack.enter_async_context(served)
         except HttpUnusable as error:
-            raise AddressUnusable(str(error), SETTING) from None
+            raise AddressUnusable(str(error), SESSIONS) from None
         yield f"{address.rpartition(':')[0]}:{taken}"
 
 
 def session_address(address: str, server: ServerSettings) -> tuple[str, int]:
     """The host and port. Raises AddressUnusable for what is none, and where tokens would cross a network in clear."""
-    host, port = host_and_port(address, SETTING)
+    host, port = host_and_port(address, SESSIONS)
     if server.tls is None and not is_local(address) and not server.plaintext_allowed:
         raise AddressUnusable(
             "only a loopback address may be served without TLS; expected server.tls, or insecure: {plaintext: true}"
             " where something else encrypts",
-            SETTING,
+            SESSIONS,
         )
     return host, port
 

@@ -99,7 +99,9 @@ def serve(
     from usherd.telemetry import log
 
     log.configure(form=settings.log, level=settings.log_level, worker=None if orders is None else orders.number)
-    post = None if orders is None else Post(orders.take_line(), address=orders.address, counts=orders.counts)
+    post = None
+    if orders is not None:
+        post = Post(orders.take_line(), address=orders.address, sessions=orders.sessions, counts=orders.counts)
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             source = Source(again, files)
@@ -133,9 +135,8 @@ def _orders(text: str) -> Orders:
 
 
 def _check_workers(settings: Settings) -> None:
-    sessions = None if settings.sessions is None else settings.sessions.http
     try:
-        check_workers(settings.server.workers, settings.server.address, sessions)
+        check_workers(settings.server.workers, settings.server.address)
     except Unusable as error:
         fail(f"server.workers: {error}")
 

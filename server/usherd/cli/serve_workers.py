@@ -24,13 +24,20 @@ def served_by_workers(
     from usherd.rpc.address import AddressUnusable
     from usherd.telemetry import log
     from usherd.workers.orders import Orders
-    from usherd.workers.supervisor import supervise
+    from usherd.workers.supervisor import Where, supervise
 
     log.configure(form=settings.log, level=settings.log_level)
 
-    def starts(address: str, counts: bool) -> Callable[[int, int], Sequence[str]]:
+    def starts(where: Where, counts: bool) -> Callable[[int, int], Sequence[str]]:
         def command(number: int, line: int) -> Sequence[str]:
-            orders = Orders(number=number, line=line, supervisor=os.getpid(), address=address, counts=counts)
+            orders = Orders(
+                number=number,
+                line=line,
+                supervisor=os.getpid(),
+                address=where.address,
+                sessions=where.sessions,
+                counts=counts,
+            )
             return [sys.executable, *_flags(), "-m", "usherd", "serve", *arguments, "--as-worker", orders.text()]
 
         return command

@@ -101,8 +101,7 @@ def _admin(file: File, issuers: Collection[str]) -> Found:
 
 def _server(file: File, folder: Path) -> Found:
     yield from tried(("server", "address"), lambda: check_address(file.server.address))
-    sessions = None if file.sessions is None else file.sessions.http
-    yield from tried(("server", "workers"), lambda: check_workers(file.server.workers, file.server.address, sessions))
+    yield from tried(("server", "workers"), lambda: check_workers(file.server.workers, file.server.address))
     tls = file.server.tls
     for key in ("cert", "key", "client_ca"):
         if tls is not None and (name := getattr(tls, key)) is not None:

@@ -233,9 +233,7 @@ def check_address(text: str) -> None:
         raise Unusable(f"{quoted(text)} is no address; expected host:port, [v6]:port or unix:path")
 
 
-def check_workers(workers: int, address: str, sessions: str | None) -> None:
-    """Whether so many workers can serve there, and tell sessions over HTTP at `sessions`. Raises Unusable."""
+def check_workers(workers: int, address: str) -> None:
+    """Whether so many workers can serve there. Raises Unusable."""
     if workers > 1 and address.startswith("unix:"):
         raise Unusable(f"is {workers}, and a unix: socket is for one; expected 1, or server.address: host:port")
-    if workers > 1 and sessions is not None:
-        raise Unusable(f"is {workers}, and sessions.http is served by one; expected 1, or no sessions.http")

@@ -79,8 +79,11 @@ async def serving(
     connections: int = MAX_CONNECTIONS,
     patience: float = PATIENCE,
     tls: ssl.SSLContext | None = None,
+    shared: bool = False,
 ) -> AsyncIterator[int]:
-    """Serves the pages, by path, until the block is left; gives the port. With `tls`, over TLS. Raises HttpUnusable."""
+    """Serves the pages, by path, until the block is left; gives the port. With `tls`, over TLS; `shared`: other
+    processes of this user may listen there, too. Raises HttpUnusable.
+    """
     exchanges = _Exchanges(pages, connections, patience)
     try:
         server = await asyncio.start_server(
@@ -89,6 +92,7 @@ async def serving(
             port,
             limit=_CHUNK,
             backlog=connections,
+            reuse_port=shared,
             ssl=tls,
             ssl_handshake_timeout=None if tls is None else patience,
         )

@@ -31,6 +31,8 @@ class Orders:
     """The process id."""
     address: str
     """Where it serves, with the port that the supervisor keeps."""
+    sessions: str | None
+    """Where it tells sessions over HTTP, likewise; None: nowhere."""
     counts: bool
     """Whether its metrics are wanted."""
 

@@ -19,42 +19,42 @@ _WILD = frozenset({"0.0.0.0", "::"})  # noqa: S104 (what an operator may write)
 
 
 @contextmanager
-def kept(address: str) -> Iterator[str]:
+def kept(address: str, setting: str = "server.address") -> Iterator[str]:
     """Keeps the port of `host:port` until the block is left; gives the address, with the port that was really taken.
 
-    Raises AddressUnusable.
+    Raises AddressUnusable, which names the setting.
     """
     if address.startswith(UNIX):
-        raise AddressUnusable("a unix: socket is for one worker; expected host:port, or server.workers: 1")
-    host, port = host_and_port(address)
+        raise AddressUnusable("a unix: socket is for one worker; expected host:port, or server.workers: 1", setting)
+    host, port = host_and_port(address, setting)
     with contextlib.ExitStack() as stack:
-        taken = _kept_at_all(stack, host, port)
+        taken = _kept_at_all(stack, host, port, setting)
         yield f"{address.rpartition(':')[0]}:{taken}"
 
 
-def _kept_at_all(stack: contextlib.ExitStack, host: str, port: int) -> int:
+def _kept_at_all(stack: contextlib.ExitStack, host: str, port: int, setting: str) -> int:
     for _ in range(1 if port else _TRIES):
         taken = port
         with contextlib.ExitStack() as here:
             try:
-                for family, where in _places(host):
+                for family, where in _places(host, setting):
                     held = here.enter_context(_kept_at(family, where, taken))
                     taken = taken or held.getsockname()[1]
             except OSError:
                 continue
             stack.push(here.pop_all())
             return taken
-    raise AddressUnusable("cannot listen: it is taken, or not of this machine")
+    raise AddressUnusable("cannot listen: it is taken, or not of this machine", setting)
 
 
-def _places(host: str) -> list[tuple[socket.AddressFamily, str]]:
-    """Where gRPC listens for that host: a wildcard means every address, of both families where there are two."""
+def _places(host: str, setting: str) -> list[tuple[socket.AddressFamily, str]]:
+    """Where servers listen for that host: a wildcard means every address, of both families where there are two."""
     if host in _WILD:
         return [(socket.AF_INET6, "::") if socket.has_dualstack_ipv6() else (socket.AF_INET, "0.0.0.0")]  # noqa: S104
     try:
         found = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except OSError:
-        raise AddressUnusable("cannot listen: its host has no address") from None
+        raise AddressUnusable("cannot listen: its host has no address", setting) from None
     return list(dict.fromkeys((family, str(where[0])) for family, _, _, _, where in found))
 
 

@@ -1,4 +1,4 @@
-"""Starts workers, keeps their port, ends them in order, and tells of all of them. It answers no question itself.
+"""Starts workers, keeps their ports, ends them in order, and tells of all of them. It answers no question itself.
 
 What would end with it does: it holds no lock, no connection of a caller and no key, and each worker dies with it.
 """
@@ -11,9 +11,9 @@ import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
-from usherd.admin.address import SETTING, admin_address
+from usherd.admin.address import SESSIONS, SETTING, admin_address
 from usherd.config.settings import MetricsSettings, Settings
 from usherd.http.server import HttpUnusable, serving
 from usherd.rpc.address import AddressUnusable
@@ -27,8 +27,18 @@ ASKED_EVERY = 2.0
 APART = "server.workers: each worker has a directory in memory of its own; what one provisions, others do not know"
 """What follows from several workers beside a directory in memory."""
 
-Starts = Callable[[str, bool], Callable[[int, int], Sequence[str]]]
-"""Makes the command that starts a worker: of the address, and of whether its metrics are wanted."""
+
+class Where(NamedTuple):
+    """What is kept for workers, each with the port that was really taken."""
+
+    address: str
+    """Where they answer questions."""
+    sessions: str | None
+    """Where they tell sessions over HTTP; None: nowhere."""
+
+
+Starts = Callable[[Where, bool], Callable[[int, int], Sequence[str]]]
+"""Makes the command that starts a worker: of where it serves, and of whether its metrics are wanted."""
 
 _log = logging.getLogger("usherd.workers")
 
@@ -46,9 +56,9 @@ async def supervise(
     if settings.store is None:
         _log.warning("workers_apart", extra={"setting": APART})
     async with AsyncExitStack() as stack:
-        address = stack.enter_context(kept(settings.server.address))
+        where = _kept(settings, stack)
         counts = await stack.enter_async_context(_served(settings.metrics, pages))
-        command = starts(address, counts)
+        command = starts(where, counts)
         places = [
             Place(number, command, on_report=pages.report, drain=settings.server.drain)
             for number in range(1, workers + 1)
@@ -57,10 +67,16 @@ async def supervise(
         stack.enter_context(_reloading(places))
 
         def begun() -> None:
-            _log.info("workers_serve", extra={"address": address, "workers": workers})
-            on_ready(address)
+            _log.info("workers_serve", extra={"address": where.address, "workers": workers})
+            on_ready(where.address)
 
         return await _run(places, pages, stopped, begun)
+
+
+def _kept(settings: Settings, stack: AsyncExitStack) -> Where:
+    address = stack.enter_context(kept(settings.server.address))
+    http = None if settings.sessions is None else settings.sessions.http
+    return Where(address, None if http is None else stack.enter_context(kept(http, SESSIONS)))
 
 
 async def _run(places: Sequence[Place], pages: Pages, stopped: asyncio.Event, on_ready: Callable[[], None]) -> int:
