@@ -13,6 +13,7 @@ import pytest
 import typer
 import yaml
 
+from usherd.cli.db import VARIABLE
 from usherd.cli.main import app
 from usherd.config.load import load
 from usherd.config.settings import Settings
@@ -21,7 +22,13 @@ from usherd.rpc import service
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 DOCKERFILE = DEPLOY / "container" / "Dockerfile"
-ENVIRONMENT = {"USHERD_CACHE_KEY": "0123456789abcdef" * 4}
+ENVIRONMENT = {
+    "USHERD_CACHE_KEY": "0123456789abcdef" * 4,
+    "USHERD_DATABASE_URL": "postgresql://usherd:pw@postgres/usherd",
+    "USHERD_GATEWAY": "0123456789abcdef" * 2,
+    "USHERD_OPERATOR": "fedcba9876543210" * 2,
+}
+"""What the files have secrets by the name of."""
 
 
 def instructions() -> list[tuple[str, str]]:
@@ -51,6 +58,9 @@ def test_every_configuration_loads_and_is_reached_where_the_file_says(where: str
     assert made.server.address == "0.0.0.0:50051"
     assert made.server.plaintext_allowed
     assert len(made.directory.teams) == 1
+    assert made.store is not None
+    assert made.store.url == ENVIRONMENT["USHERD_DATABASE_URL"]
+    assert [each.name for each in made.callers] == ["gateway", "operator"]
 
 
 def test_a_mistake_in_such_a_configuration_would_be_found(tmp_path: Path) -> None:
@@ -115,6 +125,23 @@ def test_containers_write_nowhere_and_are_reached_from_this_machine_only() -> No
         assert all(port.startswith("127.0.0.1:") for port in each.get("ports", ())), name
         assert not each.get("image", "").endswith(":latest"), name
     assert compose()["services"]["usherd"]["deploy"]["replicas"] == 2
+
+
+def test_tables_are_upgraded_once_before_any_server_starts() -> None:
+    services = compose()["services"]
+    upgrade, usherd = services["upgrade"], services["usherd"]
+    command = typer.main.get_command(app)
+    for word in upgrade["command"]:
+        command = command.commands[word]  # type: ignore[attr-defined]
+
+    assert command.name == "upgrade"
+    assert upgrade["image"] == usherd["image"]
+    assert upgrade["restart"] == "no"
+    assert upgrade["depends_on"] == {"postgres": {"condition": "service_healthy"}}
+    assert usherd["depends_on"]["upgrade"] == {"condition": "service_completed_successfully"}
+    assert upgrade["environment"] == {VARIABLE: usherd["environment"][VARIABLE]}
+    assert "profiles" not in services["postgres"]
+    assert set(usherd["environment"]) == set(ENVIRONMENT)
 
 
 def test_what_is_mounted_is_there() -> None:

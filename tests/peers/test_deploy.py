@@ -23,12 +23,27 @@ ALL: dict[str, Any] = {
         "insecure": {"remote_metrics": True},
         "cache": {"identity_provider": "redis://valkey:6379/0", "identity_provider_key": "env:CACHE_KEY"},
     },
-    "secretEnv": [{"name": "CACHE_KEY", "secret": "usherd", "key": "cache-key"}],
+    "secretEnv": [
+        {"name": name, "secret": "usherd", "key": name.lower().replace("_", "-")}
+        for name in ("CACHE_KEY", "USHERD_DATABASE_URL", "USHERD_GATEWAY", "USHERD_OPERATOR")
+    ],
     "tls": {"secret": "usherd-tls"},
     "autoscaling": {"enabled": True},
     "networkPolicy": {"enabled": True, "from": [{"podSelector": {"matchLabels": {"app": "gateway"}}}]},
     "serviceMonitor": {"enabled": True, "labels": {"release": "prometheus"}},
 }
+
+
+SECRETS = {
+    "cache-key": "0123456789abcdef" * 4,
+    "database-url": "postgresql://usherd:pw@postgres/usherd",
+    "gateway": "0123456789abcdef" * 2,
+    "operator": "fedcba9876543210" * 2,
+    "usherd-database-url": "postgresql://usherd:pw@postgres/usherd",
+    "usherd-gateway": "0123456789abcdef" * 2,
+    "usherd-operator": "fedcba9876543210" * 2,
+}
+"""What stands in Secrets, by key."""
 
 
 def container(found: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -49,7 +64,9 @@ def test_what_it_mounts_loads(values: dict[str, Any], tmp_path: Path) -> None:
     for name, text in found["ConfigMap"]["data"].items():
         (tmp_path / name).write_text(text)
 
-    made = load(tmp_path / "usherd.yaml", {"CACHE_KEY": "0123456789abcdef" * 4})
+    # What is given to the container, and no more, is what the configuration asks for.
+    given = {each["name"]: each["valueFrom"]["secretKeyRef"]["key"] for each in container(found)["env"]}
+    made = load(tmp_path / "usherd.yaml", {name: SECRETS[key] for name, key in given.items()})
 
     assert made.server.address.endswith(f":{container(found)['ports'][0]['containerPort']}")
 
@@ -67,7 +84,11 @@ def test_as_it_is_it_asks_for_nothing_and_may_nothing(tmp_path: Path) -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert container(found)["readinessProbe"]["grpc"] == {"port": 50051}
-    assert "env" not in container(found)
+    assert [each["name"] for each in container(found)["env"]] == [
+        "USHERD_DATABASE_URL",
+        "USHERD_GATEWAY",
+        "USHERD_OPERATOR",
+    ]
     assert "serviceName" not in found["Service"]["spec"]
 
 
@@ -77,13 +98,31 @@ def test_with_everything_secrets_are_named_and_tls_is_asked_by_usherd_itself(tmp
 
     assert wanted <= set(found)
     assert "Secret" not in found
-    assert container(found)["env"] == [
-        {"name": "CACHE_KEY", "valueFrom": {"secretKeyRef": {"name": "usherd", "key": "cache-key"}}}
-    ]
+    assert container(found)["env"][0] == {
+        "name": "CACHE_KEY",
+        "valueFrom": {"secretKeyRef": {"name": "usherd", "key": "cache-key"}},
+    }
     assert container(found)["readinessProbe"]["exec"]["command"][:2] == ["usherd", "health"]
     assert container(found)["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
     assert "replicas" not in found["Deployment"]["spec"]
     assert found["NetworkPolicy"]["spec"]["ingress"][0]["ports"] == [{"protocol": "TCP", "port": "grpc"}]
+
+
+@pytest.mark.parametrize("values", [{}, ALL], ids=["as it is", "with everything"])
+def test_tables_are_upgraded_before_the_server_starts_with_what_it_has(values: dict[str, Any], tmp_path: Path) -> None:
+    found = rendered(values, tmp_path)
+    (upgrade,) = found["Deployment"]["spec"]["template"]["spec"]["initContainers"]
+
+    assert upgrade["args"] == ["db", "upgrade", "--config", container(found)["args"][-1]]
+    for same in ("image", "env", "volumeMounts", "securityContext", "resources"):
+        assert upgrade[same] == container(found)[same], same
+
+
+def test_without_a_database_nothing_is_upgraded(tmp_path: Path) -> None:
+    found = rendered({"config": {"directory": {"url": None}, "callers": None}, "secretEnv": []}, tmp_path)
+
+    assert "initContainers" not in found["Deployment"]["spec"]["template"]["spec"]
+    assert "env" not in container(found)
 
 
 def test_a_network_policy_without_peers_lets_nobody_in(tmp_path: Path) -> None:

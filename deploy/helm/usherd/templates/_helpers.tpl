@@ -29,3 +29,15 @@ exec:
 grpc: {port: {{ .Values.port }}}
 {{- end -}}
 {{- end -}}
+
+{{- define "usherd.image" -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- end -}}
+
+{{- define "usherd.env" -}}
+{{- range $place, $each := .Values.secretEnv }}
+{{- if $place }}{{ "\n" }}{{ end -}}
+- name: {{ $each.name }}
+  valueFrom: {secretKeyRef: {name: {{ $each.secret | quote }}, key: {{ $each.key | quote }}}}
+{{- end }}
+{{- end -}}
