@@ -10,9 +10,9 @@ PATIENCE = 20.0
 _LOOK_EVERY = 0.01
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Returns when it holds; fails when it does not within `PATIENCE`."""
-    end = time.monotonic() + PATIENCE
+def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Returns when it holds; fails when it does not within so many seconds."""
+    end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end
         time.sleep(_LOOK_EVERY)

@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+import commands
 from tools.changing import Daemon
 from tools.waiting import until
 from tools.watched import scraped
@@ -31,7 +32,11 @@ class Workers(Daemon):
 
     def serves(self, worker: int, times: int) -> None:
         """Waits until that many processes of that number have served."""
-        until(lambda: len([each for each in self.events("worker_serves") if each["worker"] == worker]) >= times)
+        # As long as a process may take to start, which is seconds where others want the processors, too.
+        until(
+            lambda: len([each for each in self.events("worker_serves") if each["worker"] == worker]) >= times,
+            commands.PATIENCE,
+        )
 
     def kill(self, worker: int) -> None:
         """Ends it as the kernel does when memory is short, and waits until that is known."""
