@@ -50,6 +50,9 @@ generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for G
 	$(BIN)/python tools/generate.py $(ARGS)
 	for page in $(PAGES); do $(BIN)/python tools/$${page}_page.py || exit 1; done
 
+chaos: $(VENV)/.dev ## Kills and freezes replicas, PostgreSQL and Valkey, and judges every answer (ARGS="--minutes 5").
+	GRPC_ENABLE_FORK_SUPPORT=0 PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
 soak: $(VENV)/.dev ## Watches usherd at half load for 30 minutes, among rotations, reloads and faults (ARGS="--minutes 3").
 	PYTHONPATH=tests $(BIN)/python -m oracle.soak $(ARGS)
 
@@ -111,4 +114,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate soak mutants fuzz bench attacks overload fault-proxy clean
+.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean

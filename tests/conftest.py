@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 from hypothesis import HealthCheck, settings
 
+# No process that a test starts goes on with this one's gRPC, whose handlers crash now and then where one is forked.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 settings.register_profile("usherd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("usherd")
