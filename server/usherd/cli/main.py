@@ -15,6 +15,7 @@ from usherd.cli import (
     decisions,
     dev,
     directory,
+    doctor,
     health,
     import_litellm,
     parity,
@@ -38,6 +39,7 @@ app.command("health", epilog=health.EXAMPLES)(health.health)
 app.command("ask", epilog=ask.EXAMPLES)(ask.ask)
 app.command("test", epilog=test.EXAMPLES)(test.tell)
 app.command("parity", epilog=parity.EXAMPLES)(parity.parity)
+app.command("doctor", epilog=doctor.EXAMPLES)(doctor.doctor)
 app.command("import-litellm", epilog=import_litellm.EXAMPLES)(import_litellm.import_litellm)
 app.command("decisions", epilog=decisions.EXAMPLES)(decisions.decisions)
 app.command("revoke", epilog=revoke.EXAMPLES)(revoke.revoke)
