@@ -136,7 +136,10 @@ class Authorizer:
             if isinstance(holder, Refused):
                 return self._refusal(holder, explain=explain)
             facts = await self._directory.facts((self._judge.wanted(holder, question),))
+            refused = await self._holders.still(question.token, patience)
             laps.end(Stage.DIRECTORY)
+            if refused is not None:
+                return self._refusal(refused, explain=explain)
             judged = self._judged(holder, question, asked, facts, explain=explain)
             laps.end(Stage.JUDGE)
             if judged.writes and not explain:
@@ -177,6 +180,7 @@ class Authorizer:
                 if isinstance(holder := holders[question.token], Genuine)
             ]
             facts = await self._directory.facts(needs)
+            holders = await self._holders.still_all(holders, patience)
         except Fault:
             raise
         except Exception as error:
@@ -214,9 +218,11 @@ class Authorizer:
         open_question = question._replace(model=None, fallback_models=())
         try:
             await reach(self._directory, at_least, patience)
-            holder = (await self._holders.of_all({question.token}, patience))[question.token]
+            holders = await self._holders.of_all({question.token}, patience)
+            holder = holders[question.token]
             needs = (self._judge.wanted(holder, open_question),) if isinstance(holder, Genuine) else ()
             facts = await self._directory.facts(needs)
+            holder = (await self._holders.still_all(holders, patience))[question.token]
         except Fault:
             raise
         except Exception as error:

@@ -115,6 +115,40 @@ class Holders:
         except Refusal as refusal:
             return Refused(refusal, check, token)
 
+    async def still(self, text: str, patience: float) -> Refused | None:
+        """Refused, if the token of a holder was revoked, or ended otherwise, since it was found genuine.
+
+        Who has waited for facts asks it, so that no answer says a revision in which the token was revoked already.
+        """
+        try:
+            token = self._verifier.recall(self._verifier.digest(text))
+            if token is None:
+                # It is remembered no longer, or has expired since.
+                token = await self._verifier.verify(text, patience=patience)
+        except Refusal as refusal:
+            return Refused(refusal, "token", None)
+        return self.meanwhile(token)
+
+    async def still_all(
+        self, holders: dict[str, Genuine | Refused | Fault], patience: float
+    ) -> dict[str, Genuine | Refused | Fault]:
+        """What `of_all` has found, with what `still` says of each since."""
+        found = dict(holders)
+        for text, holder in holders.items():
+            if isinstance(holder, Genuine):
+                try:
+                    found[text] = await self.still(text, patience) or holder
+                except Fault as fault:
+                    found[text] = fault
+        return found
+
+    def meanwhile(self, token: VerifiedToken) -> Refused | None:
+        """As `still`, of a token that is genuine now."""
+        ended = token.is_own_session and self._sessions is not None and self._sessions.valid(token) is False
+        if ended or self._is_revoked(token):
+            return Refused(Refusal(Reason.TOKEN_REVOKED), "revocation", token)
+        return None
+
     async def claims_of(self, text: str, patience: float) -> VerifiedClaims:
         """What a token says, which `of` has found genuine. Raises Refusal when it no longer is."""
         return (await self._verifier.verify(text, patience=patience)).claims

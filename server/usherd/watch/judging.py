@@ -132,6 +132,9 @@ class Judging:
             decision, revision = self._decisions.of(verdict, None, None), -1
         else:
             facts = await self._directory.facts((self._judge.wanted(holder, question),))
+            refused = None if kept is None else self._holders.meanwhile(kept.token)
+            if refused is not None:
+                return await self._decided(kept, refused, question, explain=explain)
             asked = self._judge.asked(question)
             if explain:
                 verdict = self._judge.judge(holder, question, asked, facts, explain=True).verdict
