@@ -34,7 +34,14 @@ class Log:
     def write(self, *names: str) -> None:
         self.last += 1
         self.entries += [
-            Change(self.last, RowKind.USER, name, ChangeKind.UPDATED, (Lookup(Sought.USER, (name,)),), self.life + self.last)
+            Change(
+                self.last,
+                RowKind.USER,
+                name,
+                ChangeKind.UPDATED,
+                (Lookup(Sought.USER, (name,)),),
+                self.life + self.last,
+            )
             for name in names
         ]
 
