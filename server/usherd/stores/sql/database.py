@@ -20,6 +20,7 @@ from usherd.ports import Clock
 from usherd.stores.sql import schema
 from usherd.stores.sql.batches import execute_many
 from usherd.stores.sql.failures import Failure, telling_failures
+from usherd.stores.sql.same_file import SameFile
 from usherd.stores.sql.upgrade import Standing, status_of
 from usherd.stores.sql.upgrade import upgrade as migrated
 from usherd.stores.sql.urls import Address, address_of, engine_of
@@ -81,6 +82,9 @@ class Database:
         self._notifies = notifies and self.is_postgresql
         self.on_commit: Callable[[], None] = lambda: None
         """Called after each change that was committed here: whoever reads need not wait until it looks."""
+        self.on_write: Callable[[DirectoryUnavailable | None], None] = lambda _: None
+        """Called after each transaction that writes, with what the database did wrong; None: nothing."""
+        self._file = None if address.path is None else SameFile(address.path)
         # Processes wait for each other in SQLite; within one, whoever waits does so here, in order and without polling.
         self._turn = None if self.is_postgresql else asyncio.Lock()
 
@@ -93,6 +97,7 @@ class Database:
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One snapshot. Raises DirectoryUnavailable."""
         with telling_failures():
+            self._check_file()
             async with self.engine.connect() as connection:
                 if self.is_postgresql:
                     await connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
@@ -121,11 +126,23 @@ class Database:
 
         Raises DirectoryUnavailable, as `writing`.
         """
-        with telling_failures():
-            async with self._in_turn(), self.engine.connect() as connection:
-                await connection.execution_options(usherd_writes=True)
-                async with connection.begin():
-                    yield connection
+        try:
+            with telling_failures():
+                # Before it, too: a connection that is opened now would make a file where there is none.
+                self._check_file()
+                async with self._in_turn(), self.engine.connect() as connection:
+                    await connection.execution_options(usherd_writes=True)
+                    async with connection.begin():
+                        yield connection
+                        self._check_file()
+        except DirectoryUnavailable as error:
+            self.on_write(error)
+            raise
+        self.on_write(None)
+
+    def _check_file(self) -> None:
+        if self._file is not None:
+            self._file.check()
 
     @asynccontextmanager
     async def _in_turn(self) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ from usherd.history import History
 from usherd.ports import Stopwatch, Wanted
 from usherd.stores.announcer import Announcer, refs_of_all
 from usherd.stores.sql.entity_map import EntityMap
+from usherd.stores.sql.failures import cause_of
 from usherd.stores.sql.feed import ChangeFeed
 from usherd.stores.sql.housekeeping import keep_house
 from usherd.stores.sql.loads import Loads
@@ -24,7 +25,7 @@ from usherd.stores.sql.snapshot import Found, snapshot_of
 from usherd.stores.sql.sql_facts import SqlFacts
 from usherd.stores.sql.sql_store import SqlStore
 from usherd.stores.sql.wakes import woken
-from usherd.stores.told import Tell
+from usherd.stores.told import Tell, Told
 
 ROUNDS = 4
 """How often a question looks for its rows and finds that some have changed, or have gone, since they were loaded; then
@@ -231,7 +232,20 @@ async def opened_directory(
     async with AsyncExitStack() as stack:
         stack.push_async_callback(directory.loads.close)
         store.database.on_commit = directory.feed.wake
+        store.database.on_write = _telling(Told(stopwatch, tell))
         await stack.enter_async_context(directory.feed.running())
         await stack.enter_async_context(woken(store.database, directory.feed.wake))
         await stack.enter_async_context(keep_house(store, stopwatch=stopwatch, tell=tell))
         yield directory
+
+
+def _telling(told: Told) -> Callable[[DirectoryUnavailable | None], None]:
+    """Writes that fail while reading goes on, as where a disk is full, would be known to their callers alone."""
+
+    def written(failure: DirectoryUnavailable | None) -> None:
+        if failure is None:
+            told.succeeded()
+        else:
+            told.failed({"cause": cause_of(failure)})
+
+    return written

@@ -62,7 +62,13 @@ def _sqlite_path(rest: str) -> str:
 
 
 def _postgresql(url: str) -> Address:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # Its text has the host in it, or what was taken for one.
+        parts = None
+    if parts is None:
+        raise DatabaseUnusable("expected postgresql://user@host/database; brackets stand around an IPv6 address only")
     options, kept = dict(POSTGRESQL_OPTIONS), []
     for name, value in parse_qsl(parts.query, keep_blank_values=True):
         if name not in options:
@@ -151,6 +157,12 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     # The driver begins no transactions of its own: `_begin_sqlite` does.
     connection.isolation_level = None
     cursor = connection.cursor()
+    cursor.execute("SELECT count(*), coalesce(sum(name = 'change_log'), 0) FROM sqlite_master WHERE type = 'table'")
+    tables, own = cursor.fetchone() or (0, 0)
+    if tables and not own:
+        # Another program's: it will be refused, and the journal's mode is kept in the file.
+        cursor.close()
+        return
     for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "trusted_schema = OFF"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
