@@ -44,6 +44,7 @@ def test_the_url_may_come_from_the_environment(tmp_path: Path) -> None:
         ([], "expected --database URL, --config FILE or $USHERD_DATABASE_URL"),
         (["--database", "mysql://u:secret@h/d"], "expected sqlite:///file"),
         (["--database", "postgresql://u:secret@/d?host=/nowhere"], "cannot be reached"),
+        (["--database", "postgresql://u:secret@[::1/d"], "expected postgresql://user@host/database"),
         (["--database", "sqlite:////nowhere/directory.db"], "/nowhere/directory.db"),
         (["--database", "sqlite:///a", "--config", "b"], "expected one of them"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -113,7 +114,7 @@ async def test_what_is_not_in_the_file_goes_with_prune_alone_and_never_unasked(s
     assert "organizations" in told["changes"][0]["fields"]
     assert told["changes"][0]["fields"]["tpm"] == [None, 5]
     assert unasked.code == 2
-    assert "delete 5 rows? expected --yes, as there is nobody to ask" in unasked.err
+    assert re.search(r"delete 5 rows at \S+:\d+\? expected --yes, as there is nobody to ask", unasked.err)
     assert refused.code == 2
     assert "user 'ann' names the team 'red'; expected it in the file" in refused.err
     assert json.loads(gone.out)["delete"] == 5

@@ -180,3 +180,5 @@ def test_a_unit_starts_reloads_and_ends_it_as_it_expects() -> None:
     assert unit["KillMode"] == "mixed"
     assert int(unit["TimeoutStopSec"]) >= 10 + 30
     assert unit["DynamicUser"] == "yes"
+    # Where docs/deploy.md has an SQLite, which nothing else of this unit could write.
+    assert unit["StateDirectory"] == "usherd"

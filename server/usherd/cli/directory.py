@@ -86,7 +86,7 @@ def apply(
         if as_json:
             tell_plan(plan, revision="", applied=not dry_run)
         raise typer.Exit(Exit.NO if dry_run and plan.steps else Exit.YES)
-    if plan.count(Op.DELETE) and not yes and not _agreed(plan):
+    if plan.count(Op.DELETE) and not yes and not _agreed(plan, server):
         raise typer.Exit(Exit.NO)
     revision = way.run(lambda client: _make(client, plan, quiet=as_json))
     if as_json:
@@ -220,8 +220,8 @@ def _id(stored: Stored) -> tuple[str, ...]:
     return tuple(str(getattr(row, name)) for name in ("id", "name", "team", "user") if hasattr(row, name))
 
 
-def _agreed(plan: Plan) -> bool:
-    question = f"delete {plan.count(Op.DELETE)} rows?"
+def _agreed(plan: Plan, server: str) -> bool:
+    question = f"delete {plan.count(Op.DELETE)} rows at {server}?"
     if not sys.stdin.isatty():
         fail(f"{question} expected --yes, as there is nobody to ask")
     return typer.confirm(f"usherd: {question}", err=True)

@@ -39,6 +39,7 @@ Exit codes: 0 it is revoked, 2 it is not (a fault, or wrong usage)."""
 
 
 def revoke(
+    ctx: typer.Context,
     token: Annotated[str | None, typer.Argument(metavar="[TOKEN]", show_default=False)] = None,
     issuer: Annotated[str, typer.Option(help="The issuer's name in the configuration.")] = "",
     jti: Annotated[str, typer.Option(help="The issuer's id of a token.")] = "",
@@ -59,6 +60,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """Revokes TOKEN, or the tokens that the options name."""
+    _demand_given(ctx)
     which = _which(issuer, jti, subject, token_id)
     if (token is None) == (which is None):
         fail("expected TOKEN, or --token-id, or --issuer (alone, or with --jti or --subject)")
@@ -87,6 +89,14 @@ def revoke(
         say("REVOKED before, by the same request; it has changed or gone since")
     else:
         show(revocation, "REVOKED")
+
+
+def _demand_given(ctx: typer.Context) -> None:
+    # A variable of a script that has nothing in it would revoke all of an issuer's tokens instead of one user's.
+    for name in ("issuer", "jti", "subject", "token_id", "before", "keep"):
+        source = ctx.get_parameter_source(name)
+        if ctx.params[name] == "" and source is not None and source.name != "DEFAULT":
+            fail(f"--{name.replace('_', '-')}: is empty; expected a value, or not to be there")
 
 
 def _which(issuer: str, jti: str, subject: str, token_id: str) -> Lookup | None:
