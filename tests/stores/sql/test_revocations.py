@@ -14,7 +14,7 @@ from sqlalchemy import delete, func, select
 from stores.sql.conftest import OpenDatabase
 from stores.support import Hands
 from usherd.changes import ChangeKind, Lookup, News, RowKind, Sought
-from usherd.errors import FieldInvalid, ListFull, NotFound
+from usherd.errors import ListFull, NotFound
 from usherd.revocation_store import Wanted
 from usherd.revocations import Entry, told
 from usherd.revoked import RevokedTokens
@@ -114,32 +114,6 @@ async def test_an_id_says_nothing_of_what_is_revoked_and_is_the_same_on_every_re
 
     assert ids[0] == ids[1] != ids[2]
     assert len(ids[0]) == 32
-
-
-async def test_a_repeated_request_does_nothing_more_and_is_answered_as_before(database: Database) -> None:
-    store, request = SqlRevocations(database), Request("ops", "r1", b"digest")
-    what = entry(Sought.ISSUER, "idp", before=10.0)
-    first = await store.revoke(what, note="", caller="ops", request=request)
-
-    again = await store.revoke(entry(Sought.ISSUER, "idp", before=99.0), note="", caller="ops", request=request)
-    lift = Request("ops", "r2", b"digest")
-    assert first.revocation is not None
-    lifted = [await store.lift(first.revocation.id, lift) for _ in range(2)]
-    gone = await store.revoke(what, note="", caller="ops", request=request)
-
-    assert again == first
-    assert lifted[0] == lifted[1]
-    assert gone == (first.revision, None)
-    assert (await store.page(Wanted())).rows == ()
-
-
-async def test_the_id_of_another_request_is_refused_and_that_of_another_caller_is_another(database: Database) -> None:
-    store, what = SqlRevocations(database), entry(Sought.TOKEN, ID)
-    await revoke(store, what, request=Request("ops", "r1", b"digest"))
-
-    with pytest.raises(FieldInvalid):
-        await revoke(store, what, request=Request("ops", "r1", b"another"))
-    await revoke(store, what, request=Request("dev", "r1", b"another"))
 
 
 async def test_a_full_list_refuses_more_and_forgets_nothing(database: Database) -> None:
