@@ -84,6 +84,8 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("CreateCatalogueModel", {"model": {"name": "m", "aliases": [str(n) for n in range(65)]}}, "model.aliases"),
     ("CreateCatalogueModel", {"model": {"name": "m", "provider": LONG}}, "model.provider"),
     ("ListTeams", {"id_prefix": LONG}, "id_prefix"),
+    ("ListTeams", {"id_prefix": "a\0"}, "id_prefix"),
+    ("ListCatalogueModels", {"name_prefix": "\0"}, "name_prefix"),
     ("ListTeams", {"issuer": LONG}, "issuer"),
     ("ListUsers", {"email": "\n"}, "email"),
     ("ListMemberships", {"team_id": LONG}, "team_id"),

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from tools.directory_world import Client, Failed, directory
+from usher.v1 import team_pb2
+from usherd.rpc.directory import paging
 
 IDS = [f"team-{number:03}" for number in range(25)]
 
@@ -149,3 +151,10 @@ async def test_a_page_of_long_rows_is_one_that_every_client_takes(call: Client) 
     assert [row.id for page in found for row in page] == [f"t{number}" for number in range(8)]
     assert len(found) > 1
     assert all(sum(row.ByteSize() for row in page) < 1_500_000 for page in found)
+
+
+async def test_a_page_token_of_somebodys_own_making_that_no_database_takes_is_none(call: Client) -> None:
+    method, request = "/usher.v1.DirectoryService/ListTeams", team_pb2.ListTeamsRequest()
+    for made in (("\0",), ("a\0b",)):
+        with pytest.raises(Failed, match="INVALID_ARGUMENT PAGE_INVALID"):
+            await call("ListTeams", page_token=paging.token(method, request, made))

@@ -55,8 +55,9 @@ def ids_of(values: Sequence[str], field: str, most: int) -> tuple[str, ...]:
 
 def prefix_of(value: str, field: str) -> str:
     """The beginning of an id, or nothing."""
-    if len(value) > MAX_ID_CHARACTERS:
-        raise FieldInvalid(field, f"at most {MAX_ID_CHARACTERS} characters")
+    # Some databases refuse to be asked for what no id has in it, which would look as if they were out of reach.
+    if len(value) > MAX_ID_CHARACTERS or not value.isprintable():
+        raise FieldInvalid(field, f"at most {MAX_ID_CHARACTERS} printable characters")
     return value
 
 

@@ -57,7 +57,8 @@ def after(method: str, request: Any) -> RowId:
     except UnicodeDecodeError:
         # Somebody has worked out a digest of their own.
         parts.clear()
-    if not parts:
+    # No row's id has it, and some databases refuse to be asked for it.
+    if not parts or any("\0" in part for part in parts):
         raise InvalidRequest(FaultReason.PAGE_INVALID)
     return tuple(parts)
 
