@@ -23,6 +23,7 @@ from usherd.revoked import RevokedTokens
 from usherd.store import ModelRow, Store
 from usherd.stores.budgets import Budget
 from usherd.stores.followed_revocations import followed_revocations
+from usherd.stores.heard import HeardRevocations, HeardStore
 from usherd.stores.kept_sessions import KeptSessions, kept_sessions
 from usherd.stores.memory_directory import MemoryDirectory, Prepared, new_store_id
 from usherd.stores.pinned_directory import PinnedDirectory
@@ -246,8 +247,8 @@ class KeptGround:
 
     def __init__(self, shared: SqlDirectory, revocations: RevocationStore, kept: Kept) -> None:
         self._shared = shared
-        self.store: Store | None = shared.store
-        self.revocations: RevocationStore | None = revocations
+        self.store: Store | None = HeardStore(shared.store, shared.feed.reach)
+        self.revocations: RevocationStore | None = HeardRevocations(revocations, shared.feed.reach)
         self.kept: Kept | None = kept
         self._kept = kept
 

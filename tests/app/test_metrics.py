@@ -32,6 +32,7 @@ from usherd.ports import Stage
 from usherd.rpc.limits import Limits
 from usherd.telemetry.counts import Counts
 from usherd.telemetry.page import MetricsPage
+from worlds import World
 
 METRICS = {"telemetry": {"metrics": "127.0.0.1:0", "log": "json"}}
 CANARY = "canary-5f3a"
@@ -296,6 +297,8 @@ async def test_calls_that_wait_for_their_turn_are_seen() -> None:
     counts, go_on = Counts(), asyncio.Event()
 
     class Slow:
+        judging = World().authorizer.judging
+
         def at_hand(self, *_: object) -> None:
             return None
 
