@@ -57,8 +57,11 @@ class Postgres:
         try:
             self._run("postgres", "--version")
         except (OSError, subprocess.CalledProcessError):
-            shutil.copytree(self._bin.parent, self.folder / "install")
-            self._bin = self.folder / "install" / "bin"
+            # The wheel's libraries lie beside its package, and its programs look for them from where they are.
+            install, package = self._bin.parent, self._bin.parent.parent
+            shutil.copytree(install, self.folder / package.name / install.name)
+            shutil.copytree(package.with_name(f"{package.name}.libs"), self.folder / f"{package.name}.libs")
+            self._bin = self.folder / package.name / install.name / "bin"
 
     def url(self, database: str) -> str:
         """Of a database of that name."""

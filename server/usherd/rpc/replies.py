@@ -147,7 +147,8 @@ def _kinds() -> list[type[Fault]]:
 
 
 # A reason belongs to the class that names it; InvalidRequest takes its many as an argument.
-_BY_REASON = {kind.reason: kind for kind in _kinds() if "reason" in vars(kind) and kind is not Fault}
+# What several have in common is read as what all of them are.
+_BY_REASON = {kind.reason: kind for kind in reversed([*_kinds()]) if "reason" in vars(kind) and kind is not Fault}
 
 _BY_STATUS: dict[grpc.StatusCode, type[Fault]] = {
     grpc.StatusCode.UNAVAILABLE: Unreachable,

@@ -279,11 +279,11 @@ async def test_the_same_schedule_without_fences_tells_what_is_not(monkeypatch: p
             loads = here.shared.loads
             reach = loads._reach
 
-            async def late(revision: int) -> None:
-                await reach(revision)
+            async def late(revision: int, life: object) -> None:
+                await reach(revision, life)
                 if await here.store.head() == 2:
                     await apply(here.store, BLOCKED)
-                    await reach(3)
+                    await reach(3, life)
 
             loads._reach = late
             await loads.load([ANN], "idp", [Lookup(Sought.TEAM, ("", "red"))])
