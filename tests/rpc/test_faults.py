@@ -7,7 +7,17 @@ import pytest
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from usherd.errors import CODES, Code, Fault, FaultReason, FieldInvalid, InternalFault, InvalidRequest, ListFull, Unavailable
+from usherd.errors import (
+    CODES,
+    Code,
+    Fault,
+    FaultReason,
+    FieldInvalid,
+    InternalFault,
+    InvalidRequest,
+    ListFull,
+    Unavailable,
+)
 from usherd.rpc import replies
 from usherd.rpc.faults import DOMAIN, STATUS, STATUS_DETAILS, status_of
 
@@ -52,7 +62,9 @@ def test_every_reason_belongs_to_some_fault() -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [each for each in FAULTS if type(each) not in (Fault, Unavailable, ListFull)], ids=lambda fault: fault.reason.name
+    "fault",
+    [each for each in FAULTS if type(each) not in (Fault, Unavailable, ListFull)],
+    ids=lambda fault: fault.reason.name,
 )
 def test_a_client_reads_back_the_fault_that_the_server_raised(fault: Fault) -> None:
     code, _, trailers = status_of(fault)
