@@ -59,13 +59,19 @@ async def test_a_sessions_cookie_is_as_good_as_its_header(here: Replica) -> None
     assert (status, data(body)["user"]) == (200, "root")
 
 
+def _altered(token: str) -> str:
+    """With another signature for sure: what is written over a character may be that character."""
+    begun, _, signature = token.rpartition(".")
+    return f"{begun}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
+
+
 async def test_whoever_has_no_valid_session_is_told_always_the_same(here: Replica) -> None:
     made = await here.made("alice")
     ended = await here.made("alice")
     await here.call("RevokeSessions", session_id=ended.session.id)
     refused = [
         f"authorization: Bearer {ended.token}",
-        f"authorization: Bearer {made.token[:-2]}AA",
+        f"authorization: Bearer {_altered(made.token)}",
         f"authorization: Bearer {here.token()}",
         "authorization: Bearer x",
     ]
