@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,51 @@ async def test_a_daemon_that_ends_sends_its_streams_elsewhere(tmp_path: Path) ->
     assert first.decision.effect == decision_pb2.EFFECT_ALLOW
     assert last.resync.cause == event_pb2.CAUSE_SERVER
     assert code is grpc.StatusCode.OK
+
+
+async def test_a_replica_that_stood_still_for_too_long_says_nothing_of_before(tmp_path: Path) -> None:
+    daemon = Daemon(tmp_path)
+    (tmp_path / "directory.yaml").write_text(COMPANY)
+    daemon.configure(directory={"url": "sqlite:///directory.db", "seed": "directory.yaml", "max_staleness": "1s"})
+    config = tmp_path / "usherd.yaml"
+    async with (
+        server_beside(config) as (process, one),
+        server_beside(config) as (_, other),
+        connected(one) as stopped,
+        connected(other) as writing,
+    ):
+        question = question_pb2.Question(token=daemon.token(), route=ROUTE, method="POST", model="gpt-4o")
+        watched = stopped.channel.unary_stream(f"{SERVICE}/Authorize", None, api.AuthorizeResponse.FromString)(
+            api.AuthorizeRequest(question=question, mode=api.MODE_WATCH).SerializeToString()
+        )
+        first = await _event(watched)
+        check = stopped.channel.unary_unary(f"{SERVICE}/Check", None, api.CheckResponse.FromString)
+        asked = api.CheckRequest(question=question).SerializeToString()
+        before = [(await check(asked, timeout=10)).decision.effect for _ in range(3)]
+        process.send_signal(signal.SIGSTOP)
+        try:
+            await Client(writing.channel)("BlockTeam", id="red")
+            await asyncio.sleep(1.5)
+            # They wait in the socket, and are the first that it reads.
+            asking = [check(asked, timeout=30) for _ in range(20)]
+            await asyncio.sleep(0.1)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        answers = await asyncio.gather(*asking, return_exceptions=True)
+        heard: list[str | None] = []
+        try:
+            async with asyncio.timeout(10):
+                while heard[-1:] != ["changed"] and (event := await watched.read()) is not grpc.aio.EOF:
+                    heard.append(event.WhichOneof("event"))
+        except grpc.aio.AioRpcError as error:
+            heard.append(error.code().name)
+        watched.cancel()
+
+    assert {first.decision.effect, *before} == {decision_pb2.EFFECT_ALLOW}
+    for answer in answers:
+        if isinstance(answer, grpc.aio.AioRpcError):
+            assert answer.code() is grpc.StatusCode.UNAVAILABLE
+        else:
+            assert answer.decision.effect == decision_pb2.EFFECT_DENY
+    # Neither has it said that nothing has changed.
+    assert heard in (["changed"], ["UNAVAILABLE"])
