@@ -17,6 +17,7 @@ from usherd.admin.serving import administered
 from usherd.admin.session_http import session_address, sessions_served
 from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
+from usherd.domain import SESSION_ISSUER
 from usherd.ground import opened_ground
 from usherd.house import House
 from usherd.kept_models import kept_models_followed
@@ -82,6 +83,8 @@ async def serve(
         heard = await stack.enter_async_context(call_listeners(settings, counts))
         ground = await stack.enter_async_context(opened_ground(settings))
         hub = new_hub(_limits(settings), None if counts is None else counts.living)
+        if ground.kept is not None and ground.kept.sessions is not None:
+            ground.kept.sessions.keys.on_gone = partial(hub.keys_changed, SESSION_ISSUER)
         moving = await Moving.into(settings, ground, counts, hub.keys_changed)
         # Before the first stream: what changes after its first decision must not pass it by.
         stack.callback(moving.listen(hub.hear))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from usherd.changes import News, Sought
 from usherd.domain import VerifiedToken
@@ -86,23 +87,21 @@ class LiveSessions:
                     if (known := self._valid.get(session_id)) is not None:
                         return known
         except (TimeoutError, DirectoryUnavailable):
-            task = self._looking.get(session_id)
-            if task is not None and task.done():
-                del self._looking[session_id]
             raise SessionsUnavailable from None
 
     def _begin(self, session_id: str) -> asyncio.Task[bool]:
         task = asyncio.create_task(self._read(session_id), name="session look-up")
         self._looking[session_id] = task
         self._tasks.add(task)
-        task.add_done_callback(self._done)
+        task.add_done_callback(partial(self._done, session_id))
         return task
 
-    def _done(self, task: asyncio.Task[bool]) -> None:
+    def _done(self, session_id: str, task: asyncio.Task[bool]) -> None:
         self._tasks.discard(task)
-        # Its failure is told to those who wait, of whom there may be none left.
-        if not task.cancelled():
-            task.exception()
+        # Its failure is told to those who wait, of whom there may be none left; whoever asks later reads it again.
+        failed = task.cancelled() or task.exception() is not None
+        if failed and self._looking.get(session_id) is task:
+            del self._looking[session_id]
 
     async def _read(self, session_id: str) -> bool:
         async with self._turns:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jwcrypto.jwk import JWK, JWKSet
 from jwcrypto.jwt import JWT
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from stores.sql.conftest import OpenDatabase
 from stores.support import Hands
@@ -279,6 +279,22 @@ async def test_made_up_key_ids_read_the_keys_no_faster(open_database: OpenDataba
         assert set(reasons) == {"SESSION_INVALID"}
         assert reads <= 2 + (loop.time() - began) * 4
         assert await here.reason(good.token) == "ALLOWED"
+
+
+async def test_keys_that_go_before_their_time_are_told_of_once(open_database: OpenDatabase, clock: Hands) -> None:
+    async with open_database() as database:
+        own, told = OwnKeys(clock), []
+        own.on_gone = lambda: told.append(own.published())
+        looking = keeper(database, own)
+        await looking.look()
+        await looking.look()
+        assert told == []
+        async with database.writing() as writing:
+            await writing.connection.execute(delete(schema.session_keys))
+        await looking.look()
+        await looking.look()
+        # By then the key is gone: whoever looks again finds it so.
+        assert told == [{"keys": []}]
 
 
 def test_what_was_never_read_is_not_known() -> None:

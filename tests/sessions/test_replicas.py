@@ -213,3 +213,20 @@ async def test_a_session_is_expired_for_whoever_looks_it_up_late(clock: Hands) -
     sessions = LiveSessions(kept.look_up, lambda: 1000.0, lambda: True)
     with pytest.raises(Refusal):
         await sessions.check(token("s"), 5.0)
+
+
+async def test_a_look_up_that_met_a_bug_is_made_again_by_the_next_who_asks() -> None:
+    kept = Kept()
+    kept.opened.set()
+    broken = [ValueError("a row that cannot be read")]
+
+    async def look_up(session_id: str) -> Session | None:
+        if broken:
+            raise broken.pop()
+        return await kept.look_up(session_id)
+
+    sessions = LiveSessions(look_up, lambda: 0.0, lambda: True)
+    with pytest.raises(ValueError, match="a row"):
+        await sessions.check(token("s"), 5.0)
+    await sessions.check(token("s"), 5.0)
+    assert sessions.valid(token("s")) is True

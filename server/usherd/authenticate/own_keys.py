@@ -41,6 +41,8 @@ class OwnKeys:
         self._waiting = 0
         self.read_anew: ReadAnew | None = None
         """Has the keys read; None: they come by themselves."""
+        self.on_gone: Callable[[], None] = lambda: None
+        """Called when some that were known are not there any more, or verify for less long."""
 
     def take(self, keys: Sequence[OwnKey], sealed_away: frozenset[str], read_at: float) -> None:
         """These are all keys, as they were at that moment; and there are some which nobody here can open."""
@@ -52,6 +54,8 @@ class OwnKeys:
         }
         self._sealed_away = sealed_away
         self._read_at = read_at
+        if any(_is_less(self._keys.get(kid), known) for kid, known in before.items()):
+            self.on_gone()
 
     @property
     def loaded(self) -> bool:
@@ -148,6 +152,10 @@ class KeysWithOwn:
     def usable_for(self, key: VerificationKey) -> float:
         """As `Keys.usable_for`."""
         return self._own.usable_for(key) if key.issuer == SESSION_ISSUER else self._keys.usable_for(key)
+
+
+def _is_less(now: OwnKey | None, before: OwnKey) -> bool:
+    return now is None or now.verifies_until < before.verifies_until
 
 
 def _with_dates(known: OwnKey, read: OwnKey) -> OwnKey:
