@@ -36,9 +36,6 @@ class ChangeKind(IntEnum):
 class Sought(IntEnum):
     """A way in which something is looked for. Numbers as in `RowKind`."""
 
-    # The number's own, as that of `DependencyKind`: lists of revoked tokens are looked up by it for each question.
-    __hash__ = int.__hash__
-
     ORGANIZATION = 1
     """(id)"""
     ORGANIZATION_ALIAS = 2
@@ -77,7 +74,7 @@ class Sought(IntEnum):
     """What an entry of the list of revoked tokens is now, in full (`revocations.told`), beside the look-up of what it
     is about: whoever keeps a copy of the list need not read it again to follow."""
 
-    # As in DependencyKind.
+    # As in DependencyKind: lists of revoked tokens are looked up by it for each question.
     __hash__ = int.__hash__
 
 

@@ -125,8 +125,8 @@ class Moving:
     async def take_models(self, begin: Callable[[], None]) -> bool:
         """Reads the models of the store again, and returns whether the policy is another for them; then it is in force.
 
-        `begin` is called as by `move`. The house keeps its keys, and asks no
-        provider for any. Raises DirectoryUnavailable, and nothing has changed then.
+        `begin` is called as by `move`. The house keeps its keys, and asks no provider for any. Raises
+        DirectoryUnavailable, and nothing has changed then.
         """
         async with self._one_at_a_time:
             models = await self.ground.models()
