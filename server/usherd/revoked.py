@@ -7,16 +7,14 @@ from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 from usherd.changes import Lookup, News, Sought
-from usherd.claim_paths import read
-from usherd.domain import SESSION_ISSUER, VerifiedToken
+from usherd.domain import VerifiedToken
 from usherd.errors import RevocationsUnavailable
-from usherd.policy import ClaimPath, ClaimPaths, Policy
+from usherd.policy import Policy
 from usherd.ports import Clock
 from usherd.revocations import Entry, Snapshot, heard
+from usherd.subjects import Subjects
 
 _NEVER = float("-inf")
-_SUBJECT: ClaimPath = ("sub",)
-_SESSION_USER: ClaimPath = ("user_id",)
 
 
 class RevokedTokens:
@@ -144,15 +142,7 @@ class PolicyRevocations:
         self._revoked = revoked
         # As long as the verifier remembers a token and the list stays as it is, nothing need be looked up again.
         self._ends: WeakKeyDictionary[VerifiedToken, _End] = WeakKeyDictionary()
-        self._paths = {
-            issuer.name: tuple(dict.fromkeys((_SUBJECT, *_user_paths(policy, issuer.claims))))
-            for issuer in policy.issuers
-        }
-        self._sessions: list[tuple[str, tuple[ClaimPath, ...]]] = [(SESSION_ISSUER, (_SUBJECT, _SESSION_USER))]
-        if policy.options.session_identity == "claims" and policy.issuers:
-            # Then the directory knows who holds a session as it knows the first issuer's users.
-            first = policy.issuers[0].name
-            self._sessions.append((first, self._paths[first]))
+        self._subjects = Subjects(policy)
 
     def revoked(self, token: VerifiedToken) -> bool:
         """Whether it was. Raises RevocationsUnavailable when that is not known."""
@@ -173,24 +163,8 @@ class PolicyRevocations:
             yield revoked.one(Lookup(Sought.JTI, (issuer, jti)))
         issued_at = _issued_at(claims.get("iat"))
         yield revoked.before(Lookup(Sought.ISSUER, (issuer,)), issued_at)
-        for each in self._subjects(token):
+        for each in self._subjects.of(token):
             yield revoked.before(Lookup(Sought.SUBJECT, each), issued_at)
-
-    def _subjects(self, token: VerifiedToken) -> Iterator[tuple[str, str]]:
-        """Whom the token is about, as (issuer, subject): by `sub`, and by whatever the user's id is taken from."""
-        issuer = token.issuer
-        named = self._sessions if issuer == SESSION_ISSUER else ((issuer, self._paths.get(issuer, (_SUBJECT,))),)
-        for name, paths in named:
-            for path in paths:
-                subject = read(token.claims, path)
-                if isinstance(subject, str):
-                    yield name, subject
-
-
-def _user_paths(policy: Policy, words: ClaimPaths) -> Iterator[ClaimPath]:
-    """Wherever `identify/profile.py` may take the user's id from."""
-    by_email = words.email if policy.options.email_as_id else None
-    yield from (each for each in (words.user, words.object, by_email) if each is not None)
 
 
 def _issued_at(iat: object) -> float:
