@@ -27,7 +27,7 @@ from usherd.reloads import Reloads, Source
 from usherd.revocable import Revocable
 from usherd.rpc.address import is_local
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.health import Readiness
 from usherd.rpc.hub_life import new_hub
@@ -156,13 +156,13 @@ def _begin(moving: Moving, server: Serving, desk: SessionDesk, admission: Admiss
     tell_policy(moving, readiness)
 
 
-def _kept(moving: Moving) -> Kept:
+def _kept(moving: Moving) -> KeptDirectory:
     """What DirectoryService works with."""
 
     def names() -> Names:
         return Names([issuer.name for issuer in moving.settings.policy.issuers])
 
-    return Kept(store=moving.ground.store, names=names, listen=moving.listen)
+    return KeptDirectory(store=moving.ground.store, names=names, listen=moving.listen)
 
 
 def _revocations(moving: Moving) -> KeptRevocations | None:

@@ -47,7 +47,7 @@ class HouseDirectory(Directory, Provisioning, Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class SharedKept:
     """What houses share that comes from a store."""
 
     token_key: bytes = field(repr=False)
@@ -87,7 +87,7 @@ class Ground(Protocol):
         """What keeps the list of revoked tokens; None: nothing does."""
 
     @property
-    def kept(self) -> Kept | None:
+    def kept(self) -> SharedKept | None:
         """What comes from the store; None: there is none."""
 
     @property
@@ -144,7 +144,7 @@ async def opened_ground(settings: Settings) -> AsyncIterator[Ground]:
         follow = followed_revocations(revocations, shared.listen, lambda: shared.feed.fresh, time.time)
         revoked = await stack.enter_async_context(follow)
         sessions = await _sessions(settings, database, shared, stack)
-        kept_for_houses = Kept(token_key=database.token_key, revoked=revoked, sessions=sessions)
+        kept_for_houses = SharedKept(token_key=database.token_key, revoked=revoked, sessions=sessions)
         yield KeptGround(shared, revocations, kept_for_houses)
 
 
@@ -185,7 +185,7 @@ class MemoryGround:
 
     store: Store | None = None
     revocations: RevocationStore | None = None
-    kept: Kept | None = None
+    kept: SharedKept | None = None
     fresh = True
 
     def __init__(self, settings: Settings) -> None:
@@ -245,11 +245,11 @@ class _OtherRows(NamedTuple):
 class KeptGround:
     """A directory in a database. Its rows are nobody's configuration, and stay as they are."""
 
-    def __init__(self, shared: SqlDirectory, revocations: RevocationStore, kept: Kept) -> None:
+    def __init__(self, shared: SqlDirectory, revocations: RevocationStore, kept: SharedKept) -> None:
         self._shared = shared
         self.store: Store | None = HeardStore(shared.store, shared.feed.reach)
         self.revocations: RevocationStore | None = HeardRevocations(revocations, shared.feed.reach)
-        self.kept: Kept | None = kept
+        self.kept: SharedKept | None = kept
         self._kept = kept
 
     @property

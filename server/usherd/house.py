@@ -20,7 +20,7 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.catalogue import with_kept_models
 from usherd.config.settings import HookSettings, Settings
-from usherd.ground import HouseDirectory, Kept, opened_ground
+from usherd.ground import HouseDirectory, SharedKept, opened_ground
 from usherd.origins import endpoints, issuers_with_keys
 from usherd.policy import IssuerPolicy, Policy
 from usherd.ports import Hook, Keys, NewId, Observer, Revocations
@@ -82,7 +82,7 @@ async def opened(
     directory: HouseDirectory | None = None,
     before: KeySets | None = None,
     counts: Counts | None = None,
-    kept: Kept | None = None,
+    kept: SharedKept | None = None,
     on_keys: Callable[[str], None] = lambda issuer: None,
 ) -> AsyncIterator[House]:
     """The house, with its keys loaded or known to be out of reach. What opened first closes last.

@@ -19,7 +19,7 @@ from tools.rpc_world import running
 from usherd.callers import rpc_names
 from usherd.changes import RowKind
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 from usherd.store import Filter
 
@@ -65,7 +65,7 @@ class Shop:
 @pytest.fixture
 async def shop() -> AsyncIterator[Shop]:
     store = MemoryStore()
-    kept = Kept(store=store, names=lambda: Names(("idp",)))
+    kept = KeptDirectory(store=store, names=lambda: Names(("idp",)))
     async with running(directory=kept, begins=Admission(Terms(may_manage=True)).begins) as server:
         yield Shop(server.address, store)
 
@@ -168,7 +168,7 @@ async def test_rows_are_shown_and_blocked(shop: Shop) -> None:
 async def test_a_caller_shows_its_credential_and_may_no_more_than_its_rights() -> None:
     store = MemoryStore()
     fraud = rule("fraud", credential=CREDENTIAL, rpcs=rpc_names("DirectoryService/BlockUser"))
-    kept, admission = Kept(store=store, names=lambda: Names(("idp",))), Admission(Terms([fraud]))
+    kept, admission = KeptDirectory(store=store, names=lambda: Names(("idp",))), Admission(Terms([fraud]))
     async with running(directory=kept, begins=admission.begins) as server:
         shop = Shop(server.address, store)
         unknown = await shop.run("block", "user", "ann", "--json")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tools.memory_store import MemoryStore
 from usherd.changes import RowKind
-from usherd.cli.directory_plan import KINDS, Kept, gathered, keyed, planned
+from usherd.cli.directory_plan import KINDS, KeptRows, gathered, keyed, planned
 from usherd.config.directory_file import directory_text, parse_directory
 from usherd.config.problems import ConfigError
 from usherd.domain import Limit
@@ -87,7 +87,7 @@ def companies(draw: st.DrawFn, identities: st.SearchStrategy[str] = IDS) -> Rows
 PLACES = st.builds(Membership, role=st.sampled_from(["user", "admin"]), max_budget_micro_usd=AMOUNTS)
 
 
-async def kept_in(store: MemoryStore) -> Kept:
+async def kept_in(store: MemoryStore) -> KeptRows:
     kept = {}
     for kind in KINDS:
         for stored in (await store.page(kind, Filter(), limit=10_000)).rows:
@@ -147,7 +147,7 @@ def test_a_plan_that_was_made_leaves_nothing_to_be_done(first: Rows, second: Row
     asyncio.run(work())
 
 
-def _taken(rows: Rows, kept: Kept) -> bool:
+def _taken(rows: Rows, kept: KeptRows) -> bool:
     people = {user.id for user in rows.users}
     wanted = {each for user in rows.users for each in user.identities}
     return any(

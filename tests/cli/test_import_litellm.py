@@ -19,7 +19,7 @@ from tools.memory_store import MemoryStore
 from tools.postgres import Postgres
 from tools.rpc_world import calling, running
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 
 
@@ -53,7 +53,7 @@ def _postgres() -> Iterator[Postgres]:
 
 @asynccontextmanager
 async def _served() -> AsyncIterator[tuple[str, Client]]:
-    kept = Kept(store=MemoryStore(), names=lambda: Names(("idp", "other")))
+    kept = KeptDirectory(store=MemoryStore(), names=lambda: Names(("idp", "other")))
     begins = Admission(Terms(may_manage=True)).begins
     async with running(directory=kept, begins=begins) as server, calling(server) as channel:
         yield server.address, Client(channel)
@@ -261,7 +261,7 @@ async def test_a_server_without_a_directory_says_so(postgres: Postgres) -> None:
     await LitellmDatabase(connection).create()
     await connection.close()
     begins = Admission(Terms(may_manage=True)).begins
-    async with running(directory=Kept(), begins=begins) as server, calling(server) as channel:
+    async with running(directory=KeptDirectory(), begins=begins) as server, calling(server) as channel:
         ran = await _run(World(LitellmDatabase(connection), url, server.address, Client(channel)))
     assert ran.code == 2
     assert "keeps no directory of its own" in ran.out

@@ -19,7 +19,7 @@ from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, r
 from tools.session_world import METHODS as SESSION_METHODS
 from usherd.callers import MANAGING, RPCS
 from usherd.rpc.address import AddressUnusable, is_local
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.guard import method_of
 from usherd.rpc.health import Health
@@ -57,7 +57,7 @@ async def test_these_methods_are_served_and_no_others() -> None:
     service = AuthorizationService(Answers(), limits=limits, gate=Gate(limits))
     health, begins = Health(ready(), (), watchers=1), all_alike(may_explain=True)
     managing = [
-        DirectoryService(Kept(), limits=limits, gate=Gate(limits), readiness=ready()),
+        DirectoryService(KeptDirectory(), limits=limits, gate=Gate(limits), readiness=ready()),
         RevocationService(None, limits=limits, gate=Gate(limits)),
         SessionService(None, limits=limits, gate=Gate(limits)),
     ]

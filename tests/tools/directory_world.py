@@ -15,7 +15,7 @@ from tools.memory_store import MemoryStore
 from tools.rpc_world import calling, running
 from usher.v1 import directory_service_pb2
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 
 SERVICE = directory_service_pb2.DESCRIPTOR.services_by_name["DirectoryService"]
@@ -89,7 +89,7 @@ class Client:
 async def directory(store: Any = None, *, issuers: tuple[str, ...] = ISSUERS, **more: Any) -> AsyncIterator[Client]:
     """A client of a server that keeps its directory in that store; None: in a new one in memory."""
     store = MemoryStore() if store is None else store
-    kept = Kept(store=store, names=lambda: Names(issuers))
+    kept = KeptDirectory(store=store, names=lambda: Names(issuers))
     begins = more.pop("begins", None) or Admission(Terms(may_manage=True)).begins
     async with running(directory=kept, begins=begins, **more) as server, calling(server) as channel:
         yield Client(channel, store)

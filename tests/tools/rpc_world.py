@@ -18,7 +18,7 @@ from usherd.errors import Fault
 from usherd.listing import ModelsPage
 from usherd.reasons import Reason
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.revocation.kept import KeptRevocations
@@ -132,7 +132,7 @@ async def running(
     listen: Listen | None = None,
     may_explain: bool = True,
     begins: Begins | None = None,
-    directory: Kept | None = None,
+    directory: KeptDirectory | None = None,
     sessions: SessionDesk | None = None,
     revocations: KeptRevocations | None = None,
     listener: Listener | None = None,

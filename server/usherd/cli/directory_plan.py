@@ -15,7 +15,7 @@ KINDS = (RowKind.ORGANIZATION, RowKind.TEAM, RowKind.USER, RowKind.MEMBERSHIP, R
 """What a file can say something of, in the order in which rows are made: each names only those before it."""
 
 Key = tuple[RowKind, RowId]
-Kept = Mapping[Key, Stored]
+KeptRows = Mapping[Key, Stored]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ class Plan:
         return [*_released(self.steps), *_edits(self.steps)]
 
 
-def planned(file: Rows, kept: Kept, *, prune: bool) -> Plan:
+def planned(file: Rows, kept: KeptRows, *, prune: bool) -> Plan:
     """The way from what is kept to what the file says.
 
     Rows that the file does not have stay, unless `prune`. Places are part of their user: those of the file's users are
@@ -84,7 +84,7 @@ def planned(file: Rows, kept: Kept, *, prune: bool) -> Plan:
     return Plan(steps=(*makes, *deletes), unchanged=unchanged)
 
 
-def missing(file: Rows, kept: Kept, *, prune: bool) -> list[str]:
+def missing(file: Rows, kept: KeptRows, *, prune: bool) -> list[str]:
     """What rows of the file name that is neither in it nor, unless `prune` deletes it, in the store: one line each."""
     there = {key for key, _ in keyed(file)} | (set() if prune else set(kept))
     where = "in the file, which says with --prune all that there is" if prune else "in the file or on the server"

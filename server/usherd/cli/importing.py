@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
 from usherd.changes import RowKind
-from usherd.cli.directory_plan import KINDS, Kept, Key, gathered, planned
+from usherd.cli.directory_plan import KINDS, KeptRows, Key, gathered, planned
 from usherd.cli.import_view import KIND_NAMES, Outcome
 from usherd.errors import AlreadyExists, EtagMismatch, Fault
 from usherd.facts import EndUser, Organization, Team, User
@@ -55,7 +55,7 @@ async def bring(client: DirectoryClient, reading: Reading, choices: Choices, *, 
     )
 
 
-async def _kept(client: DirectoryClient, heard: Heard) -> Kept:
+async def _kept(client: DirectoryClient, heard: Heard) -> KeptRows:
     kept: dict[Key, Stored] = {}
     for kind in KINDS:
         async for stored in client.rows(kind):
@@ -82,7 +82,7 @@ def key_of(row: Row) -> Key:
     return _KIND_OF[type(row)], (row.name if isinstance(row, ModelRow) else row.id,)
 
 
-def _still_blocked(row: Row, kept: Kept, blocked: list[tuple[str, str]]) -> Row:
+def _still_blocked(row: Row, kept: KeptRows, blocked: list[tuple[str, str]]) -> Row:
     """The row with the block that it has here: whoever set it knows why, and LiteLLM does not."""
     if isinstance(row, Place | ModelRow) or row.blocked:
         return row

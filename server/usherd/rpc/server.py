@@ -14,7 +14,7 @@ import grpc
 from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.service import NAME as DIRECTORY
 from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
@@ -236,7 +236,7 @@ async def serving(
     limits: Limits,
     readiness: Readiness,
     begins: Begins,
-    directory: Kept | None = None,
+    directory: KeptDirectory | None = None,
     revocations: KeptRevocations | None = None,
     sessions: SessionDesk | None = None,
     listener: Listener | None = None,
@@ -258,7 +258,7 @@ async def serving(
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
     health = Health(readiness, SERVICES, watchers=limits.watchers)
     managing = (
-        DirectoryService(directory or Kept(), limits=limits, gate=managed, readiness=readiness),
+        DirectoryService(directory or KeptDirectory(), limits=limits, gate=managed, readiness=readiness),
         RevocationService(revocations, limits=limits, gate=managed),
         SessionService(sessions, limits=limits, gate=managed),
     )

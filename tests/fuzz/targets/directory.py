@@ -36,7 +36,7 @@ from usherd.errors import (
     InvalidRequest,
     NotFound,
 )
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.nouns import NOUNS, Noun
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.directory.service import DirectoryService
@@ -120,7 +120,7 @@ def _place(name: str) -> int:
 
 def _handler(name: str, store: MemoryStore) -> Any:
     limits, full = Limits(), f"/{SERVICE.full_name}/{name}"
-    kept = Kept(store=cast(Any, store), names=lambda: NAMES)
+    kept = KeptDirectory(store=cast(Any, store), names=lambda: NAMES)
     service = DirectoryService(kept, limits=limits, gate=Gate(limits), readiness=ready())
     return guarded(service.handlers()[full], lambda context: Asking(full))
 

@@ -15,7 +15,7 @@ from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.dial import connected
 from usherd.rpc.directory import client
 from usherd.rpc.directory.client import DirectoryClient, NoSuchFilter
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.store import Applied, Edit, Filter, Op, Request, Store
 
 
@@ -47,7 +47,7 @@ def creation(name: str) -> Edit:
 @pytest.mark.parametrize(("times", "reached"), [(3, True), (4, False)])
 async def test_a_transaction_whose_answer_was_lost_is_made_once(times: int, reached: bool) -> None:
     store = Forgetful(times)
-    kept, admission = Kept(store=store), Admission(Terms(may_manage=True))
+    kept, admission = KeptDirectory(store=store), Admission(Terms(may_manage=True))
     async with running(directory=kept, begins=admission.begins) as server, connected(server.address) as connection:
         if reached:
             assert await DirectoryClient(connection).apply([creation("a")], "r-1") == (1, "memory:1")
@@ -63,7 +63,7 @@ async def test_as_many_edits_go_in_a_transaction_as_fit_and_long_rows_are_no_obs
     models = tuple(f"{number}-{'x' * 200}" for number in range(1000))
     edits = [Edit(Op.PUT, RowKind.USER, (name,), User(id=name, models=models)) for name in ("a", "b", "c")]
     edits += [creation(f"{number}") for number in range(700)]
-    kept, admission, made = Kept(store=store), Admission(Terms(may_manage=True)), list[int]()
+    kept, admission, made = KeptDirectory(store=store), Admission(Terms(may_manage=True)), list[int]()
     async with running(directory=kept, begins=admission.begins) as server, connected(server.address) as connection:
         there = DirectoryClient(connection)
         while sum(made) < len(edits):
@@ -76,7 +76,7 @@ async def test_as_many_edits_go_in_a_transaction_as_fit_and_long_rows_are_no_obs
 
 
 async def test_rows_are_read_and_changed_as_they_are_kept(store: Store) -> None:
-    kept, admission = Kept(store=store), Admission(Terms(may_manage=True))
+    kept, admission = KeptDirectory(store=store), Admission(Terms(may_manage=True))
     async with running(directory=kept, begins=admission.begins) as server, connected(server.address) as connection:
         there = DirectoryClient(connection)
         await there.apply([creation("a"), creation("b")], "r-1")

@@ -10,7 +10,7 @@ from tools.memory_store import MemoryStore
 from tools.rpc_world import calling, running
 from usherd.callers import rpc_names
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 
 
@@ -37,7 +37,7 @@ async def test_a_caller_may_do_what_it_has_the_right_to_and_nothing_else() -> No
     store = MemoryStore()
     async with directory(store) as everyone:
         await everyone("CreateUser", user={"id": "ann"})
-    kept, admission = Kept(store=store, names=lambda: Names(())), Admission(Terms([fraud], may_manage=True))
+    kept, admission = KeptDirectory(store=store, names=lambda: Names(())), Admission(Terms([fraud], may_manage=True))
     async with running(directory=kept, begins=admission.begins) as server, calling(server) as channel:
         call = Client(channel, store, CREDENTIAL)
         assert (await call("BlockUser", id="ann")).user.blocked
@@ -52,7 +52,7 @@ async def test_whoever_loses_the_right_to_watch_hears_no_more() -> None:
     both = [rule("one", credential=CREDENTIAL), rule("two", credential=OTHER)]
     admission = Admission(Terms(both))
     store = MemoryStore()
-    kept = Kept(store=store, names=lambda: Names(()))
+    kept = KeptDirectory(store=store, names=lambda: Names(()))
     async with running(directory=kept, begins=admission.begins) as server, calling(server) as channel:
         gone, stays = Client(channel, store, CREDENTIAL).watch(), Client(channel, store, OTHER).watch()
         await anext(gone)
@@ -73,7 +73,7 @@ async def test_whoever_loses_the_right_to_watch_hears_no_more() -> None:
 async def test_request_ids_are_their_callers_own() -> None:
     admission = Admission(Terms([rule("one", credential=CREDENTIAL), rule("two", credential=OTHER)]))
     store = MemoryStore()
-    kept = Kept(store=store, names=lambda: Names(()))
+    kept = KeptDirectory(store=store, names=lambda: Names(()))
     async with running(directory=kept, begins=admission.begins) as server, calling(server) as channel:
         one, two = Client(channel, store, CREDENTIAL), Client(channel, store, OTHER)
         await one("CreateOrganization", organization={"id": "acme"}, request_id="r")

@@ -16,7 +16,7 @@ from usher.v1 import change_pb2
 from usherd.changes import Listening, News
 from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory import head, watch
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
 from usherd.rpc.limits import Limits
 
@@ -212,7 +212,7 @@ async def test_news_wake_whoever_watches_at_once(monkeypatch: pytest.MonkeyPatch
         listening.add(hear)
         return lambda: listening.discard(hear)
 
-    kept = Kept(store=store, names=lambda: Names(("idp",)), listen=listen)
+    kept = KeptDirectory(store=store, names=lambda: Names(("idp",)), listen=listen)
     admission = Admission(Terms(may_manage=True))
     async with running(directory=kept, begins=admission.begins) as server, calling(server) as channel:
         call = Client(channel, store)

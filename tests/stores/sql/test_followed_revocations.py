@@ -21,7 +21,7 @@ from tools.log_feed import LogFeed
 from usherd.changes import Lookup, News, Sought
 from usherd.domain import Decision, Question
 from usherd.errors import DirectoryUnavailable, Fault, RevocationsUnavailable
-from usherd.ground import Kept
+from usherd.ground import SharedKept
 from usherd.house import House, opened
 from usherd.reasons import Reason
 from usherd.revocations import Entry, Snapshot
@@ -126,7 +126,7 @@ PAIR: KeyPair = key_pair("P-256")
 class Replica:
     """One replica: its own connection to the database, its own copy of the list, and a house."""
 
-    def __init__(self, database: Database, feed: LogFeed, kept: Kept, life: AsyncExitStack) -> None:
+    def __init__(self, database: Database, feed: LogFeed, kept: SharedKept, life: AsyncExitStack) -> None:
         self.store = SqlRevocations(database)
         self.feed = feed
         self.kept = kept
@@ -145,7 +145,7 @@ async def replica(life: AsyncExitStack, open_database: OpenDatabase) -> Replica:
     revoked = await life.enter_async_context(
         followed_revocations(SqlRevocations(database), feed.listen, lambda: feed.current, database.clock)
     )
-    return Replica(database, feed, Kept(token_key=database.token_key, revoked=revoked), life)
+    return Replica(database, feed, SharedKept(token_key=database.token_key, revoked=revoked), life)
 
 
 async def reason(house: House, token: str) -> Reason:

@@ -11,7 +11,7 @@ from usherd.errors import EtagMismatch, FieldInvalid, NotFound
 from usherd.rpc.deadline import Answer
 from usherd.rpc.directory import paging, requests, revisions
 from usherd.rpc.directory.fields import etag_of
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.nouns import Noun
 from usherd.rpc.directory.rows import changed
 from usherd.store import Applied, Edit, Op, Request, Row, RowId, Store, Stored
@@ -29,7 +29,7 @@ _NEVER = "-"
 class Crud:
     """The methods of one noun, each from bytes to bytes."""
 
-    def __init__(self, noun: Noun, kept: Kept) -> None:
+    def __init__(self, noun: Noun, kept: KeptDirectory) -> None:
         self._noun = noun
         self._kept = kept
 

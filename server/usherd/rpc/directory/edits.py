@@ -10,7 +10,7 @@ from usherd.calls import Call
 from usherd.errors import FieldInvalid
 from usherd.rpc.directory import requests, revisions
 from usherd.rpc.directory.fields import etag_of, id_of
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.nouns import BY_FIELD, MEMBERSHIP, NOUNS, Noun
 from usherd.rpc.directory.rows import Names
 from usherd.store import Edit, Op, RowId
@@ -31,7 +31,7 @@ _BY_NAME = {_named_by(noun): noun for noun in NOUNS}
 class Edits:
     """ApplyEdits, from bytes to bytes."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: KeptDirectory) -> None:
         self._kept = kept
 
     async def apply(self, data: bytes, call: Call, seconds: float) -> bytes:

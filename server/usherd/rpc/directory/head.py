@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 
 from usherd.changes import News
 from usherd.errors import Unavailable
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 
 LOOK_EVERY = 0.2
 """Seconds between two looks at a store that does not tell of changes by itself."""
@@ -24,7 +24,7 @@ def _nothing() -> None:
 class Head:
     """The newest revision that is known here."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: KeptDirectory) -> None:
         self._kept = kept
         self._watchers = 0
         self._looking: asyncio.Task[None] | None = None

@@ -12,7 +12,7 @@ from usherd.store import Store
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kept:
+class KeptDirectory:
     """The directory that is kept, if one is."""
 
     store: Store | None = None

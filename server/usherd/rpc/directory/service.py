@@ -9,7 +9,7 @@ from usherd.calls import Call
 from usherd.rpc.deadline import Answer, bounded
 from usherd.rpc.directory.crud import Crud
 from usherd.rpc.directory.edits import Edits
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.nouns import NOUNS
 from usherd.rpc.directory.usage import Usages
 from usherd.rpc.directory.watch import WatchChanges
@@ -28,7 +28,7 @@ _log = logging.getLogger("usherd.rpc")
 class DirectoryService:
     """The methods, each from bytes to bytes, and the stream."""
 
-    def __init__(self, kept: Kept, *, limits: Limits, gate: Gate, readiness: Readiness) -> None:
+    def __init__(self, kept: KeptDirectory, *, limits: Limits, gate: Gate, readiness: Readiness) -> None:
         """`gate` bounds how much of this is done at a time; `readiness` says when the server ends."""
         self._limits = limits
         self._gate = gate

@@ -14,7 +14,7 @@ from usherd.facts import BudgetKind, BudgetOwner, BudgetState
 from usherd.rpc.deadline import Answer
 from usherd.rpc.directory import requests, revisions
 from usherd.rpc.directory.fields import MOST_MICRO_USD, id_of, whole
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.messages import whole_and_nanos
 from usherd.store import Usage
 
@@ -36,7 +36,7 @@ _STATES = {
 class Usages:
     """RecordUsage, GetUsage and ResetUsage, from bytes to bytes."""
 
-    def __init__(self, kept: Kept) -> None:
+    def __init__(self, kept: KeptDirectory) -> None:
         self._kept = kept
 
     def methods(self) -> dict[str, Answer]:

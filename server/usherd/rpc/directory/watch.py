@@ -13,7 +13,7 @@ from usherd.changes import Change, RowKind
 from usherd.errors import FieldInvalid, Overloaded, ShuttingDown, SlowReader
 from usherd.rpc.directory import requests, revisions
 from usherd.rpc.directory.head import Head
-from usherd.rpc.directory.kept import Kept
+from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.guard import Context
 from usherd.rpc.health import Readiness
 from usherd.rpc.messages import whole_and_nanos
@@ -30,7 +30,7 @@ STRETCH = 1000
 class WatchChanges:
     """The streams of changes."""
 
-    def __init__(self, kept: Kept, readiness: Readiness, *, watchers: int) -> None:
+    def __init__(self, kept: KeptDirectory, readiness: Readiness, *, watchers: int) -> None:
         """At most so many at a time. They end when the server does."""
         self._kept = kept
         self._readiness = readiness

@@ -23,7 +23,7 @@ CHANGES_KEPT = 10_000
 """Changes are kept for a day, and at least so many revisions of them: who was away longer reads everything anew."""
 
 
-class Kept(Protocol):
+class Housekept(Protocol):
     """A store."""
 
     async def sweep(self) -> int:
@@ -35,7 +35,7 @@ class Kept(Protocol):
 
 @asynccontextmanager
 async def keep_house(
-    store: Kept, *, jitter: Callable[[], float] = random.random, stopwatch: Stopwatch = time.monotonic, tell: Tell
+    store: Housekept, *, jitter: Callable[[], float] = random.random, stopwatch: Stopwatch = time.monotonic, tell: Tell
 ) -> AsyncIterator[None]:
     """Does so as long as the block lasts. `tell` hears when it fails, and when it works again."""
 
