@@ -18,7 +18,7 @@ from usherd.admin.session_http import session_address, sessions_served
 from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
 from usherd.domain import SESSION_ISSUER
-from usherd.ground import opened_ground
+from usherd.grounds import opened_ground
 from usherd.house import House
 from usherd.kept_models import kept_models_followed
 from usherd.moving import Moving

@@ -20,7 +20,8 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.catalogue import with_kept_models
 from usherd.config.settings import HookSettings, Settings
-from usherd.ground import HouseDirectory, SharedKept, opened_ground
+from usherd.ground import HouseDirectory, SharedKept
+from usherd.grounds import opened_ground
 from usherd.origins import endpoints, issuers_with_keys
 from usherd.policy import IssuerPolicy, Policy
 from usherd.ports import Hook, Keys, NewId, Observer, Revocations

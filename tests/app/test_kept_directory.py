@@ -14,7 +14,8 @@ from config_files import settings
 from keyring import key_pair, key_set
 from usherd.config.settings import Settings
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Team, Write, WriteKind
-from usherd.ground import Ground, opened_ground
+from usherd.ground import Ground
+from usherd.grounds import opened_ground
 from usherd.moving import Moving, Refused
 from usherd.ports import Facts, Wanted
 

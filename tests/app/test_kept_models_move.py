@@ -18,7 +18,7 @@ from usherd.config.catalogue import MAX_KEPT_MODELS
 from usherd.config.settings import Settings
 from usherd.domain import DependencyKind, Question
 from usherd.errors import DirectoryUnavailable
-from usherd.ground import opened_ground
+from usherd.grounds import opened_ground
 from usherd.house import opened
 from usherd.kept_models import KeptModels, kept_models_followed
 from usherd.moving import Moving

@@ -21,8 +21,9 @@ from usherd.domain import DependencyKind
 from usherd.errors import DirectoryUnavailable, RevisionNotReached
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Write, WriteKind
 from usherd.facts import User as UserRow
-from usherd.ground import HouseDirectory, MemoryGround, Step
+from usherd.ground import HouseDirectory, Step
 from usherd.house import House
+from usherd.memory_ground import MemoryGround
 from usherd.moving import Moving, Refused
 from usherd.stores.memory_directory import MemoryDirectory
 
