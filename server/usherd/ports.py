@@ -112,10 +112,6 @@ class Facts(Protocol):
         """The revision that all rows are of. Each change of the directory has a higher one."""
 
     @property
-    def state(self) -> object:
-        """Stands for this state of the directory: one object as long as nothing changes, and never that of another."""
-
-    @property
     def history(self) -> History:
         """What has changed up to this revision, at the least, in the words of dependencies. The same object as long as
         that is known: facts of another history are of another directory."""
@@ -170,7 +166,7 @@ class Directory(Protocol):
     def at_hand(self) -> Facts | None:
         """Facts for any question that can be read now, without waiting; None when there are none: ask `facts`.
 
-        They may lack rows that were not loaded yet: their store, revision and state are what they are good for.
+        They may lack rows that were not loaded yet: their store, revision and history are what they are good for.
         """
 
     async def reach(self, store: str, revision: int) -> None:

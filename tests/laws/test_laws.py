@@ -167,7 +167,7 @@ class Spy:
 
     def __init__(self, facts: Any) -> None:
         self._facts = facts
-        self.store, self.revision, self.state, self.history = facts.store, facts.revision, facts.state, facts.history
+        self.store, self.revision, self.history = facts.store, facts.revision, facts.history
         self.asked: set[tuple[DependencyKind, str]] = set()
 
     def user(self, issuer: str, subject: str) -> User | None:

@@ -23,7 +23,7 @@ class OnlyWanted:
 
     def __init__(self, facts: Facts, wanted: Sequence[Wanted]) -> None:
         self._facts = facts
-        self.store, self.revision, self.state, self.history = facts.store, facts.revision, facts.state, facts.history
+        self.store, self.revision, self.history = facts.store, facts.revision, facts.history
         self._wanted = wanted
         users = [user for each in wanted for user in self._users(each)]
         aliased = [

@@ -26,11 +26,6 @@ class MemoryFacts:
     _known_states: Memo[BudgetOwner, BudgetState] = field(default_factory=lambda: Memo(16_384), init=False, repr=False)
     """What `budget` has found: each question asks for several, and to find the row anew costs more than the check."""
 
-    @property
-    def state(self) -> object:
-        """Itself: another state is another object."""
-        return self
-
     def sizes(self) -> Mapping[str, int]:
         """How many rows there are of each kind."""
         tables = self.tables

@@ -34,21 +34,10 @@ def test_what_is_absent_is_known_and_what_was_never_loaded_is_not() -> None:
 def test_a_change_drops_what_its_look_ups_name_and_nothing_else() -> None:
     entities = EntityMap(10, 1)
     holding(entities, 1, ann=OLD, bob=None)
-    state = entities.state
 
     entities.apply(2, [(2, user("bob"))])
 
     assert (entities.get(ANN), entities.get(user("bob")), entities.revision) == (OLD, UNKNOWN, 2)
-    assert entities.state is not state
-
-
-def test_loads_do_not_change_the_state() -> None:
-    entities = EntityMap(10, 1)
-    state = entities.state
-
-    holding(entities, 1, ann=OLD)
-
-    assert entities.state is state
 
 
 @pytest.mark.parametrize(

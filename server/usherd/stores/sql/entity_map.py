@@ -65,8 +65,6 @@ class EntityMap:
         self._fences: set[Fence] = set()
         self.revision = revision
         """Of all that is in it."""
-        self.state = object()
-        """Another one after each change that was applied."""
         self.life = object()
         """Another one after everything was forgotten: revisions of before and after do not compare."""
         self.hits = 0
@@ -122,7 +120,7 @@ class EntityMap:
             self._entries.pop(key, None)
             for fence in self._fences:
                 fence.touch(since, key)
-        self._moved(revision)
+        self.revision = revision
 
     def forget(self, revision: int) -> None:
         """Drops everything, and takes the map to that revision, which may be any."""
@@ -130,11 +128,7 @@ class EntityMap:
         self.life = object()
         for fence in self._fences:
             fence.touch_all()
-        self._moved(revision)
-
-    def _moved(self, revision: int) -> None:
         self.revision = revision
-        self.state = object()
 
     def __len__(self) -> int:
         return len(self._entries)

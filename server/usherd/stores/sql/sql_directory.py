@@ -186,7 +186,6 @@ class HouseDirectory:
         return SqlFacts(
             store=self._id,
             revision=revision,
-            state=object(),
             history=self._history,
             bare_ids_for=self._bare_ids_for,
             found=gathered.found,
@@ -214,7 +213,6 @@ class HouseDirectory:
         return SqlFacts(
             store=self._id,
             revision=self._entities.revision,
-            state=self._entities.state,
             history=self._history,
             bare_ids_for=self._bare_ids_for,
             found=found,

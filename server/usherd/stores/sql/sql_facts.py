@@ -31,7 +31,6 @@ class SqlFacts:
 
     store: str
     revision: int
-    state: object
     history: History
     bare_ids_for: str | None
     """The issuer of rows that name none."""
