@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -30,10 +32,12 @@ Examples:
   usherd ask @token.txt /v1/chat/completions gpt-4o
   pass show token | usherd ask - /v1/chat/completions gpt-4o --explain
   USHERD_TOKEN=... usherd ask /v1/models --method GET --json
+  usherd ask @token.txt /v1/chat/completions gpt-4o --watch
   usherd ask @token.txt /v1/embeddings text-embedding-3-small --config usherd.yaml
   usherd ask @token.txt /v1/chat/completions gpt-4o --litellm-config config.yaml
 
-Exit codes: 0 ALLOW, 1 DENY, 2 no decision (a fault, or wrong usage)."""
+Exit codes: 0 ALLOW, 1 DENY, 2 no decision (a fault, or wrong usage); with --watch, of what was told last.
+With --json, --watch writes one object a line."""
 
 DEFAULT_SERVER = "127.0.0.1:50051"
 
@@ -66,6 +70,9 @@ def ask(
         bool, typer.Option("--modifies-guardrails", help="The request asks for guardrails of its own.")
     ] = False,
     explain: Annotated[bool, typer.Option("--explain", help="Shows how each check went.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "-w", help="Goes on, and shows what becomes of the decision; until Ctrl-C.")
+    ] = False,
     timeout: Annotated[float, typer.Option(min=0.01, max=60.0, help="Seconds.")] = 5.0,
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
 ) -> None:
@@ -78,6 +85,8 @@ def ask(
         )
     if not here and (directory is not None or ignore):
         fail("--directory and --ignore are for --litellm-config; expected that, too")
+    if here and watch:
+        fail("--watch is for a server; expected it without --config and --litellm-config")
     if team is not None and team_alias is not None:
         fail("expected --team or --team-alias, not both")
     token, route, model = _taken_apart(words)
@@ -99,6 +108,8 @@ def ask(
             decision = _here(settings, question, explain=explain, timeout=timeout)
         else:
             link = caller_link(ca, cert, key, credential_file)
+            if watch:
+                raise typer.Exit(_watched(server or DEFAULT_SERVER, link, question, explain, timeout, as_json))
             decision = _there(server or DEFAULT_SERVER, link, question, explain=explain, timeout=timeout)
     except Fault as fault:
         say_json(fault_json(fault)) if as_json else show_fault(fault)
@@ -133,16 +144,31 @@ def _here(settings: Settings, question: Question, *, explain: bool, timeout: flo
 
 
 def _there(server: str, link: CallerLink, question: Question, *, explain: bool, timeout: float) -> Decision:
-    from usherd.rpc.address import AddressUnusable
     from usherd.rpc.dial import dial
-    from usherd.rpc.replies import Unreachable
 
     async def asked() -> Decision:
         async with dial(server, **link) as client:
             return await client.check(question, explain=explain, timeout=timeout)
 
-    try:
+    with _reached(server):
         return asyncio.run(asked())
+
+
+def _watched(server: str, link: CallerLink, question: Question, explain: bool, timeout: float, as_json: bool) -> Exit:
+    from usherd.cli.watching import watch
+
+    with _reached(server):
+        return watch(server, link, question, explain=explain, timeout=timeout, as_json=as_json)
+
+
+@contextmanager
+def _reached(server: str) -> Iterator[None]:
+    """Says in plain words that a server is not there, or that its address is none."""
+    from usherd.rpc.address import AddressUnusable
+    from usherd.rpc.replies import Unreachable
+
+    try:
+        yield
     except Unreachable:
         warn(f"nobody answers at {server}; expected a server there, another one by --server, or --config to ask here")
         raise

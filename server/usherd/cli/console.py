@@ -63,6 +63,12 @@ def say_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, indent=2, sort_keys=False, ensure_ascii=True) + "\n")
 
 
+def say_json_line(value: Any) -> None:
+    """A value as one line of JSON, which leaves at once: somebody follows."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=True) + "\n")
+    sys.stdout.flush()
+
+
 def warn(text: str) -> None:
     """One line on standard error."""
     Console(stderr=True, highlight=False, soft_wrap=True, emoji=False, markup=False).print(

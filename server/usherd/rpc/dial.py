@@ -63,7 +63,7 @@ class Client:
         where it can be asked. A question with two wishes for a team is an InvalidRequest.
         """
         options = api.Options(explain=explain, at_least_as_fresh=at_least_as_fresh, request_id=request_id)
-        request = api.CheckRequest(question=_question(question), options=options)
+        request = api.CheckRequest(question=question_message(question), options=options)
         try:
             response = await self._check(request, timeout=timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
@@ -112,7 +112,8 @@ async def dial(address: str, **link: Unpack[Link]) -> AsyncIterator[Client]:
         yield Client(connection)
 
 
-def _question(question: Question) -> question_pb2.Question:
+def question_message(question: Question) -> question_pb2.Question:
+    """The contract's Question. Raises InvalidRequest for two wishes for a team."""
     if question.team_id is not None and question.team_alias is not None:
         raise errors.InvalidRequest(errors.FaultReason.REQUEST_UNDECODABLE)
     return question_pb2.Question(
