@@ -119,7 +119,7 @@ async def _ask(
     if expect is None:
         raise ConfigError([opened.document.problem(place, "expects nothing; expected expect")])
     try:
-        question = _question(opened.book, world, story, asking)
+        question = question_of(opened.book, world, story, asking)
     except Unusable as error:
         raise ConfigError([opened.document.problem(place, str(error))]) from None
     answer, writes = await world.answer(question)
@@ -143,7 +143,7 @@ async def _how(world: World, question: Question, answer: Decision | Fault) -> tu
     return () if explained is None else tuple(checks(explained))
 
 
-def _question(book: Book, world: World, story: Story, asking: Asking) -> Question:
+def question_of(book: Book, world: World, story: Story, asking: Asking) -> Question:
     """The question of a step, or of the story itself. What a step leaves out is the story's."""
     token = asking.token
     if token is None and story.token is not None and asking.claims is None:

@@ -43,15 +43,16 @@ class World:
         settings = self._compiled.settings
         self.unavailable: Collection[str] = story.unavailable
         """As `Outages`."""
-        self._directory = MemoryDirectory(
+        self.directory = MemoryDirectory(
             "stories",
             settings.directory,
             bare_ids_for=settings.only_issuer,
             everyone=Budget(settings.policy.budgets.global_max_micro_usd, settings.budget_period),
-            clock=self._clock,
+            clock=self.clock,
         )
-        self._writes = StoryWrites(bounded(self._directory, settings.policy, self._stopwatch), self)
-        self._authorizer = self._made()
+        self._writes = StoryWrites(bounded(self.directory, settings.policy, self._stopwatch), self)
+        self.authorizer = self._made()
+        """Who answers now; another one after each change of options or rows."""
         self._spend([*opened.book.usage, *story.usage])
 
     def token(self, recipe: Recipe) -> str:
@@ -62,7 +63,7 @@ class World:
         """The answer to a question, and what it has written."""
         self._writes.taken()
         try:
-            decision: Decision | Fault = await self._authorizer.authorize(question, patience=0.0)
+            decision: Decision | Fault = await self.authorizer.authorize(question, patience=0.0)
         except Fault as fault:
             decision = fault
         return decision, self._writes.taken()
@@ -70,7 +71,7 @@ class World:
     async def explained(self, question: Question) -> Decision | None:
         """The answer with its explanation, which writes nothing; None when there is no decision."""
         try:
-            return await self._authorizer.authorize(question, explain=True, patience=0.0)
+            return await self.authorizer.authorize(question, explain=True, patience=0.0)
         except Fault:
             return None
 
@@ -84,10 +85,10 @@ class World:
         """The models of the catalogue that the question would be allowed with; None when there is no decision."""
         found: list[str] = []
         try:
-            page = await self._authorizer.models(question, limit=PAGE)
+            page = await self.authorizer.models(question, limit=PAGE)
             while page.last:
                 found += [name for name, _ in page.models]
-                page = await self._authorizer.models(question, limit=PAGE, after=page.last)
+                page = await self.authorizer.models(question, limit=PAGE, after=page.last)
         except Fault:
             return None
         return found + [name for name, _ in page.models]
@@ -114,8 +115,8 @@ class World:
         )
         self._compiled = self._compiler.compiled(self._story, self._place, self._circumstances)
         if change.directory or removed:
-            self._directory.replace(self._compiled.settings.directory)
-        self._authorizer = self._made()
+            self.directory.replace(self._compiled.settings.directory)
+        self.authorizer = self._made()
 
     def _made(self) -> Answering:
         """Who answers: under a candidate policy as well, if the configuration names one."""
@@ -131,10 +132,10 @@ class World:
         hook = compiled.settings.hook
         return Authorizer(
             policy=policy,
-            verifier=Verifier(policy, keys, self._clock),
+            verifier=Verifier(policy, keys, self.clock),
             keys=keys,
-            directory=StoryDirectory(self._directory, self),
-            clock=self._clock,
+            directory=StoryDirectory(self.directory, self),
+            clock=self.clock,
             stopwatch=self._stopwatch,
             new_id=lambda: next(ids),
             provisioning=provisioning,
@@ -144,7 +145,8 @@ class World:
             hook_is_pure=hook is not None and hook.pure,
         )
 
-    def _clock(self) -> float:
+    def clock(self) -> float:
+        """What the clock says, in seconds since the epoch."""
         return self._now
 
     def _stopwatch(self) -> float:
@@ -152,7 +154,7 @@ class World:
 
     def _spend(self, usage: Sequence[Usage]) -> None:
         for each in usage:
-            self._directory.record_usage(_owner(each), each.spend)
+            self.directory.record_usage(_owner(each), each.spend)
 
 
 def _rows(old: Mapping[str, Any], new: Mapping[str, Any], removed: Mapping[str, list[str]]) -> dict[str, Any]:

@@ -1,0 +1,82 @@
+"""A company whose teams are blocked and whose tokens are revoked on demand, for proofs of caches and middleware."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from tools.living_core import Revoked
+from tools.living_world import change_team
+from tools.story_server.plays import asked_of
+from tools.story_server.stage import Stage
+from usherd.authorizer import Authorizer
+from usherd.changes import Lookup, News, Sought
+from usherd.facts import Team
+from worlds import World
+
+MOST = 10_000
+"""Teams that a laboratory may have."""
+
+
+class LabWorld(World):
+    """A world whose clock goes on."""
+
+    @property  # type: ignore[override]
+    def now(self) -> float:
+        """This machine's clock."""
+        return time.time()
+
+    @now.setter
+    def now(self, value: float) -> None:
+        """It cannot be set."""
+
+    def made_authorizer(self, **changes: Any) -> Authorizer:
+        """As `World.made_authorizer`, by a stopwatch that runs."""
+        return super().made_authorizer(**({"stopwatch": time.monotonic} | changes))
+
+
+class Lab:
+    """One company at a time."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._world: LabWorld | None = None
+        self._revoked = Revoked()
+
+    def begin(self, teams: int) -> dict[str, Any]:
+        """A new company. Each team has a member, who asks one question and is allowed."""
+        if not 1 <= teams <= MOST:
+            raise ValueError(f"teams: expected 1 to {MOST}")
+        self._revoked = Revoked()
+        rows = tuple(_team(number) for number in range(teams))
+        world = self._world = LabWorld(teams=rows, revocations=self._revoked)
+        self._stage.show(world.authorizer, world.directory, time.time)
+        asks = [
+            asked_of(world.question(claims={"groups": [team.id], "jti": team.id, "sub": f"of {team.id}"}))
+            for team in rows
+        ]
+        return {"asks": asks, "max_silence": self._stage.hub.bounds.max_silence}
+
+    def flip(self, team: int, blocked: bool) -> dict[str, Any]:
+        """Blocks a team, or lifts its block; done when it returns."""
+        world = self._open()
+        revision = change_team(world, _team(team, blocked=blocked))
+        return {"revision": f"{world.directory.at_hand().store}:{revision}"}
+
+    def revoke(self, team: int) -> dict[str, Any]:
+        """Revokes the token of that team's question, for good."""
+        world = self._open()
+        jti = _team(team).id
+        self._revoked.jtis.add(jti)
+        revision = world.directory.at_hand().revision
+        self._stage.hub.hear(News(revision, frozenset(), (Lookup(Sought.JTI, ("idp", jti)),), time.time()))
+        return {}
+
+    def _open(self) -> LabWorld:
+        if self._world is None:
+            raise KeyError("lab")
+        return self._world
+
+
+def _team(number: int, *, blocked: bool = False) -> Team:
+    return Team(id=f"t{number}", models=("gpt-4o",), blocked=blocked)
