@@ -17,6 +17,7 @@ from usher_client.bearer import Bearer, shown
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, Closed, UsherFault
+from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.paging import Pages
 from usher_client.questions import (
     DEFAULT_DEADLINE,
@@ -26,6 +27,7 @@ from usher_client.questions import (
     options_message,
     question_message,
 )
+from usher_client.watch_aio import AsyncWatch
 
 
 class AsyncClient:
@@ -34,6 +36,7 @@ class AsyncClient:
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
     is True. `bearer` is the credential that the server knows this gateway by, or a function that gives the one of now.
+    `cache` answers from memory what the server keeps true; without it every question is asked.
     Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
     answer, and ValueError or TypeError for arguments that only a gateway controls.
     """
@@ -45,6 +48,7 @@ class AsyncClient:
         credentials: grpc.ChannelCredentials | None = None,
         plaintext: bool = False,
         bearer: Bearer | None = None,
+        cache: DecisionCache | None = None,
     ) -> None:
         self._shown = shown(bearer)
         self._channel = open_aio_channel(target, credentials, plaintext)
@@ -99,6 +103,33 @@ class AsyncClient:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
         return streamed_decision(await self._only_message(request.SerializeToString(), checked_deadline(deadline)))
+
+    def watch(
+        self,
+        token: str,
+        route: str,
+        model: str | None = None,
+        *,
+        method: str = "",
+        fallback_models: Sequence[str] = (),
+        team_id: str | None = None,
+        team_alias: str | None = None,
+        end_user_id: str = "",
+        organization_id: str = "",
+        modifies_guardrails: bool = False,
+        deadline: float = DEFAULT_DEADLINE,
+        request_id: str = "",
+    ) -> AsyncWatch:
+        """What becomes of one question, for what lasts: a streamed completion, the run of an agent.
+
+        Nothing is asked before the first event is read. `deadline` is that of each attempt to ask, and how long the
+        first decision may take. The cache has no part in it.
+        """
+        raise NotImplementedError
+
+    def cache_statistics(self) -> CacheStatistics | None:
+        """What the cache has done up to now; None without a cache."""
+        raise NotImplementedError
 
     async def batch_check(
         self,

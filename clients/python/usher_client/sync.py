@@ -15,6 +15,7 @@ from usher_client.bearer import Bearer, shown
 from usher_client.channels import SERVICE, open_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, Closed, UsherFault
+from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.paging import Pages
 from usher_client.questions import (
     DEFAULT_DEADLINE,
@@ -24,6 +25,7 @@ from usher_client.questions import (
     options_message,
     question_message,
 )
+from usher_client.watch_sync import Watch
 
 
 class Client:
@@ -32,6 +34,7 @@ class Client:
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
     is True. `bearer` is the credential that the server knows this gateway by, or a function that gives the one of now.
+    `cache` answers from memory what the server keeps true; without it every question is asked.
     Deadlines are seconds, more than 0 and at most 60. Every method raises a UsherFault when there is no
     answer, and ValueError or TypeError for arguments that only a gateway controls.
     """
@@ -43,6 +46,7 @@ class Client:
         credentials: grpc.ChannelCredentials | None = None,
         plaintext: bool = False,
         bearer: Bearer | None = None,
+        cache: DecisionCache | None = None,
     ) -> None:
         self._shown = shown(bearer)
         self._channel = open_channel(target, credentials, plaintext)
@@ -97,6 +101,33 @@ class Client:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
         return streamed_decision(self._only_message(request.SerializeToString(), checked_deadline(deadline)))
+
+    def watch(
+        self,
+        token: str,
+        route: str,
+        model: str | None = None,
+        *,
+        method: str = "",
+        fallback_models: Sequence[str] = (),
+        team_id: str | None = None,
+        team_alias: str | None = None,
+        end_user_id: str = "",
+        organization_id: str = "",
+        modifies_guardrails: bool = False,
+        deadline: float = DEFAULT_DEADLINE,
+        request_id: str = "",
+    ) -> Watch:
+        """What becomes of one question, for what lasts: a streamed completion, the run of an agent.
+
+        Nothing is asked before the first event is read. `deadline` is that of each attempt to ask, and how long the
+        first decision may take. The cache has no part in it.
+        """
+        raise NotImplementedError
+
+    def cache_statistics(self) -> CacheStatistics | None:
+        """What the cache has done up to now; None without a cache."""
+        raise NotImplementedError
 
     def batch_check(
         self,
