@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Any, Self
@@ -12,13 +11,16 @@ import grpc
 import grpc.aio
 
 from usher.v1 import authorization_service_pb2 as api
-from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
+from usher_client.answers import batch_results, models_page, streamed_decision
 from usher_client.bearer import Bearer, shown
+from usher_client.cache_aio import AsyncCache
+from usher_client.calls_aio import begun, outcome
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model
-from usher_client.faults import BadAnswer, Closed, UsherFault
+from usher_client.faults import BadAnswer, UsherFault
 from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.paging import Pages
+from usher_client.question_key import plain_key
 from usher_client.questions import (
     DEFAULT_DEADLINE,
     Question,
@@ -56,6 +58,7 @@ class AsyncClient:
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
         self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
         self._list_models: Any = self._channel.unary_unary(f"/{SERVICE}/ListModels")
+        self._cache = None if cache is None else AsyncCache(cache, self._subscribe)
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,6 +70,8 @@ class AsyncClient:
 
     async def close(self) -> None:
         """Ends the channel. Calls that are still under way end with a fault."""
+        if self._cache is not None:
+            await self._cache.close()
         await self._channel.close()
 
     async def authorize(
@@ -87,22 +92,46 @@ class AsyncClient:
         request_id: str = "",
         at_least_as_fresh: str = "",
     ) -> Decision:
-        """May the holder of this token call this route with this model? Raises UsherFault."""
-        question = Question(
-            token=token,
-            route=route,
-            model=model,
-            method=method,
-            fallback_models=fallback_models,
-            team_id=team_id,
-            team_alias=team_alias,
-            end_user_id=end_user_id,
-            organization_id=organization_id,
-            modifies_guardrails=modifies_guardrails,
+        """May the holder of this token call this route with this model? Raises UsherFault.
+
+        With a cache, it may be answered from memory, unless an explanation or a freshness is asked for.
+        """
+        timeout = checked_deadline(deadline)
+        cache = None if explain or at_least_as_fresh else self._cache
+        if cache is not None:
+            key = plain_key(
+                token,
+                route,
+                model,
+                method,
+                fallback_models,
+                team_id,
+                team_alias,
+                end_user_id,
+                organization_id,
+                modifies_guardrails,
+            )
+            if key is not None and (known := cache.at_hand(key)) is not None:
+                return known
+        question = question_message(
+            Question(
+                token=token,
+                route=route,
+                model=model,
+                method=method,
+                fallback_models=fallback_models,
+                team_id=team_id,
+                team_alias=team_alias,
+                end_user_id=end_user_id,
+                organization_id=organization_id,
+                modifies_guardrails=modifies_guardrails,
+            )
         )
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
-        request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
-        return streamed_decision(await self._only_message(request.SerializeToString(), checked_deadline(deadline)))
+        request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_ONCE).SerializeToString()
+        if cache is not None:
+            return await cache.ask(key, question, timeout, partial(self._ask_once, request))
+        return await self._ask_once(request, timeout)
 
     def watch(
         self,
@@ -125,11 +154,28 @@ class AsyncClient:
         Nothing is asked before the first event is read. `deadline` is that of each attempt to ask, and how long the
         first decision may take. The cache has no part in it.
         """
-        raise NotImplementedError
+        question = question_message(
+            Question(
+                token=token,
+                route=route,
+                model=model,
+                method=method,
+                fallback_models=fallback_models,
+                team_id=team_id,
+                team_alias=team_alias,
+                end_user_id=end_user_id,
+                organization_id=organization_id,
+                modifies_guardrails=modifies_guardrails,
+            )
+        )
+        options = options_message(explain=False, request_id=request_id, at_least_as_fresh="")
+        request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_WATCH).SerializeToString()
+        patience = checked_deadline(deadline)
+        return AsyncWatch(lambda: begun(partial(self._authorize, request, metadata=self._shown())), patience)
 
     def cache_statistics(self) -> CacheStatistics | None:
         """What the cache has done up to now; None without a cache."""
-        raise NotImplementedError
+        return None if self._cache is None else self._cache.statistics()
 
     async def batch_check(
         self,
@@ -149,7 +195,7 @@ class AsyncClient:
         timeout = checked_deadline(deadline)
         ids, request = batch_message(questions, token, options)
         return batch_results(
-            await _outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids
+            await outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids
         )
 
     async def list_models(
@@ -186,42 +232,22 @@ class AsyncClient:
         pages = Pages(question_message(question), options)
         while (request := pages.next_request()) is not None:
             models, next_token = models_page(
-                await _outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
+                await outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
             )
             pages.turned(next_token)
             for model in models:
                 yield model
 
-    async def _only_message(self, request: bytes, timeout: float) -> object:
-        call = _begun(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
+    async def _ask_once(self, request: bytes, timeout: float) -> Decision:
+        call = begun(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
         try:
-            first = await _outcome(call.read)
+            first = await outcome(call.read)
             # An ALLOW counts only when the stream then ends, and ends with OK.
-            if first is grpc.aio.EOF or await _outcome(call.read) is not grpc.aio.EOF:
+            if first is grpc.aio.EOF or await outcome(call.read) is not grpc.aio.EOF:
                 raise BadAnswer
-            return first
+            return streamed_decision(first)
         finally:
             call.cancel()
 
-
-def _begun(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except grpc.aio.UsageError:
-        pass  # the channel was closed before the call
-    raise Closed
-
-
-async def _outcome(call: Callable[[], Any]) -> object:
-    begun = _begun(call)
-    try:
-        return await begun
-    except grpc.aio.AioRpcError as error:
-        fault = fault_of(error)
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # Nobody cancelled this task: the channel was closed under the call.
-        fault = Closed()
-    raise fault
+    def _subscribe(self) -> Any:
+        return begun(partial(self._channel.stream_stream(f"/{SERVICE}/Subscribe"), metadata=self._shown()))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Final, Protocol, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
 from usher.v1 import authorization_service_pb2 as api
-from usher.v1 import decision_pb2, fault_pb2, principal_pb2, reason_pb2
+from usher.v1 import decision_pb2, event_pb2, fault_pb2, principal_pb2, reason_pb2
 from usher_client.decision import CheckNote, Decision, Model, Principal
 from usher_client.faults import BadAnswer, ListDenied, UsherFault, code_number, fault_class
 from usher_client.status_details import read_details, seconds_to_wait
+
+MAX_SILENCE: Final = 3600.0
 
 _M = TypeVar("_M", bound=Message)
 
@@ -47,6 +49,19 @@ def streamed_decision(body: object) -> Decision:
     if message.WhichOneof("event") != "decision" or message.terms.mode not in (api.MODE_UNSPECIFIED, api.MODE_ONCE):
         raise BadAnswer
     return decision_of(message.decision)
+
+
+def promised_silence(terms: api.StreamTerms) -> float:
+    """Seconds that a living stream may be silent, at most an hour. Raises BadAnswer unless it says so."""
+    silence = terms.max_silence.seconds + terms.max_silence.nanos / 1e9
+    if terms.mode != api.MODE_WATCH or silence <= 0:
+        raise BadAnswer
+    return min(silence, MAX_SILENCE)
+
+
+def cause_of(number: int) -> str:
+    """The word for a Cause."""
+    return _word(event_pb2.Cause, number, "CAUSE_") if number else "UNKNOWN"
 
 
 def decision_of(wire: decision_pb2.Decision) -> Decision:
@@ -94,12 +109,13 @@ def _batch_result(result: api.BatchCheckResponse.Result) -> Decision | UsherFaul
             except BadAnswer as bad:
                 return bad
         case "fault":
-            return _fault(result.fault)
+            return fault_from(result.fault)
         case _:
             return BadAnswer()
 
 
-def _fault(wire: fault_pb2.Fault) -> UsherFault:
+def fault_from(wire: fault_pb2.Fault) -> UsherFault:
+    """The fault that stands in place of a decision."""
     wait = seconds_to_wait(wire.retry_after.seconds, wire.retry_after.nanos)
     reason = _word(fault_pb2.FaultReason, wire.reason, "FAULT_REASON_")
     return fault_class(int(wire.code))(reason, wait if wire.HasField("retry_after") else None)

@@ -43,6 +43,11 @@ class UsherFault(Exception):
         return False
 
 
+def fresh(fault: UsherFault) -> UsherFault:
+    """The same fault once more: an exception that several raise would show each of them where the others were."""
+    return type(fault)(fault.reason, fault.retry_after)
+
+
 class InvalidRequest(UsherFault):
     """The gateway sent something that only a gateway controls and that is wrong. Do not retry."""
 

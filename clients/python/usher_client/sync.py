@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import grpc
 
 from usher.v1 import authorization_service_pb2 as api
-from usher_client.answers import batch_results, fault_of, models_page, streamed_decision
+from usher_client.alarms import Alarms
+from usher_client.answers import batch_results, models_page, streamed_decision
 from usher_client.bearer import Bearer, shown
+from usher_client.cache_sync import Cache
+from usher_client.calls_sync import outcome
 from usher_client.channels import SERVICE, open_channel
 from usher_client.decision import Decision, Model
-from usher_client.faults import BadAnswer, Closed, UsherFault
+from usher_client.faults import BadAnswer, UsherFault
 from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.paging import Pages
+from usher_client.question_key import plain_key
 from usher_client.questions import (
     DEFAULT_DEADLINE,
     Question,
@@ -54,6 +58,8 @@ class Client:
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
         self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
         self._list_models: Any = self._channel.unary_unary(f"/{SERVICE}/ListModels")
+        self._alarms = Alarms()
+        self._cache = None if cache is None else Cache(cache, self._subscribe, self._alarms)
 
     def __enter__(self) -> Self:
         return self
@@ -65,6 +71,9 @@ class Client:
 
     def close(self) -> None:
         """Ends the channel. Calls that are still under way end with a fault."""
+        if self._cache is not None:
+            self._cache.close()
+        self._alarms.close()
         self._channel.close()
 
     def authorize(
@@ -85,22 +94,46 @@ class Client:
         request_id: str = "",
         at_least_as_fresh: str = "",
     ) -> Decision:
-        """May the holder of this token call this route with this model? Raises UsherFault."""
-        question = Question(
-            token=token,
-            route=route,
-            model=model,
-            method=method,
-            fallback_models=fallback_models,
-            team_id=team_id,
-            team_alias=team_alias,
-            end_user_id=end_user_id,
-            organization_id=organization_id,
-            modifies_guardrails=modifies_guardrails,
+        """May the holder of this token call this route with this model? Raises UsherFault.
+
+        With a cache, it may be answered from memory, unless an explanation or a freshness is asked for.
+        """
+        timeout = checked_deadline(deadline)
+        cache = None if explain or at_least_as_fresh else self._cache
+        if cache is not None:
+            key = plain_key(
+                token,
+                route,
+                model,
+                method,
+                fallback_models,
+                team_id,
+                team_alias,
+                end_user_id,
+                organization_id,
+                modifies_guardrails,
+            )
+            if key is not None and (known := cache.at_hand(key)) is not None:
+                return known
+        question = question_message(
+            Question(
+                token=token,
+                route=route,
+                model=model,
+                method=method,
+                fallback_models=fallback_models,
+                team_id=team_id,
+                team_alias=team_alias,
+                end_user_id=end_user_id,
+                organization_id=organization_id,
+                modifies_guardrails=modifies_guardrails,
+            )
         )
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
-        request = api.AuthorizeRequest(question=question_message(question), options=options, mode=api.MODE_ONCE)
-        return streamed_decision(self._only_message(request.SerializeToString(), checked_deadline(deadline)))
+        request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_ONCE).SerializeToString()
+        if cache is not None:
+            return cache.ask(key, question, timeout, partial(self._ask_once, request))
+        return self._ask_once(request, timeout)
 
     def watch(
         self,
@@ -123,11 +156,28 @@ class Client:
         Nothing is asked before the first event is read. `deadline` is that of each attempt to ask, and how long the
         first decision may take. The cache has no part in it.
         """
-        raise NotImplementedError
+        question = question_message(
+            Question(
+                token=token,
+                route=route,
+                model=model,
+                method=method,
+                fallback_models=fallback_models,
+                team_id=team_id,
+                team_alias=team_alias,
+                end_user_id=end_user_id,
+                organization_id=organization_id,
+                modifies_guardrails=modifies_guardrails,
+            )
+        )
+        options = options_message(explain=False, request_id=request_id, at_least_as_fresh="")
+        request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_WATCH).SerializeToString()
+        patience = checked_deadline(deadline)
+        return Watch(lambda: outcome(partial(self._authorize, request, metadata=self._shown())), patience, self._alarms)
 
     def cache_statistics(self) -> CacheStatistics | None:
         """What the cache has done up to now; None without a cache."""
-        raise NotImplementedError
+        return None if self._cache is None else self._cache.statistics()
 
     def batch_check(
         self,
@@ -146,9 +196,7 @@ class Client:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         timeout = checked_deadline(deadline)
         ids, request = batch_message(questions, token, options)
-        return batch_results(
-            _outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids
-        )
+        return batch_results(outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids)
 
     def list_models(
         self,
@@ -184,28 +232,22 @@ class Client:
         pages = Pages(question_message(question), options)
         while (request := pages.next_request()) is not None:
             models, next_token = models_page(
-                _outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
+                outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
             )
             pages.turned(next_token)
             yield from models
 
-    def _only_message(self, request: bytes, timeout: float) -> object:
-        call = _outcome(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
+    def _ask_once(self, request: bytes, timeout: float) -> Decision:
+        call = outcome(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
         try:
-            first = _outcome(partial(next, call, None))
+            first = outcome(partial(next, call, None))
             # An ALLOW counts only when the stream then ends, and ends with OK.
-            if first is None or _outcome(partial(next, call, None)) is not None:
+            if first is None or outcome(partial(next, call, None)) is not None:
                 raise BadAnswer
-            return first
+            return streamed_decision(first)
         finally:
             call.cancel()
 
-
-def _outcome(call: Callable[[], Any]) -> Any:
-    try:
-        return call()
-    except grpc.RpcError as error:
-        fault = fault_of(cast(grpc.Call, error))
-    except ValueError:
-        fault = Closed()  # what grpc raises when the channel was closed before the call
-    raise fault
+    def _subscribe(self, messages: Iterator[bytes]) -> Any:
+        subscribe: Any = self._channel.stream_stream(f"/{SERVICE}/Subscribe")
+        return outcome(partial(subscribe, messages, metadata=self._shown()))
