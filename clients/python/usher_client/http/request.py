@@ -1,0 +1,125 @@
+"""Reads what a request asks for: route, model, fallbacks, team, end user, organization, guardrails.
+
+What cannot be read with certainty is not guessed. A model that is unknown is refused by the server on routes that need
+one; where more than the model is in doubt, a fallback stands in the question that no model can be called by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from usher_client.http.body import body_fields
+from usher_client.http.reading import Headers, Reading, values_of
+
+_USUAL: Final = Reading()
+_IN_DOUBT: Final = ("",)
+"""Fallbacks that are refused: no model has an empty name."""
+_NO_TEXT: Final = "\x00"
+"""Stands for what should be a text and is none: no field of a question takes it."""
+_STREAMED_BY_PATH: Final = ":streamGenerateContent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What one request asks for, besides its credential."""
+
+    route: str
+    method: str
+    model: str | None = None
+    fallback_models: tuple[str, ...] = ()
+    team_id: str | None = None
+    team_alias: str | None = None
+    end_user_id: str = field(default="", repr=False)
+    organization_id: str = ""
+    modifies_guardrails: bool = False
+    stream: bool = False
+    """Whether the answer is asked for as a stream."""
+
+    def wishes(self) -> dict[str, Any]:
+        """The arguments of `authorize` and `watch` besides the token."""
+        return {
+            "route": self.route,
+            "model": self.model,
+            "method": self.method,
+            "fallback_models": self.fallback_models,
+            "team_id": self.team_id,
+            "team_alias": self.team_alias,
+            "end_user_id": self.end_user_id,
+            "organization_id": self.organization_id,
+            "modifies_guardrails": self.modifies_guardrails,
+        }
+
+
+def read_request(method: str, target: str, headers: Headers, body: bytes, reading: Reading = _USUAL) -> Asked:
+    """What a request asks for. `target` is the path as it came, with or without a query. It never raises."""
+    route = route_of(target, reading.base_path)
+    fields, in_doubt = body_fields(headers, body)
+    if reading.model_header is not None:
+        model = _agreed(values_of(headers, reading.model_header), None)
+    else:
+        named = fields.get("model")
+        model = named if isinstance(named, str) else None
+    team_id, team_alias = _team(headers, reading)
+    return Asked(
+        route=route,
+        method=method,
+        model=model,
+        fallback_models=_IN_DOUBT if in_doubt else _fallbacks(fields.get("fallbacks")),
+        team_id=team_id,
+        team_alias=team_alias,
+        end_user_id=_end_user(fields),
+        organization_id=_organization(fields.get("organization_id")),
+        modifies_guardrails=bool(fields.get("guardrails") or _inside(fields.get("metadata")).get("guardrails")),
+        stream=fields.get("stream") is True or route.endswith(_STREAMED_BY_PATH),
+    )
+
+
+def route_of(target: str, base_path: str = "") -> str:
+    """The path without its query and, at the end of a segment, without the base path. Nothing is decoded or mended."""
+    path = target.partition("?")[0]
+    if base_path and (path == base_path or path.startswith(base_path + "/")):
+        return path[len(base_path) :] or "/"
+    return path
+
+
+def _team(headers: Headers, reading: Reading) -> tuple[str | None, str | None]:
+    by_id = _agreed(values_of(headers, reading.team_header), "") if reading.team_header else None
+    by_alias = _agreed(values_of(headers, reading.team_alias_header), "") if reading.team_alias_header else None
+    # Two wishes are one that is refused: whoever sends both headers must not make the question an error.
+    return ("", None) if by_id is not None and by_alias is not None else (by_id, by_alias)
+
+
+def _agreed(values: list[str], otherwise: str | None) -> str | None:
+    """What all values say; None where there are none, and `otherwise` where they differ."""
+    if not values:
+        return None
+    return values[0] if all(each == values[0] for each in values) else otherwise
+
+
+def _fallbacks(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        return _IN_DOUBT
+    names = [each.get("model") if isinstance(each, Mapping) else each for each in value]
+    texts = tuple(each for each in names if isinstance(each, str))
+    return texts if len(texts) == len(names) else _IN_DOUBT
+
+
+def _end_user(fields: Mapping[str, object]) -> str:
+    candidates = (
+        fields.get("user"),
+        _inside(fields.get("litellm_metadata")).get("user"),
+        _inside(fields.get("metadata")).get("user_id"),
+    )
+    return next((each for each in candidates if isinstance(each, str) and each), "")
+
+
+def _organization(value: object) -> str:
+    return "" if value is None else value if isinstance(value, str) else _NO_TEXT
+
+
+def _inside(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
