@@ -7,10 +7,11 @@ one; where more than the model is in doubt, a fallback stands in the question th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from usher_client.http.body import body_fields
+from usher_client.http.forms import NotAForm, urlencoded_fields
 from usher_client.http.reading import Headers, Reading, values_of
 
 _USUAL: Final = Reading()
@@ -74,6 +75,18 @@ def read_request(method: str, target: str, headers: Headers, body: bytes, readin
         modifies_guardrails=bool(fields.get("guardrails") or _inside(fields.get("metadata")).get("guardrails")),
         stream=fields.get("stream") is True or route.endswith(_STREAMED_BY_PATH),
     )
+
+
+def read_handshake(target: str, query: bytes, headers: Headers, reading: Reading = _USUAL) -> Asked:
+    """What a websocket's handshake asks for. It has no body: `model` of its query, named once, names the model."""
+    asked = read_request("GET", target, headers, b"", reading)
+    if reading.model_header is not None:
+        return asked
+    try:
+        named = urlencoded_fields(query, ("model",)).get("model", [])
+    except NotAForm:
+        named = []
+    return replace(asked, model=named[0] if len(named) == 1 else None)
 
 
 def route_of(target: str, base_path: str = "") -> str:

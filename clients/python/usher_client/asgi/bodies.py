@@ -1,0 +1,38 @@
+"""Reads a request's body as a whole, up to a bound, and gives it to the app again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from usher_client.asgi.protocol import Message, Receive
+from usher_client.http.reading import RequestRefused
+
+
+async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int) -> bytes | None:
+    """The body; None: the client has gone. Raises RequestRefused for more than `most` bytes, as soon as it is known."""
+    for name, value in headers:
+        if name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > most:
+            raise RequestRefused("body_too_large")
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return None
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > most:
+            raise RequestRefused("body_too_large")
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Gives the whole body first, and then whatever the server has: that the client has gone."""
+    left: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return left.pop() if left else await receive()
+
+    return receive_again

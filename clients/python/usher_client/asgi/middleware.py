@@ -1,0 +1,147 @@
+"""The middleware: asks, lets pass or answers, and watches what is streamed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping
+from functools import partial
+from typing import Any, Final
+
+from usher_client.asgi.answering import answer_http, refuse_handshake
+from usher_client.asgi.bodies import read_body, replayed
+from usher_client.asgi.connecting import Connection, Usherd
+from usher_client.asgi.cutting import HttpCut, WebSocketCut, run_until_cut
+from usher_client.asgi.protocol import App, Receive, Scope, Send
+from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
+from usher_client.asgi.watching import Watched
+from usher_client.decision import Decision
+from usher_client.faults import UsherFault
+from usher_client.http.credential import read_credential
+from usher_client.http.errors import HttpAnswer, denial_answer, fault_answer, refusal_answer
+from usher_client.http.json_members import LARGE
+from usher_client.http.reading import Reading, RequestRefused
+from usher_client.http.request import Asked, read_handshake, read_request
+from usher_client.questions import DEFAULT_DEADLINE, checked_deadline
+
+_log: Final = logging.getLogger("usher_client.asgi")
+_USUAL: Final = Reading()
+
+
+class UsherMiddleware:
+    """Asks usherd before the app sees a request.
+
+    `usherd` is a target on this machine, an `AsyncClient` of the running event loop, or a function that opens one (with
+    credentials, with a cache): that is called in the loop, and the client closed when the app's lifespan ends.
+    `reading` says where requests carry what. `unasked` are paths that nobody is asked about, whole and as they are
+    sent, for the app's own health. `deadline` is that of each question, in seconds. Raises ValueError.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        usherd: Usherd,
+        *,
+        reading: Reading = _USUAL,
+        unasked: Collection[str] = (),
+        deadline: float = DEFAULT_DEADLINE,
+    ) -> None:
+        if isinstance(unasked, str) or not all(each.startswith("/") for each in unasked):
+            raise ValueError("unasked: expected a collection of paths")
+        self._app = app
+        self._connection = Connection(usherd)
+        self._reading = reading
+        self._wanted = wanted_headers(reading)
+        self._unasked = frozenset(unasked)
+        self._deadline = checked_deadline(deadline)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One connection of ASGI. Raises ValueError for a kind of connection that it cannot ask about."""
+        match scope["type"]:
+            case "http":
+                await self._http(scope, receive, send)
+            case "websocket":
+                await self._websocket(scope, receive, send)
+            case "lifespan":
+                try:
+                    await self._app(scope, receive, send)
+                finally:
+                    await self._connection.close()
+            case _:
+                raise ValueError("expected a scope of type http, websocket or lifespan")
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = without_identity(scope)
+        path = path_of(scope)
+        if path in self._unasked:
+            await self._app(inner, receive, send)
+            return
+        headers = texts_of(scope, self._wanted)
+        try:
+            token = read_credential(scope["method"], headers, self._reading).token
+            body = await read_body(receive, scope["headers"], self._reading.max_body)
+        except RequestRefused as refused:
+            await answer_http(refusal_answer(refused.code), send)
+            return
+        if body is None:
+            return
+        read = partial(read_request, scope["method"], path, headers, body, self._reading)
+        asked = read() if len(body) <= LARGE else await asyncio.to_thread(read)
+        decided = await self._decide(token, asked)
+        if isinstance(decided, HttpAnswer):
+            await answer_http(decided, send)
+            return
+        cut = HttpCut(send, at_once=asked.stream)
+        inner[KEY] = decided
+        app = partial(self._app, inner, replayed(body, receive), cut.send)
+        await run_until_cut(app, cut, self._watched(token, asked))
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        inner = without_identity(scope)
+        path = path_of(scope)
+        if path in self._unasked:
+            await self._app(inner, receive, send)
+            return
+        headers = texts_of(scope, self._wanted)
+        try:
+            # A page of anybody may open a websocket, and the browser sends its cookies: the origin is looked at.
+            token = read_credential("CONNECT", headers, self._reading).token
+        except RequestRefused as refused:
+            await receive()
+            await refuse_handshake(refusal_answer(refused.code), scope, send)
+            return
+        asked = read_handshake(path, scope.get("query_string", b""), headers, self._reading)
+        decided = await self._decide(token, asked)
+        if isinstance(decided, HttpAnswer):
+            await receive()
+            await refuse_handshake(decided, scope, send)
+            return
+        cut = WebSocketCut(send)
+        inner[KEY] = decided
+        await run_until_cut(partial(self._app, inner, receive, cut.send), cut, self._watched(token, asked))
+
+    async def _decide(self, token: str, asked: Asked) -> Decision | HttpAnswer:
+        """The decision that allows the request, or what to answer in the app's place."""
+        try:
+            decision = await self._connection.client().authorize(token, deadline=self._deadline, **asked.wishes())
+        except UsherFault as fault:
+            return fault_answer(fault)
+        except Exception as error:
+            # A bug, or a client of another event loop: whatever it is, it is no decision. Its text may have anything.
+            _log.error("no decision: %s", type(error).__name__)
+            return fault_answer()
+        return decision if decision.allowed is True else denial_answer(decision)
+
+    def _watched(self, token: str, asked: Asked) -> Watched:
+        return Watched(lambda: self._connection.client().watch(token, deadline=self._deadline, **asked.wishes()))
+
+
+def decision_of(scope: Mapping[str, Any]) -> Decision:
+    """The decision that let this request pass; `scope` may be a request of Starlette's as well.
+
+    Raises LookupError where nobody was asked: without the middleware, or on a path that is `unasked`.
+    """
+    decision = scope.get(KEY)
+    if not isinstance(decision, Decision) or decision.allowed is not True:
+        raise LookupError("usherd was not asked about this request")
+    return decision

@@ -1,0 +1,51 @@
+"""Waits until a request that lasts is allowed no longer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from usher_client.asgi.protocol import Watching
+from usher_client.decision import Decision
+from usher_client.events import Expiring, Unknown
+from usher_client.faults import UsherFault
+
+PATIENCE: Final = 5.0
+"""Seconds in which a watch must get its first decision. The one that let the request pass is as old then."""
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 1.0
+
+_log: Final = logging.getLogger("usher_client.asgi")
+
+
+class Watched:
+    """One question, asked again for as long as its request lasts."""
+
+    def __init__(self, opened: Callable[[], Watching]) -> None:
+        self._opened = opened
+
+    async def not_allowed(self) -> Decision | None:
+        """Returns once it is not allowed: with the denial, or None when that is unknown."""
+        loop = asyncio.get_running_loop()
+        end, pause = loop.time() + PATIENCE, _FIRST_PAUSE
+        while True:
+            try:
+                return await self._once()
+            except UsherFault:
+                if loop.time() + pause > end:
+                    return None
+            except Exception as error:
+                _log.error("not watched: %s", type(error).__name__)
+                return None
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE)
+
+    async def _once(self) -> Decision | None:
+        watch = self._opened()
+        try:
+            event = await watch.not_allowed()
+        finally:
+            await watch.close()
+        return None if isinstance(event, Unknown | Expiring) else event.decision
