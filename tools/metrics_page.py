@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from usherd.telemetry.counts import HEALTH_METHODS, MANAGING_METHODS, METHODS, OTHER
+from usherd.telemetry.counts import ENVOY_METHOD, HEALTH_METHODS, MANAGING_METHODS, METHODS, OTHER
 from usherd.telemetry.metrics import METRICS, Kind
 from written_pages import ROOT, write_or_check
 
@@ -20,7 +20,7 @@ own of the process: `process_*` (CPU seconds, memory, file descriptors, start), 
 
 Each label is a closed set: nothing that a caller or a token says is ever one.
 
-* `method`: METHODS; once they are called, those that manage what is kept, as
+* `method`: METHODS; once they are called, `ENVOY` and those that manage what is kept, as
   `EXAMPLE`; `OTHER` for every other
 * `reason`: one of [reasons.md](reasons.md); `code`: the gRPC status that goes with a fault
 * `issuer`: its configured name; `part`: which of its key sets, from 0
@@ -40,7 +40,7 @@ process that has the most, and CPU is that of all, the supervisor's included.
 def page() -> str:
     """The page's text."""
     methods = ", ".join(f"`{name}`" for name in (*METHODS, *(f"Health/{name}" for name in HEALTH_METHODS)))
-    lines = [HEAD.replace("METHODS", methods).replace("OTHER", OTHER)]
+    lines = [HEAD.replace("METHODS", methods).replace("ENVOY", ENVOY_METHOD).replace("OTHER", OTHER)]
     lines[0] = lines[0].replace("EXAMPLE", next(iter(MANAGING_METHODS.values())))
     for metric in METRICS:
         labels = ", ".join(f"`{label}`" for label in metric.labels) or "-"

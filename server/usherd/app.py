@@ -19,7 +19,7 @@ from usherd.call_listeners import call_listeners, check_decision_log
 from usherd.config.settings import ServerSettings, Settings
 from usherd.domain import SESSION_ISSUER
 from usherd.grounds import opened_ground
-from usherd.house import House
+from usherd.house import House, id_maker
 from usherd.kept_models import kept_models_followed
 from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
@@ -29,6 +29,7 @@ from usherd.rpc.address import is_local
 from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
+from usherd.rpc.envoy.service import EnvoyTerms
 from usherd.rpc.health import Readiness
 from usherd.rpc.hub_life import new_hub
 from usherd.rpc.limits import Limits
@@ -113,6 +114,7 @@ async def serve(
                 directory=_kept(moving),
                 revocations=_revocations(moving),
                 sessions=desk,
+                envoy=None if settings.envoy is None else EnvoyTerms(settings.envoy, id_maker()),
                 listener=heard.listener,
                 on_wait=None if counts is None else counts.waited,
                 hub=hub,

@@ -24,6 +24,8 @@ from usherd.certificate_names import (
 )
 from usherd.errors import CallerUnknown
 
+ENVOY = "envoy.service.auth.v3.Authorization"
+"""What Envoy asks; served where the configuration says so."""
 DIRECTORY = "usher.v1.DirectoryService"
 REVOCATION = "usher.v1.RevocationService"
 SESSION = "usher.v1.SessionService"
@@ -48,6 +50,7 @@ RPCS = {
     ),
     REVOCATION: ("LiftRevocation", "ListRevocations", "Revoke"),
     SESSION: ("CreateSession", "CreateSessionForUser", "ListSessions", "RevokeSessions", "ValidateSession"),
+    ENVOY: ("Check",),
     "grpc.health.v1.Health": ("Check", "List", "Watch"),
     "grpc.reflection.v1alpha.ServerReflection": ("ServerReflectionInfo",),
 }

@@ -25,6 +25,7 @@
     │   └── ShuttingDown
     ├── Overloaded         as much work as the server takes on      RESOURCE_EXHAUSTED
     ├── ListFull           no more tokens can be revoked            RESOURCE_EXHAUSTED
+    ├── RequestTooLarge    more bytes than a method takes           RESOURCE_EXHAUSTED
     ├── SlowReader         a stream that nobody reads               RESOURCE_EXHAUSTED
     ├── OutOfTime          the deadline came first                  DEADLINE_EXCEEDED
     └── InternalFault      a bug; the text says nothing             INTERNAL
@@ -324,6 +325,14 @@ class ListFull(Fault):
     code = Code.RESOURCE_EXHAUSTED
     reason = FaultReason.OVERLOADED
     message = "the list of revoked tokens is full; lift some, or revoke by subject or issuer"
+
+
+class RequestTooLarge(Fault):
+    """A request has more bytes than its method takes."""
+
+    code = Code.RESOURCE_EXHAUSTED
+    reason = FaultReason.OVERLOADED
+    message = "the request has more bytes than this method takes"
 
 
 class SlowReader(Fault):

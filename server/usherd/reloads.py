@@ -20,7 +20,7 @@ from usherd.moving import Moving, Refused
 AGAIN_AFTER = 15
 """Looks after which a refused configuration is tried again: a provider may be back, or what it names may be there."""
 
-_ONLY_AT_START = ("server.", "log", "decision_log", "traces", "metrics", "store", "sessions")
+_ONLY_AT_START = ("server.", "log", "decision_log", "traces", "metrics", "store", "sessions", "envoy")
 """Keys that take effect when the server starts, but for those below."""
 _AT_ONCE = frozenset({"server.explanations", "server.health"})
 

@@ -17,10 +17,13 @@ from cryptography import x509
 from tools.caller_world import ASK, CREDENTIAL, OTHER, names, rule, secure, server_files
 from tools.certificates import Authority
 from tools.directory_world import METHODS as DIRECTORY_METHODS
+from tools.envoy_requests import CHECK as ENVOY_CHECK
 from tools.rpc_world import SERVICE, Outcome, call, calling, check_bytes, ended, running
 from usherd.calls import Call, Ending, Listener
 from usherd.errors import CallerNotAllowed, CallerUnknown
+from usherd.inbound.handed_on import GatewayRules
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.envoy.service import EnvoyTerms
 from usherd.rpc.server import Listen
 
 STORIES = yaml.safe_load((Path(__file__).parent / "callers.yaml").read_text("utf-8"))
@@ -250,6 +253,7 @@ METHODS = [
     "/usher.v1.AuthorizationService/ListModels",
     "/usher.v1.AuthorizationService/Subscribe",
     *DIRECTORY_METHODS,
+    ENVOY_CHECK,
     "/grpc.health.v1.Health/Check",
     "/grpc.health.v1.Health/List",
     "/grpc.health.v1.Health/Watch",
@@ -282,7 +286,8 @@ async def test_every_method_is_closed_to_strangers_and_to_callers_without_the_ri
         "none": (("authorization", f"Bearer {OTHER}"),),
         "all": (("authorization", f"Bearer {CREDENTIAL}"),),
     }
-    async with running(begins=admission.begins) as server, calling(server) as channel:
+    envoy = EnvoyTerms(GatewayRules(), lambda: "0" * 26)
+    async with running(begins=admission.begins, envoy=envoy) as server, calling(server) as channel:
         said = {
             (who, method): _said(await _first(channel, method, metadata))
             for who, metadata in shown.items()

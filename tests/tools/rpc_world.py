@@ -19,6 +19,7 @@ from usherd.listing import ModelsPage
 from usherd.reasons import Reason
 from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import KeptDirectory
+from usherd.rpc.envoy.service import EnvoyTerms
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Limits
 from usherd.rpc.revocation.kept import KeptRevocations
@@ -135,6 +136,7 @@ async def running(
     directory: KeptDirectory | None = None,
     sessions: SessionDesk | None = None,
     revocations: KeptRevocations | None = None,
+    envoy: EnvoyTerms | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     **options: int,
@@ -148,6 +150,7 @@ async def running(
         directory=directory,
         sessions=sessions,
         revocations=revocations,
+        envoy=envoy,
         listener=listener,
         on_wait=on_wait,
         **options,

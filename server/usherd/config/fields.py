@@ -193,6 +193,9 @@ ClaimName = Annotated[str, text_that(texts.check_claim_name)]
 ClaimPathText = Annotated[str, text_by_latitude(texts.check_claim_path, claim_paths.parse, "any_text")]
 FreeText = Annotated[str, text_by_latitude(texts.check_printable, texts.check_short, "any_text")]
 """Roles, scopes and domains of a provider: whatever it may call them."""
+HeaderName = Annotated[str, text_that(texts.check_header)]
+Origin = Annotated[str, text_that(texts.check_origin)]
+BasePath = Annotated[str, text_that(texts.check_base_path)]
 Scope = Annotated[str, text_by_latitude(texts.check_scope, texts.check_short, "any_text")]
 Domain = Annotated[str, text_by_latitude(texts.check_domain, texts.check_short, "any_text")]
 Id = Annotated[str, text_by_latitude(texts.check_id, texts.check_short, "any_text")]
@@ -259,6 +262,7 @@ HookTimeout = _duration("1ms", "5s")
 Drain = _duration("0s", "10m")
 BudgetPeriod = _duration("1s", "3660d")
 TokenSize = _size("512B", "64KiB")
+BodySize = _size("1KiB", "32MiB")
 CachedTokens = _count(1, 10_000_000)
 Entities = _count(1000, 10_000_000)
 MaxStaleness = _duration("1s", "60s")

@@ -32,7 +32,7 @@ def default_text(default: object, schema: Mapping[str, Any]) -> str:
     if isinstance(default, (list, tuple)):
         return f"[{', '.join(map(str, default))}]"
     if isinstance(default, dict):
-        return "{}" if not default else str(default)
+        return f"{{{', '.join(f'{name}: {value}' for name, value in default.items())}}}"
     if isinstance(default, (bool, str)):
         return value_text(default)
     if isinstance(default, (int, float)):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from usherd.config import build, build_callers, directory, hook, rules, rules_lists, sessions, telemetry
+from usherd.config import build, build_callers, directory, envoy, hook, rules, rules_lists, sessions, telemetry
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
@@ -98,6 +98,7 @@ def _settings(
         loopback_http=file.insecure.loopback_http,
         budget_period=file.budgets.together.period,
         hook=check,
+        envoy=envoy.rules(file),
         callers=build_callers.rules(file.callers, secrets.credentials),
         decision_log=telemetry.decision_log(file, document.folder),
         traces=telemetry.traces(file, secrets.trace_headers),

@@ -20,6 +20,7 @@ from usherd.options import BY_NAME
 ONLY_AT_START = (
     "server",
     "telemetry",
+    "envoy",
     "insecure.plaintext",
     "insecure.remote_metrics",
     "directory.url",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from usherd import claim_paths
 from usherd.config import (
+    envoy,
     rules_callers,
     rules_issuers,
     rules_lists,
@@ -39,6 +40,7 @@ def check(file: File, folder: Path) -> Found:
     yield from rules_models.check(file)
     yield from _server(file, folder)
     yield from rules_callers.check(file)
+    yield from envoy.check(file)
     yield from telemetry.check(file)
     yield from sessions.check(file)
 

@@ -43,6 +43,7 @@ from usherd.config.fields import (
     Workers,
 )
 from usherd.config.schema_callers import Caller
+from usherd.config.schema_envoy import Envoy
 from usherd.config.schema_issuers import Issuer
 from usherd.config.schema_options import Access, Insecure
 from usherd.config.schema_people import Teams, Users
@@ -271,6 +272,9 @@ class File(Section):
     )
     sessions: Sessions | None = Field(
         default=None, description="Sessions of the user interface that usherd makes itself. None unless given."
+    )
+    envoy: Envoy | None = Field(
+        default=None, description="Answers to Envoy's filter ext_authz. None unless given; it may be empty."
     )
     server: Server = Field(default=Server(), description="Where and how usherd serves.")
     telemetry: Telemetry = Field(default=Telemetry(), description="What usherd tells about itself.")

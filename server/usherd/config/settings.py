@@ -9,6 +9,7 @@ from typing import Literal
 
 from usherd.callers import CallerRule
 from usherd.facts import Rows
+from usherd.inbound.handed_on import GatewayRules
 from usherd.options import STRICT, Options
 from usherd.policy import Policy
 
@@ -215,6 +216,8 @@ class Settings:
     """Seconds after which the global budget begins anew."""
     hook: HookSettings | None = None
     """The operator's own check; None: there is none."""
+    envoy: GatewayRules | None = None
+    """How Envoy's requests are read; None: Envoy is not answered."""
     callers: tuple[CallerRule, ...] = ()
     """Who may call, in the order in which they are tried; empty: anybody who gets here."""
     decision_log: DecisionLogSettings | None = None

@@ -8,7 +8,11 @@ from usherd import claim_paths
 from usherd.config import patterns
 from usherd.config.problems import Unusable, quoted
 from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
+from usherd.permit.route_form import canonical_route
 from usherd.policy import ANY_ISSUER
+
+_HEADER = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,64}")
+_ORIGIN = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]{1,5})?")
 
 _EVERY_TENANT = re.compile(
     r"https://login\.(microsoftonline\.(com|us)|partner\.microsoftonline\.cn)/(common|organizations|consumers)(/|\Z)"
@@ -84,6 +88,30 @@ def check_claim_path(value: str) -> None:
 def _is_cut(first: str, others: list[str]) -> bool:
     # `https://x\.y/claims.team` is a member of a claim. A host without a dot, or a slash later on, is a cut URL.
     return "." not in first.partition("/")[0] or any("/" in step for step in others)
+
+
+def check_header(value: str) -> None:
+    """The name of a header that a gateway passes on. Raises Unusable."""
+    if _HEADER.fullmatch(value) is None:
+        raise Unusable(
+            f"{quoted(value)} is no name of a header; expected 1 to 64 lower-case letters, digits and dashes, as x-team"
+        )
+
+
+def check_origin(value: str) -> None:
+    """An origin, as browsers send it (RFC 6454, section 6.2). Raises Unusable."""
+    check_printable(value)
+    if _ORIGIN.fullmatch(value) is None:
+        raise Unusable(
+            f"{quoted(value)} is no origin as browsers send it; expected scheme and host in lower case, as"
+            " https://ui.example.com"
+        )
+
+
+def check_base_path(value: str) -> None:
+    """What all paths of a gateway begin with. Raises Unusable."""
+    if value == "/" or canonical_route(value) != value:
+        raise Unusable(f"{quoted(value)} is no base path; expected one as /gateway, without a slash at its end")
 
 
 def check_claim_name(value: str) -> None:

@@ -107,15 +107,15 @@ def _framed(decision: Decision, behind: bytes, *, keep: bool) -> bytes:
     _validity.seconds, _validity.nanos = whole_and_nanos(decision.valid_until)
     validity = _validity.SerializeToString()
     revision, cacheable = _shared(decision.revision, decision.cacheable)
-    id_head = _tag_and_length(_DECISION_ID, len(own)) if own else b""
-    rest = b"".join((id_head, own, revision, _tag_and_length(_VALID_UNTIL, len(validity)), validity))
+    id_head = tag_and_length(_DECISION_ID, len(own)) if own else b""
+    rest = b"".join((id_head, own, revision, tag_and_length(_VALID_UNTIL, len(validity)), validity))
     size = len(verdict) + len(rest) + len(cacheable)
-    return b"".join((_tag_and_length(_DECISION, size), verdict, rest, cacheable, behind))
+    return b"".join((tag_and_length(_DECISION, size), verdict, rest, cacheable, behind))
 
 
 # As many as there are sizes of answers that are kept.
 @functools.lru_cache(maxsize=4096)
-def _tag_and_length(field: int, size: int) -> bytes:
+def tag_and_length(field: int, size: int) -> bytes:
     """What stands in front of a field that has so many bytes."""
     return _varint(field << 3 | _LENGTH_DELIMITED) + _varint(size)
 

@@ -34,6 +34,9 @@ Begin = Callable[[Context], Call]
 Begins = Callable[[str], Begin]
 """For each method, by full name, what is found out about a call before it is served."""
 
+Instead = Callable[[Fault], Any]
+"""What a call is answered that would end with that fault; None: it ends with it."""
+
 Marks = Callable[[Any, Context, Call], Mapping[str, str]]
 """What tells one call from others in the log: from what was received, the context and what is known of the call."""
 
@@ -57,12 +60,15 @@ def guarded(
     marks: Marks = method_of,
     unbegun: Call = _UNKNOWN,
     lasted: Callable[[Context], bool] | None = None,
+    instead: Instead | None = None,
 ) -> Handler:
     """`serve`, with every exception turned into a fault's status.
 
     `begin` comes first; then `at_hand` is asked: what it returns at once is the answer, and None leaves it to `serve`.
     `listener` hears how each call ends. `marks` is asked only where there is a bug to report. `unbegun` is what
     is known of a call that `begin` refuses. `lasted` says whether a call was a stream that lives for long; None: no.
+    `instead` may have an answer for faults, where a protocol has a message for them; None: they end calls. Listeners
+    hear of the fault either way.
 
     grpc.aio would send the text of an exception to the caller. Each handler is wrapped once, when the server is
     built: an interceptor would do the same at the price of two more coroutines for each call.
@@ -72,6 +78,7 @@ def guarded(
         started = 0.0 if listener is None else time.monotonic()
         call = unbegun
         ending: Ending = Ended.ANSWERED
+        failed: Fault
         try:
             call = begin(context)
             if at_hand is not None and (answer := at_hand(received, call)) is not None:
@@ -87,17 +94,20 @@ def guarded(
         except Fault as fault:
             if (bug := bug_behind(fault)) is not None:
                 report_bug(bug, **_marked(marks, received, context, call))
-            ending, status = fault.reason, status_of(fault)
+            # Without its traceback, which holds this frame, which would hold it.
+            ending, failed = fault.reason, fault.with_traceback(None)
         except Exception as error:
             report_bug(error, **_marked(marks, received, context, call))
-            ending, status = FaultReason.INTERNAL, status_of(InternalFault())
+            ending, failed = FaultReason.INTERNAL, InternalFault()
         finally:
             if listener is not None:
                 if lasted is not None and lasted(context):
                     call = call._replace(lasting=True)
                 listener.ended(call, ending, time.monotonic() - started)
         # Not inside of `except`: what is raised here must not carry the exception along as its context.
-        await context.abort(*status)
+        if instead is not None and (answer := instead(failed)) is not None:
+            return answer
+        await context.abort(*status_of(failed))
 
     return handler
 

@@ -10,7 +10,8 @@ from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.message import DecodeError, Message
 
 from usher.v1 import authorization_service_pb2 as api
-from usherd.errors import FaultReason, InvalidRequest
+from usherd.errors import FaultReason, InvalidRequest, RequestTooLarge
+from usherd.rpc.options import MAX_REQUEST
 from usherd.rpc.translate import MAX_CHANGES, MAX_ITEMS
 
 Request = TypeVar("Request", bound=Message)
@@ -27,8 +28,10 @@ _SINGLE = ("token", "route", "method", "model", "team_id", "team_alias", "end_us
 def parse(kind: type[Request], data: bytes) -> Request:
     """The message of that kind in `data`; empty bytes are an empty message.
 
-    Raises InvalidRequest (REQUEST_UNDECODABLE).
+    Raises InvalidRequest (REQUEST_UNDECODABLE), and RequestTooLarge where the server takes larger ones, for others.
     """
+    if len(data) > MAX_REQUEST:
+        raise RequestTooLarge
     try:
         return kind.FromString(data)
     except DecodeError:
@@ -42,8 +45,11 @@ def parse_asked(kind: type[Request], data: bytes) -> Request:
 
     A gateway may pass on a route or a model that is not UTF-8, and its protobuf library may let it. That is the end
     user's doing, so it must become a denial: such values arrive as text that the core refuses. Fallback models beyond
-    the first too many are left out then. Raises InvalidRequest (REQUEST_UNDECODABLE, ITEM_COUNT, SUBSCRIPTION_COUNT).
+    the first too many are left out then. Raises InvalidRequest (REQUEST_UNDECODABLE, ITEM_COUNT, SUBSCRIPTION_COUNT),
+    and RequestTooLarge.
     """
+    if len(data) > MAX_REQUEST:
+        raise RequestTooLarge
     try:
         return kind.FromString(data)
     except DecodeError:

@@ -17,15 +17,13 @@ class Option(NamedTuple):
 
 
 MAX_REQUEST = 256 * 1024
-"""Bytes of the largest message taken (the contract's receive limit)."""
+"""Bytes of the largest message that methods of our own take (the contract's receive limit)."""
 
 
-def options(limits: Limits) -> tuple[Option, ...]:
-    """Every option of a server with these limits."""
+def options(limits: Limits, largest: int = MAX_REQUEST) -> tuple[Option, ...]:
+    """Every option of a server with these limits, which takes messages of `largest` bytes."""
     return (
-        Option(
-            "grpc.max_receive_message_length", MAX_REQUEST, "the contract's limit; it holds after decompression too"
-        ),
+        Option("grpc.max_receive_message_length", largest, "the contract's limit; it holds after decompression too"),
         Option("grpc.max_send_message_length", MAX_ANSWER, "what clients take unless told otherwise"),
         Option("grpc.max_metadata_size", 8192, "tokens travel in messages; metadata above this may be refused"),
         Option("grpc.absolute_max_metadata_size", 16384, "metadata above this is always refused"),
@@ -65,9 +63,9 @@ MAXIMUM_CONCURRENT_RPCS = 32_768
 a question; a small number would lock everybody else out. Work is bounded by `limits.Gate`."""
 
 
-def channel_options(limits: Limits, **changed: int) -> list[tuple[str, int]]:
+def channel_options(limits: Limits, largest: int = MAX_REQUEST, **changed: int) -> list[tuple[str, int]]:
     """The options as grpc takes them; `changed` has other values by the last part of the name."""
-    values = {option.name: option.value for option in options(limits)}
+    values = {option.name: option.value for option in options(limits, largest)}
     for name, value in changed.items():
         values[f"grpc.{name}"] = value
     return list(values.items())

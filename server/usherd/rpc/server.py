@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import grpc
 
+from usherd.callers import ENVOY
 from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.service import NAME as DIRECTORY
 from usherd.rpc.directory.service import DirectoryService
+from usherd.rpc.envoy.service import EnvoyService, EnvoyTerms, instead, largest_message
 from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
 from usherd.rpc.guard import Handler as GuardedHandler
 from usherd.rpc.health import Health, Readiness
@@ -25,7 +27,7 @@ from usherd.rpc.limits import Gate, Limits, Load, management_gate
 from usherd.rpc.living import AUTHORIZE, SUBSCRIBE, Living
 from usherd.rpc.marks import marks_of
 from usherd.rpc.open_streams import OpenStreams
-from usherd.rpc.options import MAXIMUM_CONCURRENT_RPCS, channel_options
+from usherd.rpc.options import MAX_REQUEST, MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.revocation.kept import KeptRevocations
 from usherd.rpc.revocation.service import NAME as REVOCATION
 from usherd.rpc.revocation.service import RevocationService
@@ -96,14 +98,16 @@ def methods(
     served: service.AuthorizationService,
     health: Health,
     managing: Sequence[Managing] = (),
+    envoy: EnvoyService | None = None,
     *,
-    with_reflection: bool,
+    reflected: Sequence[str] = (),
     begins: Begins,
     streams: OpenStreams,
     living: Living,
     listener: Listener | None = None,
 ) -> Methods:
-    """Every method of the server, each under the guard.
+    """Every method of the server, each under the guard. `reflected`: the services that are shown; none: there is no
+    reflection.
 
     No handler has a deserialiser: what does not parse would otherwise be answered before the guard sees it.
     """
@@ -122,14 +126,18 @@ def methods(
         lasting = name == AUTHORIZE
         handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve, at_hand.get(name), lasting=lasting))
     handlers[SUBSCRIBE] = grpc.stream_stream_rpc_method_handler(guard_stream(SUBSCRIBE, living.subscribe))
+    if envoy is not None:
+        for name, serve in envoy.handlers().items():
+            handler = guarded(serve, begins(name), envoy.at_hand()[name], listener, unbegun=Call(name), instead=instead)
+            handlers[name] = grpc.unary_unary_rpc_method_handler(handler)
     for each in managing:
         for name, serve in each.handlers().items():
             handlers[name] = grpc.unary_unary_rpc_method_handler(guard(name, serve))
     for streams_of in (health.streaming(), *(each.streaming() for each in managing)):
         for name, serve in streams_of.items():
             handlers[name] = grpc.unary_stream_rpc_method_handler(guard_stream(name, serve))
-    if with_reflection:
-        for name, serve in reflection.Reflection(SERVICES).streaming().items():
+    if reflected:
+        for name, serve in reflection.Reflection(reflected).streaming().items():
             handlers[name] = grpc.stream_stream_rpc_method_handler(guard_stream(name, serve))
     return Methods(handlers)
 
@@ -157,12 +165,14 @@ class Serving:
         streams: OpenStreams,
         address: str,
         hub: Hub,
+        envoy: EnvoyService | None = None,
     ) -> None:
         self.hub = hub
         """The living decisions."""
         self._server = server
         self._streams = streams
         self._served = served
+        self._envoy = envoy
         self._gates = tuple(gates)
         self._health = health
         self._readiness = readiness
@@ -181,6 +191,8 @@ class Serving:
     def answer_with(self, authorizer: Answering) -> None:
         """From now on questions are for this authorizer; those that are with another one stay there."""
         self._served.answer_with(authorizer)
+        if self._envoy is not None:
+            self._envoy.forget()
         self.hub.answer_with(authorizer.judging)
 
     def judge_again(self) -> None:
@@ -239,6 +251,7 @@ async def serving(
     directory: KeptDirectory | None = None,
     revocations: KeptRevocations | None = None,
     sessions: SessionDesk | None = None,
+    envoy: EnvoyTerms | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
     hub: Hub | None = None,
@@ -247,23 +260,28 @@ async def serving(
     """A server that answers with `authorizer` until the block is left, and then drains.
 
     `begins` may go by other rules from one moment to the next. `directory` is what DirectoryService works with,
-    `revocations` what RevocationService does, and `sessions` what SessionService does; None: none is kept. `listener`
-    hears of every call, `on_wait` as `Gate` says. `hub` keeps living decisions, and hears what changes; None: one that
-    hears nothing, so that they end with what time alone brings about. `options` has other values for gRPC options,
-    named without the prefix `grpc.`. Raises AddressUnusable, and TlsUnusable for files of `listen.tls`.
+    `revocations` what RevocationService does, and `sessions` what SessionService does; None: none is kept. `envoy` says
+    how Envoy is answered; None: it is not. `listener` hears of every call, `on_wait` as `Gate` says. `hub` keeps living
+    decisions, and hears what changes; None: one that hears nothing, so that they end with what time alone brings about.
+    `options` has other values for gRPC options, named without the prefix `grpc.`. Raises AddressUnusable, and
+    TlsUnusable for files of `listen.tls`.
     """
     check_listen(listen)
     local = is_local(listen.address)
     gate, managed = Gate(limits, on_wait), management_gate(limits)
     served = service.AuthorizationService(authorizer, limits=limits, gate=gate, listener=listener)
-    health = Health(readiness, SERVICES, watchers=limits.watchers)
+    asked_by_envoy = None if envoy is None else EnvoyService(served, envoy, listener)
+    services = SERVICES if envoy is None else (*SERVICES, ENVOY)
+    health = Health(readiness, services, watchers=limits.watchers)
     managing = (
         DirectoryService(directory or KeptDirectory(), limits=limits, gate=managed, readiness=readiness),
         RevocationService(revocations, limits=limits, gate=managed),
         SessionService(sessions, limits=limits, gate=managed),
     )
     server = grpc.aio.server(
-        options=channel_options(limits, **options), maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS, compression=None
+        options=channel_options(limits, MAX_REQUEST if envoy is None else largest_message(envoy), **options),
+        maximum_concurrent_rpcs=MAXIMUM_CONCURRENT_RPCS,
+        compression=None,
     )
     shown = listen.reflection == "on" or (listen.reflection == "auto" and local)
     streams = OpenStreams(remember=listener is not None)
@@ -274,14 +292,16 @@ async def serving(
         served,
         health,
         managing,
-        with_reflection=shown,
+        asked_by_envoy,
+        reflected=services if shown else (),
         begins=begins,
         streams=streams,
         living=living,
         listener=listener,
     )
     server.add_generic_rpc_handlers((served_methods,))
-    running = Serving(server, served, (gate, managed), health, readiness, streams, _bind(server, listen), hub)
+    address = _bind(server, listen)
+    running = Serving(server, served, (gate, managed), health, readiness, streams, address, hub, asked_by_envoy)
     await server.start()
     life = asyncio.create_task(kept_running(hub), name="living decisions")
     try:

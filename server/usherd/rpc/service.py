@@ -44,7 +44,7 @@ class AuthorizationService:
 
     def __init__(self, authorizer: Answering, *, limits: Limits, gate: Gate, listener: Listener | None = None) -> None:
         self._authorizer = authorizer
-        self._limits = limits
+        self.limits = limits
         self._gate = gate
         self._listener = listener
         self._pages = Pages()
@@ -69,7 +69,7 @@ class AuthorizationService:
             "BatchCheck": self.batch_check,
             "ListModels": self.list_models,
         }
-        found = {f"/{NAME}/{name}": bounded(answer, self._limits.deadline) for name, answer in methods.items()}
+        found = {f"/{NAME}/{name}": bounded(answer, self.limits.deadline) for name, answer in methods.items()}
         found[f"/{NAME}/Authorize"] = _once_or_watched(found[f"/{NAME}/Authorize"], watch)
         return found
 
@@ -93,11 +93,29 @@ class AuthorizationService:
 
     def _decision_at_hand(self, request: api.AuthorizeRequest | api.CheckRequest, call: Call) -> Decision | None:
         encoded, wishes = translate.encoded(request), translate.wishes(request)
-        if wishes.explain or wishes.at_least is not None or self._gate.closed:
+        if wishes.explain or wishes.at_least is not None:
             return None
-        decision = self._authorizer.at_hand(encoded, lambda: translate.question(request))
+        return self.known(
+            encoded,
+            lambda: translate.question(request),
+            call,
+            wishes.request_id,
+            lambda: translate.asked(request.question),
+        )
+
+    def known(
+        self,
+        encoded: bytes,
+        read: Callable[[], Question],
+        call: Call,
+        request_id: str,
+        asked: Callable[[], Asked],
+    ) -> Decision | None:
+        """The decision that can be given without waiting, if there is one. `encoded` says the whole question, which
+        `read` makes of it where that is needed."""
+        decision = None if self._gate.closed else self._authorizer.at_hand(encoded, read)
         if decision is not None and self._listener is not None:
-            self._listener.decided(call, wishes.request_id, lambda: translate.asked(request.question), decision)
+            self._listener.decided(call, request_id, asked, decision)
         return decision
 
     async def authorize(self, data: bytes, call: Call, seconds: float) -> bytes:
@@ -107,13 +125,13 @@ class AuthorizationService:
         translate.check_mode(request)
         if request.mode == _WATCH:
             raise AsksToWatch(request)
-        return answers.authorize_response(await self._decide(question, wishes, call, seconds))
+        return answers.authorize_response(await self.decide(question, wishes, call, seconds))
 
     async def check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The decision."""
         request = parse_asked(api.CheckRequest, data)
         question, wishes = translate.question(request), allowed(translate.wishes(request), call)
-        return answers.check_response(await self._decide(question, wishes, call, seconds))
+        return answers.check_response(await self.decide(question, wishes, call, seconds))
 
     async def batch_check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """A decision or a fault for each item."""
@@ -158,7 +176,8 @@ class AuthorizationService:
         following = self._pages.token(question, page.revision, page.last)
         return answers.models_response(page.models, following, page.denial, page.revision)
 
-    async def _decide(self, question: Question, wishes: Wishes, call: Call, seconds: float) -> Decision:
+    async def decide(self, question: Question, wishes: Wishes, call: Call, seconds: float) -> Decision:
+        """The decision, once it is this call's turn. Raises Fault."""
         decision = await self._inside(
             1,
             lambda: self._authorizer.authorize(

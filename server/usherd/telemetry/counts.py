@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 
-from usherd.callers import MANAGING, OWN, RPCS
+from usherd.callers import ENVOY, MANAGING, OWN, RPCS
 from usherd.calls import Asked, Call, Ended, Ending
 from usherd.domain import Decision, Effect
 from usherd.errors import FaultReason
@@ -27,6 +27,8 @@ MANAGING_METHODS: Mapping[str, str] = {
     full: full.removeprefix(f"/{OWN}").replace("Service/", "/", 1) for full in sorted(MANAGING)
 }
 """Those that manage what is kept: their short names, as `Directory/GetTeam`, by full name."""
+ENVOY_METHOD = "Envoy/Check"
+"""Answers questions, too, where Envoy is answered."""
 OTHER = "other"
 """Stands for every other method: a closed set, whatever callers send."""
 
@@ -66,12 +68,14 @@ class Counts:
             **{name: MethodCounts() for name in METHODS},
             **{f"Health/{name}": MethodCounts() for name in HEALTH_METHODS},
             **{name: MethodCounts() for name in MANAGING_METHODS.values()},
+            ENVOY_METHOD: MethodCounts(),
             OTHER: MethodCounts(),
         }
         """By the method's short name."""
         self._by_full_name = {f"{SERVICE}{name}": self.methods[name] for name in METHODS}
         self._by_full_name |= {f"{HEALTH}{name}": self.methods[f"Health/{name}"] for name in HEALTH_METHODS}
         self._by_full_name |= {full: self.methods[name] for full, name in MANAGING_METHODS.items()}
+        self._by_full_name[f"/{ENVOY}/Check"] = self.methods[ENVOY_METHOD]
         self._other = self.methods[OTHER]
         self.stages: Mapping[Stage, Histogram] = {stage: Histogram(STAGE_BOUNDS) for stage in Stage}
         self.looked_up_in: Mapping[Cache, list[int]] = {cache: [0, 0] for cache in Cache}

@@ -17,7 +17,7 @@ from usherd.domain import Effect
 from usherd.errors import CODES, FaultReason
 from usherd.reasons import Reason
 from usherd.telemetry import metrics
-from usherd.telemetry.counts import MANAGING_METHODS, METHODS, OK, Counts
+from usherd.telemetry.counts import ENVOY_METHOD, MANAGING_METHODS, METHODS, OK, Counts
 from usherd.telemetry.histogram import Histogram
 from usherd.telemetry.metrics import Metric
 from usherd.telemetry.state import HeldState, ModelsState, State
@@ -28,6 +28,8 @@ _ALLOWING = frozenset({Reason.ALLOWED, Reason.PUBLIC_ROUTE})
 
 _MANAGING = frozenset(MANAGING_METHODS.values())
 """Methods that make no decisions, and have series once they are called: most servers see few of them."""
+
+_ONCE_CALLED = _MANAGING | {ENVOY_METHOD}
 
 Sample = tuple[Sequence[str], float]
 """Values of the labels, and the value."""
@@ -47,7 +49,8 @@ def of_counts(counts: Counts) -> Iterator[Family]:
     """What is counted in the middle of calls."""
     yield _counter(metrics.DECISIONS, _decisions(counts))
     yield _counter(metrics.CALLS, _calls(counts))
-    yield _histogram(metrics.CALL_DURATION, [((name,), counts.methods[name].durations) for name in METHODS])
+    timed = [*METHODS, *(name for name in (ENVOY_METHOD,) if counts.methods[name].durations.count)]
+    yield _histogram(metrics.CALL_DURATION, [((name,), counts.methods[name].durations) for name in timed])
     yield _histogram(metrics.STAGE_DURATION, [((stage.value,), each) for stage, each in counts.stages.items()])
     living = counts.living
     yield _counter(metrics.LIVING_EVENTS, [((kind,), living.events[kind]) for kind in KINDS])
@@ -71,7 +74,7 @@ def _decisions(counts: Counts) -> Iterator[Sample]:
 
 def _calls(counts: Counts) -> Iterator[Sample]:
     for method, each in counts.methods.items():
-        if method in _MANAGING and not each.durations.count:
+        if method in _ONCE_CALLED and not each.durations.count:
             continue
         yield (method, "OK", "ANSWERED"), each.answered
         yield (method, "CANCELLED", "CANCELLED"), each.cancelled

@@ -24,13 +24,14 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from usherd.callers import ENVOY
 from usherd.calls import Asked, Call, Ended, Ending, Trace
 from usherd.decide import allows
 from usherd.domain import Decision, DependencyKind
 from usherd.errors import CODES, Code, FaultReason
 from usherd.telemetry.log import redacted, redacted_id, redacted_path
 
-OURS = "/usher.v1."
+OURS = ("/usher.v1.", f"/{ENVOY}/")
 """What the names of methods begin with whose calls have spans. Health checks and reflection have none."""
 _SERVERS_FAULT = frozenset({Code.DEADLINE_EXCEEDED, Code.INTERNAL, Code.UNAVAILABLE})
 """Codes that make a server's span an error; others are the caller's doing."""

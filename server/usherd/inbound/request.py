@@ -1,0 +1,89 @@
+"""Makes the question of a request."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from usherd.domain import Question
+from usherd.inbound.body import named_by
+from usherd.inbound.credentials import Credential, credential
+from usherd.inbound.headers import Headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingRules:
+    """Where a gateway's requests say what. Names of headers are in lower case."""
+
+    credential_header: str | None = None
+    """The only header whose token counts; None: those that usually carry one."""
+    origins: frozenset[str] = frozenset()
+    """From which a session's cookie may act on methods that change something."""
+    base_path: str = ""
+    """What all paths begin with, and routes do not."""
+    model_header: str | None = None
+    """The only place that names the model; None: the body does."""
+    team_header: str | None = None
+    team_alias_header: str | None = None
+
+
+class Said(NamedTuple):
+    """What the gateway itself says of the model."""
+
+    model: str | None
+    """None: it should have said, and did not, so that the model is not known."""
+
+
+class Received(NamedTuple):
+    """A request as the gateway passes it on."""
+
+    method: str
+    target: str
+    """The path, with its query if it has one, as it came."""
+    headers: Headers
+    body: bytes = b""
+    """Empty also where the gateway has not got all of it."""
+
+
+def question_of(request: Received, rules: ReadingRules, said: Said | None = None) -> tuple[Question, Credential]:
+    """The question, and where its token was. `said` counts instead of what the request says; None: it says nothing.
+
+    Raises RequestRefused (CREDENTIALS_AMBIGUOUS, ORIGIN_NOT_ALLOWED).
+    """
+    headers = request.headers
+    shown = credential(headers, request.method, rules.credential_header, rules.origins)
+    named = named_by(headers, request.body)
+    if said is not None:
+        model = said.model
+    else:
+        model = named.model if rules.model_header is None else headers.only(rules.model_header)
+    team_id, team_alias = _team(headers, rules)
+    asked = Question(
+        shown.token,
+        _route(request.target, rules.base_path),
+        request.method,
+        model,
+        named.fallback_models,
+        team_id,
+        team_alias,
+        named.end_user_id,
+        named.organization_id,
+        named.modifies_guardrails,
+    )
+    return asked, shown
+
+
+def _route(target: str, base_path: str) -> str:
+    path = target.partition("?")[0]
+    if base_path and path.startswith(base_path) and path[len(base_path) : len(base_path) + 1] in ("", "/"):
+        return path[len(base_path) :] or "/"
+    return path
+
+
+def _team(headers: Headers, rules: ReadingRules) -> tuple[str | None, str | None]:
+    ids = [] if rules.team_header is None else headers.distinct(rules.team_header)
+    aliases = [] if rules.team_alias_header is None else headers.distinct(rules.team_alias_header)
+    if len(ids) + len(aliases) > 1:
+        # No team has that id.
+        return "", None
+    return (ids[0] if ids else None), (aliases[0] if aliases else None)

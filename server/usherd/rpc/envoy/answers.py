@@ -1,0 +1,182 @@
+"""Turns decisions, refusals and faults into the bytes of a CheckResponse."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from usherd.decide import allows
+from usherd.domain import MAX_DEPENDENCIES, Decision, Verdict
+from usherd.errors import Code, Fault
+from usherd.inbound.answer import HttpAnswer, denied, failed, refused
+from usherd.inbound.handed_on import DECISION_ID, GatewayRules, said
+from usherd.inbound.refused import Cause
+from usherd.rpc.answers import tag_and_length
+from usherd.rpc.envoy.wire import OVERWRITE_IF_EXISTS_OR_ADD, CheckResponse, HttpResponse, OkResponse, number
+
+_STATUS, _DENIED, _OK, _METADATA = (
+    number("CheckResponse", each) for each in ("status", "denied_response", "ok_response", "dynamic_metadata")
+)
+_CODES = {401: Code.UNAUTHENTICATED, 403: Code.PERMISSION_DENIED, 429: Code.RESOURCE_EXHAUSTED}
+
+_REMEMBERED = 32_768
+"""Verdicts whose parts are kept, about 1 KB each: as many as the authorizer keeps verdicts unless told otherwise."""
+_LONGEST_REMEMBERED = 4096
+"""Bytes of the longest parts that are kept."""
+
+
+class _Parts(NamedTuple):
+    """What is the same in each answer with one verdict."""
+
+    status: bytes
+    """The whole field."""
+    response: int
+    """The number of the field that says how it goes on."""
+    inner: bytes
+    """What is in that."""
+    metadata: bytes
+    """What is in the metadata."""
+
+
+class Answers:
+    """Makes answers by the rules."""
+
+    def __init__(self, rules: GatewayRules) -> None:
+        self._headers = [(name, field) for name, field in rules.identity_headers.items() if field != DECISION_ID]
+        self._names = frozenset(rules.identity_headers)
+        self._own_id = [name for name, field in rules.identity_headers.items() if field == DECISION_ID]
+        self._taken_off = () if rules.forward_credential else rules.credential_headers
+        self._kept: OrderedDict[int, tuple[Verdict, _Parts]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def forget(self) -> None:
+        """Forgets what is kept: verdicts of an authorizer that answers no more are not answered again."""
+        self._kept.clear()
+
+    def of(self, decision: Decision, headers: Iterable[str] = (), *, keep: bool = False) -> bytes:
+        """The answer. `headers` are the names of all headers of the request; `keep`: the verdict was answered before,
+        so that what is made of it is worth keeping."""
+        parts = self._kept_parts(decision) if keep else self._parts(decision)
+        return _framed(parts, decision, self._own(decision, headers) if parts.response == _OK else b"")
+
+    def refused(self, cause: Cause, decision: Decision) -> bytes:
+        """The answer to a request that nobody was asked about; `decision` is how it stands in the records."""
+        return _framed(_denial(refused(cause), _metadata(decision)), decision)
+
+    def _own(self, decision: Decision, headers: Iterable[str]) -> bytes:
+        """What differs from answer to answer: the decision's id, and headers that only look like ours."""
+        odd = [name for name in headers if "_" in name and name.replace("_", "-") in self._names]
+        if not odd and not self._own_id:
+            return b""
+        made = OkResponse(headers_to_remove=[name.encode() for name in odd if name not in self._names])
+        for name in self._own_id:
+            _set(made.headers, name, decision.decision_id)
+        return bytes(made.SerializeToString())
+
+    def _kept_parts(self, decision: Decision) -> _Parts:
+        # By identity; the entry holds the verdict, so that no other can get its identity.
+        verdict = decision.verdict
+        known = self._kept.get(id(verdict))
+        if known is not None and known[0] is verdict:
+            return known[1]
+        parts = self._parts(decision)
+        if (
+            len(parts.inner) + len(parts.metadata) <= _LONGEST_REMEMBERED
+            and len(verdict.depends_on) <= MAX_DEPENDENCIES
+        ):
+            self._kept[id(verdict)] = (verdict, parts)
+            if len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+        return parts
+
+    def _parts(self, decision: Decision) -> _Parts:
+        metadata = _metadata(decision)
+        if not allows(decision.verdict):
+            return _denial(denied(decision.verdict), metadata)
+        made = OkResponse()
+        for name, field in self._headers:
+            if text := said(decision, field):
+                _set(made.headers, name, text)
+            else:
+                made.headers_to_remove.append(name.encode())
+        made.headers_to_remove.extend(name.encode() for name in self._taken_off)
+        return _Parts(_field(_STATUS, b""), _OK, made.SerializeToString(), metadata)
+
+
+def failure(fault: Fault) -> bytes:
+    """The answer where there is no decision: an error, with which Envoy does as it was told. Who does not know errors
+    of this kind takes it for a denial."""
+    answer = CheckResponse(error_response=_http(failed(fault)))
+    answer.status.code = Code.UNAVAILABLE
+    return bytes(answer.SerializeToString())
+
+
+def _framed(parts: _Parts, decision: Decision, more: bytes = b"") -> bytes:
+    """The answer: what is written one after the other is one message."""
+    inner = parts.inner + more
+    metadata = parts.metadata + _entry("decision_id", decision.decision_id) + _entry("revision", decision.revision)
+    return b"".join(
+        (
+            parts.status,
+            tag_and_length(parts.response, len(inner)),
+            inner,
+            tag_and_length(_METADATA, len(metadata)),
+            metadata,
+        )
+    )
+
+
+def _denial(answer: HttpAnswer, metadata: bytes) -> _Parts:
+    status = CheckResponse()
+    status.status.code = _CODES.get(answer.status, Code.INVALID_ARGUMENT)
+    return _Parts(status.SerializeToString(), _DENIED, _http(answer).SerializeToString(), metadata)
+
+
+def _http(answer: HttpAnswer) -> Any:
+    made = HttpResponse(body=answer.body.encode())
+    made.status.code = answer.status
+    for name, value in answer.headers:
+        _set(made.headers, name, value)
+    return made
+
+
+def _set(headers: Any, name: str, value: str) -> None:
+    option = headers.add(append_action=OVERWRITE_IF_EXISTS_OR_ADD)
+    option.header.key, option.header.value = name.encode(), value.encode()
+
+
+def _metadata(decision: Decision) -> bytes:
+    """What access logs and other filters read, but for what differs from answer to answer."""
+    verdict = decision.verdict
+    holder = verdict.principal
+    told = {
+        "effect": verdict.effect.name,
+        "reason": verdict.reason.name,
+        "team": "" if holder is None else holder.team_id,
+        "user": "" if holder is None else holder.user_id,
+        "model": verdict.resolved_model,
+    }
+    return b"".join(_entry(name, text) for name, text in told.items())
+
+
+_STRING_VALUE, _KEY, _VALUE, _FIELDS = (
+    number("Value", "string_value"),
+    number("StructEntry", "key"),
+    number("StructEntry", "value"),
+    number("Struct", "fields"),
+)
+
+
+def _entry(name: str, text: str) -> bytes:
+    """One member of a Struct. One that would be empty is left out."""
+    if not text:
+        return b""
+    value = _field(_STRING_VALUE, text.encode())
+    return _field(_FIELDS, _field(_KEY, name.encode()) + _field(_VALUE, value))
+
+
+def _field(field: int, content: bytes) -> bytes:
+    return tag_and_length(field, len(content)) + content

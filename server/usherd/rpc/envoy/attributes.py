@@ -1,0 +1,95 @@
+"""Takes an HTTP request out of what Envoy asks with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from usherd.domain import Question
+from usherd.inbound.body import REFUSED
+from usherd.inbound.handed_on import GatewayRules
+from usherd.inbound.headers import Headers
+from usherd.inbound.refused import Cause, RequestRefused
+from usherd.inbound.request import Received, Said, question_of
+from usherd.rpc.envoy.wire import CheckRequest
+from usherd.rpc.translate import MAX_ID
+
+PARTIAL = "x-envoy-auth-partial-body"
+"""Says whether there is more of the body than Envoy sends."""
+_REQUEST_ID = "x-request-id"
+
+
+class Taken(NamedTuple):
+    """What Envoy asks about."""
+
+    received: Received
+    said: Said | None
+    """What Envoy itself says of the model; None: the request says it."""
+    request_id: str
+
+    def question(self, rules: GatewayRules) -> Question:
+        """The question. Raises RequestRefused."""
+        return question_of(self.received, rules.reading, self.said)[0]
+
+
+def taken(data: bytes, rules: GatewayRules) -> Taken:
+    """The request in the bytes of a CheckRequest. Raises RequestRefused (REQUEST_UNREADABLE, BODY_TOO_LARGE)."""
+    attributes = _attributes(data)
+    http = attributes.request.http
+    if http.header_map.headers:
+        pairs = [(_text(each.key), _text(each.raw_value or each.value)) for each in http.header_map.headers]
+        headers = Headers(pairs)
+    else:
+        # Envoy has joined what it got several of.
+        headers = Headers([(_text(each.key), _text(each.value)) for each in http.headers], joined=True)
+    body = http.raw_body or http.body
+    if len(body) > rules.max_body:
+        raise RequestRefused(Cause.BODY_TOO_LARGE)
+    if any(value.lower() != "false" for value in headers.values(PARTIAL)):
+        body = b""
+    received = Received(_text(http.method), _text(http.path), headers, body)
+    return Taken(received, _said(attributes, rules), _request_id(headers, http.id))
+
+
+def _attributes(data: bytes) -> Any:
+    try:
+        attributes = CheckRequest.FromString(data).attributes
+    except DecodeError:
+        attributes = None
+    if attributes is None or not attributes.request.HasField("http"):
+        raise RequestRefused(Cause.REQUEST_UNREADABLE)
+    return attributes
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return REFUSED
+
+
+def _said(attributes: Any, rules: GatewayRules) -> Said | None:
+    wanted = rules.model_context.encode()
+    for each in attributes.context_extensions:
+        if each.key == wanted:
+            return Said(_text(each.value))
+    if rules.model_metadata is None:
+        return None
+    namespace, key = rules.model_metadata
+    for each in _of(namespace, attributes.metadata_context.filter_metadata):
+        for found in _of(key, each.value.fields):
+            # A number or a list is no name, and is read as an empty text, which is none either.
+            return Said(_text(found.value.string_value))
+    return Said(None)
+
+
+def _of(key: str, entries: Iterable[Any]) -> Iterable[Any]:
+    wanted = key.encode()
+    return (each for each in entries if each.key == wanted)
+
+
+def _request_id(headers: Headers, stream: bytes) -> str:
+    named = headers.only(_REQUEST_ID) or _text(stream)
+    return named if len(named) <= MAX_ID and named.isascii() and named.isprintable() else ""
