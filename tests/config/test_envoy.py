@@ -33,7 +33,6 @@ envoy:
   forward_credential: true
   origins: ["https://ui.example", "http://[::1]:8080"]
   base_path: /gateway
-  model_context: llm
   model_header: x-model
   team_header: x-team
   team_alias_header: x-team-alias
@@ -49,7 +48,6 @@ envoy:
             team_header="x-team",
             team_alias_header="x-team-alias",
         ),
-        model_context="llm",
         identity_headers={"x-who": "subject"},
         forward_credential=True,
         max_body=65536,

@@ -59,7 +59,6 @@ def rules(file: File) -> GatewayRules | None:
     metadata = wanted.model_metadata
     return GatewayRules(
         reading=_reading(wanted),
-        model_context=wanted.model_context,
         model_metadata=None if metadata is None else (metadata.namespace, metadata.key),
         identity_headers=dict(wanted.identity_headers),
         forward_credential=wanted.forward_credential,

@@ -51,14 +51,14 @@ class Envoy(Section):
         default_factory=list,
         description="Origins from which a session cookie may act on methods other than GET, HEAD and OPTIONS.",
     )
-    base_path: BasePath | None = Field(default=None, description="What paths begin with, and routes do not.")
-    model_context: Text = Field(
-        default="model",
-        description="The entry of a route's context_extensions that names its model. Where a route has it, it counts.",
+    base_path: BasePath | None = Field(
+        default=None,
+        description="What paths begin with, and routes do not; context_extensions.base_path of a route counts instead.",
     )
     model_header: HeaderName | None = Field(
         default=None,
-        description="The only header that names the model, instead of the body: one that this gateway itself goes by.",
+        description="The only header that names the model, instead of the body: one that this gateway itself goes by."
+        " context_extensions.model of a route counts instead of any other place.",
     )
     model_metadata: ModelMetadata | None = Field(
         default=None, description="Dynamic metadata that name the model, instead of the body."

@@ -55,8 +55,6 @@ class GatewayRules:
     """How requests are taken from a gateway that passes them on whole, and what it is told to hand on."""
 
     reading: ReadingRules = field(default_factory=ReadingRules)
-    model_context: str = "model"
-    """The entry of a route's own settings that names its model; where a route has it, nothing else counts."""
     model_metadata: tuple[str, str] | None = None
     """(namespace, key) of what another filter has found out; where it is given, neither header nor body count."""
     identity_headers: Mapping[str, str] = field(default_factory=lambda: IDENTITY_HEADERS)

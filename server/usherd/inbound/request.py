@@ -45,8 +45,11 @@ class Received(NamedTuple):
     """Empty also where the gateway has not got all of it."""
 
 
-def question_of(request: Received, rules: ReadingRules, said: Said | None = None) -> tuple[Question, Credential]:
-    """The question, and where its token was. `said` counts instead of what the request says; None: it says nothing.
+def question_of(
+    request: Received, rules: ReadingRules, said: Said | None = None, base_path: str | None = None
+) -> tuple[Question, Credential]:
+    """The question, and where its token was. `said` counts instead of what the request says, and `base_path` instead of
+    the rules'; None: these count.
 
     Raises RequestRefused (CREDENTIALS_AMBIGUOUS, ORIGIN_NOT_ALLOWED).
     """
@@ -60,7 +63,7 @@ def question_of(request: Received, rules: ReadingRules, said: Said | None = None
     team_id, team_alias = _team(headers, rules)
     asked = Question(
         shown.token,
-        _route(request.target, rules.base_path),
+        _route(request.target, rules.base_path if base_path is None else base_path),
         request.method,
         model,
         named.fallback_models,

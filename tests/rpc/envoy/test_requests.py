@@ -61,7 +61,16 @@ def test_a_routes_own_model_counts_alone() -> None:
 
     assert question(data).model == "gpt-4o"
     assert question(data, rules).model == "gpt-4o"
-    assert question(data, GatewayRules(model_context="other")).model == "o3"
+
+
+def test_a_routes_own_base_path_counts_alone() -> None:
+    rules = GatewayRules(reading=ReadingRules(base_path="/gateway"))
+    own = {"base_path": "/fast"}
+
+    assert question(check_request(path="/fast/v1/models?x", context=own), rules).route == "/v1/models"
+    assert question(check_request(path="/gateway/v1/models", context=own), rules).route == "/gateway/v1/models"
+    assert question(check_request(path="/gateway/v1/models"), rules).route == "/v1/models"
+    assert question(check_request(path="/gateway/v1/models", context={"base_path": ""}), rules).route != "/v1/models"
 
 
 def test_metadata_of_another_filter_count_alone_where_they_are_configured() -> None:

@@ -18,6 +18,8 @@ from usherd.rpc.translate import MAX_ID
 
 PARTIAL = "x-envoy-auth-partial-body"
 """Says whether there is more of the body than Envoy sends."""
+MODEL, BASE_PATH = b"model", b"base_path"
+"""What a route's own settings (`context_extensions`) may have: its model, and what it takes off the path."""
 _REQUEST_ID = "x-request-id"
 
 
@@ -27,11 +29,13 @@ class Taken(NamedTuple):
     received: Received
     said: Said | None
     """What Envoy itself says of the model; None: the request says it."""
+    base_path: str | None
+    """What Envoy takes off the path on this route; None: what it takes off everywhere."""
     request_id: str
 
     def question(self, rules: GatewayRules) -> Question:
         """The question. Raises RequestRefused."""
-        return question_of(self.received, rules.reading, self.said)[0]
+        return question_of(self.received, rules.reading, self.said, self.base_path)[0]
 
 
 def taken(data: bytes, rules: GatewayRules) -> Taken:
@@ -50,7 +54,10 @@ def taken(data: bytes, rules: GatewayRules) -> Taken:
     if any(value.lower() != "false" for value in headers.values(PARTIAL)):
         body = b""
     received = Received(_text(http.method), _text(http.path), headers, body)
-    return Taken(received, _said(attributes, rules), _request_id(headers, http.id))
+    own = {each.key: each.value for each in attributes.context_extensions}
+    base_path = _text(own[BASE_PATH]) if BASE_PATH in own else None
+    said = Said(_text(own[MODEL])) if MODEL in own else _found_out(attributes, rules.model_metadata)
+    return Taken(received, said, base_path, _request_id(headers, http.id))
 
 
 def _attributes(data: bytes) -> Any:
@@ -70,14 +77,10 @@ def _text(value: bytes) -> str:
         return REFUSED
 
 
-def _said(attributes: Any, rules: GatewayRules) -> Said | None:
-    wanted = rules.model_context.encode()
-    for each in attributes.context_extensions:
-        if each.key == wanted:
-            return Said(_text(each.value))
-    if rules.model_metadata is None:
+def _found_out(attributes: Any, place: tuple[str, str] | None) -> Said | None:
+    if place is None:
         return None
-    namespace, key = rules.model_metadata
+    namespace, key = place
     for each in _of(namespace, attributes.metadata_context.filter_metadata):
         for found in _of(key, each.value.fields):
             # A number or a list is no name, and is read as an empty text, which is none either.
