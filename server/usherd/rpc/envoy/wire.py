@@ -2,7 +2,7 @@
 
 Texts are bytes: a header or a path that is not UTF-8 is an end user's doing, and has to be read to be denied. Maps are
 what they are on the wire, lists of entries: what is in one twice is seen twice. A test compares all of it with Envoy's
-own API, whose packages are of no use here (docs/decisions/0009-envoy-api.md).
+own API, whose packages are of no use here (docs/decisions/0010-envoy-api.md).
 """
 
 from __future__ import annotations
