@@ -11,8 +11,9 @@ import pytest
 
 from clients.web.doubles import DENIAL, Server, Usherd, decision, scope
 from usher_client import Decided, Unavailable, Unknown
-from usher_client.asgi import AnswerCut, UsherMiddleware, cutting, decision_of, watching
+from usher_client.asgi import AnswerCut, UsherMiddleware, cutting, decision_of
 from usher_client.asgi.scopes import path_of
+from usher_client.gateway import watching
 
 EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8")]
 PLAIN = [(b"content-type", b"application/x-ndjson")]

@@ -8,8 +8,8 @@ from typing import Final
 
 from usher_client.asgi.answering import POLICY_VIOLATION, TRY_AGAIN_LATER, answer_http
 from usher_client.asgi.protocol import Message, Send
-from usher_client.asgi.watching import Watched
 from usher_client.decision import Decision
+from usher_client.gateway.watching import Watched
 from usher_client.http.errors import denial_answer, fault_answer, sse_denial, sse_fault
 
 LASTING: Final = 1.0

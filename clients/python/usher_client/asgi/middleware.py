@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from usher_client.asgi.answering import answer_http, refuse_handshake
 from usher_client.asgi.bodies import read_body, replayed
-from usher_client.asgi.connecting import Connection, Usherd
 from usher_client.asgi.cutting import HttpCut, WebSocketCut, run_until_cut
 from usher_client.asgi.protocol import App, Receive, Scope, Send
 from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
-from usher_client.asgi.watching import Watched
 from usher_client.decision import Decision
 from usher_client.faults import UsherFault
+from usher_client.gateway.connecting import Connection, Usherd
+from usher_client.gateway.watching import Watched
 from usher_client.http.credential import read_credential
 from usher_client.http.errors import HttpAnswer, denial_answer, fault_answer, refusal_answer
 from usher_client.http.json_members import LARGE
@@ -24,7 +24,7 @@ from usher_client.http.reading import Reading, RequestRefused
 from usher_client.http.request import Asked, read_handshake, read_request
 from usher_client.questions import DEFAULT_DEADLINE, checked_deadline
 
-_log: Final = logging.getLogger("usher_client.asgi")
+_log: Final = logging.getLogger("usher_client")
 _USUAL: Final = Reading()
 
 

@@ -1,38 +1,12 @@
-"""The words of ASGI, and what is asked of a client of usherd."""
+"""The words of ASGI."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Protocol
-
-from usher_client.decision import Decision
-from usher_client.events import Event
+from typing import Any
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
-
-class Watching(Protocol):
-    """What is asked of a watch: `usher_client.AsyncWatch`."""
-
-    async def not_allowed(self) -> Event:
-        """Returns once the question is not allowed. Raises UsherFault when there is no first decision."""
-
-    async def close(self) -> None:
-        """Ends it."""
-
-
-class Asks(Protocol):
-    """What is asked of a client: `usher_client.AsyncClient`, and whatever stands in for it in tests."""
-
-    async def authorize(self, token: str, *, deadline: float, **wishes: Any) -> Decision:
-        """The decision. Raises UsherFault."""
-
-    def watch(self, token: str, *, deadline: float, **wishes: Any) -> Watching:
-        """What becomes of it."""
-
-    async def close(self) -> None:
-        """Ends it."""

@@ -7,17 +7,17 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-from usher_client.asgi.protocol import Watching
 from usher_client.decision import Decision
 from usher_client.events import Expiring, Unknown
 from usher_client.faults import UsherFault
+from usher_client.gateway.asks import Watching
 
 PATIENCE: Final = 5.0
 """Seconds in which a watch must get its first decision. The one that let the request pass is as old then."""
 _FIRST_PAUSE: Final = 0.05
 _LONGEST_PAUSE: Final = 1.0
 
-_log: Final = logging.getLogger("usher_client.asgi")
+_log: Final = logging.getLogger("usher_client")
 
 
 class Watched:

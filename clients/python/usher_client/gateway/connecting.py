@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import cast
 
 from usher_client.aio import AsyncClient
-from usher_client.asgi.protocol import Asks
 from usher_client.channels import check_target
+from usher_client.gateway.asks import Asks
 
 Usherd = str | AsyncClient | Asks | Callable[[], AsyncClient | Asks]
 """A target on this machine, a client, or a function that opens one."""
