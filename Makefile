@@ -24,6 +24,9 @@ test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript and Prometheus
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
 
+test-client-python: $(VENV)/.dev ## Tests the Python client, its middleware in real servers, against usherd.
+	$(BIN)/python -m pytest -n 2 tests/clients $(ARGS)
+
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
 	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
@@ -114,4 +117,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean
+.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean

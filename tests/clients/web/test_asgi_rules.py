@@ -213,6 +213,26 @@ async def test_an_answer_that_is_complete_is_left_alone() -> None:
     assert usherd.open_watches == 0
 
 
+async def test_what_an_app_does_behind_its_answer_is_its_own() -> None:
+    async def work_on(_: Any, send: Any) -> None:
+        await send({"type": "http.response.body", "body": b"last"})
+        for _ in range(5):
+            await asyncio.sleep(0)
+        watches.append(usherd.open_watches)
+        usherd.no.set()
+        await asyncio.sleep(0.01)
+        done.set()
+
+    usherd, done, watches = Usherd(), asyncio.Event(), list[int]()
+    app, begun = streaming(b"first", then=work_on)
+
+    server = await cut(usherd, app, begun)
+
+    assert server.body == b"firstlast"
+    assert done.is_set()
+    assert watches == [0]
+
+
 async def test_an_answer_that_does_not_stream_is_not_watched() -> None:
     async def app(_: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -8,8 +8,12 @@ from usher_client.asgi.protocol import Message, Receive
 from usher_client.http.reading import RequestRefused
 
 
-async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int) -> bytes | None:
-    """The body; None: the client has gone. Raises RequestRefused for more than `most` bytes, as soon as it is known."""
+class ClientGone(Exception):
+    """The client went before its request was there."""
+
+
+async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int) -> bytes:
+    """The body. Raises RequestRefused for more than `most` bytes, as soon as it is known, and ClientGone."""
     for name, value in headers:
         if name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > most:
             raise RequestRefused("body_too_large")
@@ -18,7 +22,7 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], mo
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return None
+            raise ClientGone
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > most:

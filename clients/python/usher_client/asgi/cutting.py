@@ -34,6 +34,8 @@ class Cut:
         """Whether to watch from the beginning."""
         self.lasts: Callable[[], None] = lambda: None
         """Is called when what passes turns out to last."""
+        self.over: Callable[[], None] = lambda: None
+        """Is called when the app has sent all, whatever it does behind that."""
         self.made = False
         self.ended = False
         """Whether the client has been told, so that it takes nothing for whole."""
@@ -51,6 +53,9 @@ class Cut:
             self._before(message)
             await self._send(message)
             self._after(message)
+            if self.complete:
+                self.close()
+                self.over()
         finally:
             self._idle.set()
 
@@ -176,7 +181,12 @@ async def run_until_cut(app: Callable[[], Awaitable[None]], cut: Cut, watched: W
         if not watchers:
             watchers.append(asyncio.get_running_loop().create_task(watch(host)))
 
-    cut.lasts = begin
+    def stop() -> None:
+        for each in watchers:
+            if not cut.made:
+                each.cancel()
+
+    cut.lasts, cut.over = begin, stop
     if cut.at_once:
         begin()
     try:
@@ -187,10 +197,9 @@ async def run_until_cut(app: Callable[[], Awaitable[None]], cut: Cut, watched: W
         # Whatever the app makes of its end: the answer is no longer its own.
     finally:
         cut.close()
-        for each in watchers:
-            if not cut.made:
-                each.cancel()
-            await asyncio.wait({each})
+        stop()
+        if watchers:
+            await asyncio.wait(watchers)
     if cut.made:
         if host.uncancel() > cancelled_before:
             raise asyncio.CancelledError

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from usher_client.asgi.answering import answer_http, refuse_handshake
-from usher_client.asgi.bodies import read_body, replayed
+from usher_client.asgi.bodies import ClientGone, read_body, replayed
 from usher_client.asgi.cutting import HttpCut, WebSocketCut, run_until_cut
 from usher_client.asgi.protocol import App, Receive, Scope, Send
 from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
@@ -76,25 +76,20 @@ class UsherMiddleware:
         if path in self._unasked:
             await self._app(inner, receive, send)
             return
-        headers = texts_of(scope, self._wanted)
         try:
-            token = read_credential(scope["method"], headers, self._reading).token
-            body = await read_body(receive, scope["headers"], self._reading.max_body)
+            token, asked, receive = await self._read(path, inner, receive)
         except RequestRefused as refused:
             await answer_http(refusal_answer(refused.code), send)
             return
-        if body is None:
+        except ClientGone:
             return
-        read = partial(read_request, scope["method"], path, headers, body, self._reading)
-        asked = read() if len(body) <= LARGE else await asyncio.to_thread(read)
         decided = await self._decide(token, asked)
         if isinstance(decided, HttpAnswer):
             await answer_http(decided, send)
             return
-        cut = HttpCut(send, at_once=asked.stream)
         inner[KEY] = decided
-        app = partial(self._app, inner, replayed(body, receive), cut.send)
-        await run_until_cut(app, cut, self._watched(token, asked))
+        cut = HttpCut(send, at_once=asked.stream)
+        await run_until_cut(partial(self._app, inner, receive, cut.send), cut, self._watched(token, asked))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         inner = without_identity(scope)
@@ -102,23 +97,31 @@ class UsherMiddleware:
         if path in self._unasked:
             await self._app(inner, receive, send)
             return
-        headers = texts_of(scope, self._wanted)
+        headers = texts_of(inner, self._wanted)
+        asked = read_handshake(path, scope.get("query_string", b""), headers, self._reading)
         try:
             # A page of anybody may open a websocket, and the browser sends its cookies: the origin is looked at.
             token = read_credential("CONNECT", headers, self._reading).token
         except RequestRefused as refused:
-            await receive()
-            await refuse_handshake(refusal_answer(refused.code), scope, send)
-            return
-        asked = read_handshake(path, scope.get("query_string", b""), headers, self._reading)
-        decided = await self._decide(token, asked)
+            decided: Decision | HttpAnswer = refusal_answer(refused.code)
+        else:
+            decided = await self._decide(token, asked)
         if isinstance(decided, HttpAnswer):
             await receive()
             await refuse_handshake(decided, scope, send)
             return
-        cut = WebSocketCut(send)
         inner[KEY] = decided
+        cut = WebSocketCut(send)
         await run_until_cut(partial(self._app, inner, receive, cut.send), cut, self._watched(token, asked))
+
+    async def _read(self, path: str, scope: Scope, receive: Receive) -> tuple[str, Asked, Receive]:
+        """The token, what is asked for, and the app's way to the body. Raises RequestRefused and ClientGone."""
+        headers = texts_of(scope, self._wanted)
+        token = read_credential(scope["method"], headers, self._reading).token
+        body = await read_body(receive, scope["headers"], self._reading.max_body)
+        read = partial(read_request, scope["method"], path, headers, body, self._reading)
+        asked = read() if len(body) <= LARGE else await asyncio.to_thread(read)
+        return token, asked, replayed(body, receive)
 
     async def _decide(self, token: str, asked: Asked) -> Decision | HttpAnswer:
         """The decision that allows the request, or what to answer in the app's place."""

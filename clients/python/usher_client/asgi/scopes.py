@@ -41,13 +41,16 @@ def path_of(scope: Scope) -> str:
     An app goes by the path that the server, or a middleware further out, decoded for it. Where the raw one says
     something else, or is not known, that decoded path is asked about, with everything encoded that is not plain.
     """
-    path, raw = scope["path"], scope.get("raw_path")
-    target = quote(path, safe=_PLAIN)
+    mount = scope.get("root_path", "").rstrip("/")
+    return route_of(_target(scope["path"], scope.get("raw_path")), quote(mount, safe=_PLAIN) if mount else "")
+
+
+def _target(path: str, raw: object) -> str:
     if isinstance(raw, bytes):
-        text = raw.decode("latin-1")
-        if "?" not in text and unquote(text) == path:
-            target = text
-    return route_of(target, quote(scope.get("root_path", "").rstrip("/"), safe=_PLAIN))
+        target = raw.decode("latin-1")
+        if "?" not in target and unquote(target) == path:
+            return target
+    return quote(path, safe=_PLAIN)
 
 
 def without_identity(scope: Scope) -> dict[str, Any]:
@@ -58,4 +61,4 @@ def without_identity(scope: Scope) -> dict[str, Any]:
 
 def _names_identity(name: bytes) -> bool:
     # Some frameworks take an underscore for a hyphen.
-    return name.lower().replace(b"_", b"-").startswith(IDENTITY_PREFIX)
+    return name[:1] in b"xX" and name.lower().replace(b"_", b"-").startswith(IDENTITY_PREFIX)
