@@ -31,17 +31,32 @@ def read(reader: Any, text: bytes) -> Any:
         return "no JSON"
 
 
-@pytest.mark.parametrize("name", ["fallbacks", "user", "metadata", "litellm_metadata", "guardrails", "organization_id"])
-def test_what_is_named_twice_is_refused_as_an_empty_fallback_is(name: str) -> None:
-    found = asked(f'{{"model": "gpt-4o", "{name}": null, "{name}": []}}')
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("fallbacks", {"fallback_models": ("",)}),
+        ("user", {"end_user_id": "\x00"}),
+        ("litellm_metadata", {"end_user_id": "\x00"}),
+        ("metadata", {"end_user_id": "\x00", "modifies_guardrails": True}),
+        ("guardrails", {"modifies_guardrails": True}),
+        ("organization_id", {"organization_id": "\x00"}),
+    ],
+)
+def test_what_is_named_twice_is_what_is_refused(name: str, refused: dict[str, Any]) -> None:
+    found = asked(f'{{"model": "gpt-4o", "{name}": null, "{name}": "a"}}')
 
-    assert found.fallback_models == ("",)
+    assert found.wishes() == asked('{"model": "gpt-4o"}').wishes() | refused
+
+
+def test_an_inner_name_that_is_there_twice_is_as_bad() -> None:
+    assert asked('{"metadata": {"user_id": "a", "user_id": "b"}}').end_user_id == "\x00"
+    assert asked('{"metadata": {"guardrails": null, "guardrails": null}}').modifies_guardrails is True
+    assert asked('{"user": "u", "metadata": {"user_id": "a", "user_id": "b"}}').end_user_id == "u"
 
 
 @pytest.mark.parametrize(
     "body",
     [
-        '{"model": "gpt-4o", "metadata": {"user_id": "a", "user_id": "b"}}',
         '{"model": "gpt-4o", "fallbacks": [{"model": "a", "model": "b"}]}',
         '{"model": "gpt-4o", "fallbacks": "o3"}',
         '{"model": "gpt-4o", "fallbacks": {"model": "o3"}}',
@@ -49,7 +64,7 @@ def test_what_is_named_twice_is_refused_as_an_empty_fallback_is(name: str) -> No
         '{"model": "gpt-4o", "fallbacks": [null]}',
     ],
 )
-def test_fallbacks_in_doubt_are_refused(body: str) -> None:
+def test_fallbacks_that_are_not_certain_are_refused(body: str) -> None:
     assert asked(body).fallback_models == ("",)
 
 

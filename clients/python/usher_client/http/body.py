@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from typing import Any, Final
+from typing import Final
 
 from usher_client.http.forms import NotAForm, multipart_fields, urlencoded_fields
 from usher_client.http.json_members import members
@@ -23,29 +23,33 @@ SOMETHING: Final = object()
 """Stands for a value of which it only matters that it is no text and not empty, null, false or 0."""
 
 
-class _InDoubt(Exception):
-    """A value that two readers could read in two ways."""
+TWICE: Final = object()
+"""Stands for what is named twice: of two readers, one takes the first and the other the last."""
 
 
-def body_fields(headers: Headers, body: bytes) -> tuple[Mapping[str, object], bool]:
-    """The fields that a question may be about, and whether one besides the model is in doubt.
-
-    A model that is named twice is left out, as everything is of a body that cannot be read.
-    """
+def body_fields(headers: Headers, body: bytes) -> Mapping[str, object]:
+    """The fields that a question may be about; none of a body that cannot be read with certainty."""
     media_type = _media_type(headers)
     kind = media_type.partition(";")[0].strip(" \t").lower()
     try:
         if not body or not _plain(headers):
-            return {}, False
-        if kind in ("", "application/json") or kind.endswith("+json"):
+            return {}
+        if kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json")):
             return _json_fields(body, _NAMES)
         if kind == "application/x-www-form-urlencoded":
-            return _single(dict(urlencoded_fields(body, _NAMES)))
+            return _single(urlencoded_fields(body, _NAMES))
         if kind == "multipart/form-data":
-            return _single(dict(multipart_fields(body, media_type, _NAMES)))
+            return _single(multipart_fields(body, media_type, _NAMES))
     except (NotJson, NotAForm):
         pass  # it names nothing
-    return {}, False
+    return {}
+
+
+def inside(value: object, name: str) -> object:
+    """What an object has of that name; TWICE where it is not certain which object it is."""
+    if isinstance(value, Mapping):
+        return value.get(name)
+    return TWICE if value is TWICE else None
 
 
 def _media_type(headers: Headers) -> str:
@@ -59,34 +63,22 @@ def _plain(headers: Headers) -> bool:
     return all(each.lower() in ("", "identity") for each in values_of(headers, "content-encoding"))
 
 
-def _single(named: dict[str, list[Any]]) -> tuple[dict[str, Any], bool]:
-    in_doubt = any(len(values) > 1 for name, values in named.items() if name != "model")
-    return {name: values[0] for name, values in named.items() if len(values) == 1}, in_doubt
+def _single(named: Mapping[str, list[str]]) -> dict[str, object]:
+    return {name: values[0] if len(values) == 1 else TWICE for name, values in named.items()}
 
 
-def _json_fields(body: bytes, names: Collection[str]) -> tuple[dict[str, object], bool]:
-    texts, in_doubt = _single(dict(members(body, names)))
-    fields: dict[str, object] = {}
-    for name, text in texts.items():
-        try:
-            fields[name] = _value(name, text)
-        except _InDoubt:
-            in_doubt = True
-    return fields, in_doubt
+def _json_fields(body: bytes, names: Collection[str]) -> dict[str, object]:
+    found = members(body, names)
+    return {name: _value(name, texts[0]) if len(texts) == 1 else TWICE for name, texts in found.items()}
 
 
 def _value(name: str, text: str) -> object:
     if text[0] == "{" and name in _OF_OBJECTS:
-        inner, in_doubt = _json_fields(text.encode(), _OF_OBJECTS[name])
-        if in_doubt:
-            raise _InDoubt
-        return inner
+        return _json_fields(text.encode(), _OF_OBJECTS[name])
     if text[0] not in "{[":
         return _scalar(text)
-    if name == "fallbacks":
-        if len(text) > _MAX_VALUE:
-            raise _InDoubt
-        return json.loads(text, object_pairs_hook=_object_of_single_names, parse_int=_no_text, parse_float=_no_text)
+    if name == "fallbacks" and len(text) <= _MAX_VALUE:
+        return json.loads(text, object_pairs_hook=_names_of_models, parse_int=_no_text, parse_float=_no_text)
     return SOMETHING if text[1:-1].strip(" \t\n\r") else None
 
 
@@ -107,8 +99,6 @@ def _no_text(_: str) -> None:
     """What a number is where a name is expected."""
 
 
-def _object_of_single_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise _InDoubt
-    return found
+def _names_of_models(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    models = [value for name, value in pairs if name == "model"]
+    return {"model": models[0]} if len(models) == 1 else {}

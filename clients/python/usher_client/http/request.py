@@ -1,7 +1,7 @@
 """Reads what a request asks for: route, model, fallbacks, team, end user, organization, guardrails.
 
 What cannot be read with certainty is not guessed. A model that is unknown is refused by the server on routes that need
-one; where more than the model is in doubt, a fallback stands in the question that no model can be called by.
+one, and in any other field stands what the server refuses everywhere.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from usher_client.http.body import body_fields
+from usher_client.http.body import TWICE, body_fields, inside
 from usher_client.http.forms import NotAForm, urlencoded_fields
 from usher_client.http.reading import Headers, Reading, values_of
 
 _USUAL: Final = Reading()
-_IN_DOUBT: Final = ("",)
-"""Fallbacks that are refused: no model has an empty name."""
-_NO_TEXT: Final = "\x00"
-"""Stands for what should be a text and is none: no field of a question takes it."""
+_REFUSED_FALLBACKS: Final = ("",)
+"""No model has an empty name."""
+_REFUSED: Final = "\x00"
+"""Stands for what should be one text and is not: no field of a question takes it."""
 _STREAMED_BY_PATH: Final = ":streamGenerateContent"
 
 
@@ -56,7 +56,7 @@ class Asked:
 def read_request(method: str, target: str, headers: Headers, body: bytes, reading: Reading = _USUAL) -> Asked:
     """What a request asks for. `target` is the path as it came, with or without a query. It never raises."""
     route = route_of(target, reading.base_path)
-    fields, in_doubt = body_fields(headers, body)
+    fields = body_fields(headers, body)
     if reading.model_header is not None:
         model = _agreed(values_of(headers, reading.model_header), None)
     else:
@@ -67,12 +67,12 @@ def read_request(method: str, target: str, headers: Headers, body: bytes, readin
         route=route,
         method=method,
         model=model,
-        fallback_models=_IN_DOUBT if in_doubt else _fallbacks(fields.get("fallbacks")),
+        fallback_models=_fallbacks(fields.get("fallbacks")),
         team_id=team_id,
         team_alias=team_alias,
         end_user_id=_end_user(fields),
         organization_id=_organization(fields.get("organization_id")),
-        modifies_guardrails=bool(fields.get("guardrails") or _inside(fields.get("metadata")).get("guardrails")),
+        modifies_guardrails=bool(fields.get("guardrails") or inside(fields.get("metadata"), "guardrails")),
         stream=fields.get("stream") is True or route.endswith(_STREAMED_BY_PATH),
     )
 
@@ -115,24 +115,21 @@ def _fallbacks(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        return _IN_DOUBT
+        return _REFUSED_FALLBACKS
     names = [each.get("model") if isinstance(each, Mapping) else each for each in value]
     texts = tuple(each for each in names if isinstance(each, str))
-    return texts if len(texts) == len(names) else _IN_DOUBT
+    return texts if len(texts) == len(names) else _REFUSED_FALLBACKS
 
 
 def _end_user(fields: Mapping[str, object]) -> str:
     candidates = (
         fields.get("user"),
-        _inside(fields.get("litellm_metadata")).get("user"),
-        _inside(fields.get("metadata")).get("user_id"),
+        inside(fields.get("litellm_metadata"), "user"),
+        inside(fields.get("metadata"), "user_id"),
     )
-    return next((each for each in candidates if isinstance(each, str) and each), "")
+    found = next((each for each in candidates if each is TWICE or (isinstance(each, str) and each)), "")
+    return found if isinstance(found, str) else _REFUSED
 
 
 def _organization(value: object) -> str:
-    return "" if value is None else value if isinstance(value, str) else _NO_TEXT
-
-
-def _inside(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
+    return "" if value is None else value if isinstance(value, str) else _REFUSED
