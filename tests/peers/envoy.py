@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import shutil
 import socket
@@ -50,7 +51,9 @@ def manager(config: Config) -> Config:
 
 def ext_authz(config: Config) -> Config:
     """The filter that asks usherd."""
-    found: Config = manager(config)["http_filters"][0]["typed_config"]
+    filters = manager(config)["http_filters"]
+    (found,) = [each["typed_config"] for each in filters if each["name"] == "envoy.filters.http.ext_authz"]
+    assert isinstance(found, dict)
     return found
 
 
@@ -139,8 +142,6 @@ def rendered(folder: Path, usherd: str, upstream_port: int, change: Callable[[Co
     _place(config, "usherd", int(usherd.rpartition(":")[2]))
     _place(config, "models", upstream_port)
     config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": found.admin}}}
-    # The log is written to the disk a while after the answer.
-    config["layered_runtime"] = {"layers": [{"name": "test", "static_layer": {}}]}
     change(config)
     return config, found
 
@@ -184,8 +185,6 @@ def _wait(envoy: Envoy, process: subprocess.Popen[bytes], log: Path) -> None:
 
 def admin(envoy: Envoy, path: str) -> str:
     """A page of its administration."""
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", envoy.admin, timeout=PATIENCE)
     try:
         connection.request("GET", path)
