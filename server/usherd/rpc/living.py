@@ -40,7 +40,6 @@ class Living:
         self._gate = gate
         self._call_now = call_now
         self._listener = listener
-        self._terms = terms_of(hub.bounds.max_silence)
 
     async def authorize(self, request: api.AuthorizeRequest, context: Context, call: Call) -> bytes:
         """Writes all events but the last one, which it returns: gRPC sends that together with the status."""
@@ -48,7 +47,7 @@ class Living:
         try:
             stream.take_number(1)
             await self._add(stream, 1, request, context)
-            terms: api.StreamTerms | None = self._terms
+            terms: api.StreamTerms | None = terms_of(self._hub.bounds.max_silence)
             while (event := await stream.next()) is not None:
                 if isinstance(event.what, Fault):
                     raise event.what
@@ -67,7 +66,7 @@ class Living:
         stream = self._hub.open(_Told(self._listener, self._call_now, context), translate.MAX_SUBSCRIPTIONS)
         reader = asyncio.ensure_future(self._read(received, stream, context))
         try:
-            terms: api.StreamTerms | None = self._terms
+            terms: api.StreamTerms | None = terms_of(self._hub.bounds.max_silence)
             while (event := await stream.next()) is not None:
                 self._check_rights(stream, event, context)
                 await self._write(context, subscribe_event(event, terms))

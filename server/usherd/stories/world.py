@@ -14,7 +14,7 @@ from usherd.domain import Decision, Question, ShadowVerdict
 from usherd.errors import Fault
 from usherd.facts import BudgetKind, BudgetOwner, Write
 from usherd.policy import Policy
-from usherd.ports import Provisioning
+from usherd.ports import Provisioning, Stopwatch
 from usherd.shadow import Answering, Shadowed
 from usherd.stores.budgets import Budget
 from usherd.stores.memory_directory import MemoryDirectory
@@ -32,12 +32,17 @@ PAGE = 1000
 class World:
     """The world of one story. It begins as the file says, and its changes are the story's own."""
 
-    def __init__(self, opened: OpenBook, story: Story, place: KeyPath, compiler: Compiler) -> None:
-        """Raises ConfigError when the story's policy does not load."""
+    def __init__(
+        self, opened: OpenBook, story: Story, place: KeyPath, compiler: Compiler, passed: Stopwatch = lambda: 0.0
+    ) -> None:
+        """`passed` says how many seconds it is since the story began; time stands still between its steps unless
+        given. Raises ConfigError when the story's policy does not load.
+        """
         self._story = story
         self._place = place
         self._compiler = compiler
         self._began = self._now = opened.now
+        self._passed = passed
         self._circumstances = Circumstances(options=story.options, rows=story.directory, removed={}, place=place)
         self._compiled = compiler.compiled(story, place, self._circumstances)
         settings = self._compiled.settings
@@ -57,7 +62,7 @@ class World:
 
     def token(self, recipe: Recipe) -> str:
         """A token of this world's. Raises Unusable."""
-        return token_of(recipe, self._compiled.settings.policy, self._compiled.signing, self._now)
+        return token_of(recipe, self._compiled.settings.policy, self._compiled.signing, self.clock())
 
     async def answer(self, question: Question) -> tuple[Decision | Fault, list[Write]]:
         """The answer to a question, and what it has written."""
@@ -147,10 +152,10 @@ class World:
 
     def clock(self) -> float:
         """What the clock says, in seconds since the epoch."""
-        return self._now
+        return self._now + self._passed()
 
     def _stopwatch(self) -> float:
-        return self._now - self._began
+        return self.clock() - self._began
 
     def _spend(self, usage: Sequence[Usage]) -> None:
         for each in usage:

@@ -3,9 +3,13 @@
     GET  /stories[?without=models,limits]   the stories that can be told, and those that are left out, with the reason
     POST /stories/ID/begin                  from now on gRPC answers for that story's world
     POST /stories/ID/steps/N                makes the change of that step, or says what to ask and what to expect
-    POST /lab/begin {teams}                 a company; its questions, all allowed, and `max_silence` in seconds
+    POST /lab/begin {teams, silence}        a company; its questions, all allowed, and `max_silence` in seconds, which
+                                            is `silence` where that is given
     POST /lab/flip {team, blocked}          blocks a team, or lifts that
     POST /lab/revoke {team}                 revokes the token of that team's question
+
+A step is answered with {"changed": true}, or with {"ask", "expect"}. What is expected is said in the words of stories;
+`limits` have `max_budget` in micro-USD and `budget_period` in seconds.
 
 Answers are JSON. 404: there is no such thing, or its story has not begun; 400: malformed.
 """
@@ -14,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import traceback
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
@@ -51,18 +56,24 @@ class Control:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = head[0].split(" ", 2)
         lengths = [line.split(":", 1)[1] for line in head[1:] if line.lower().startswith("content-length:")]
-        length = int(lengths[0]) if lengths else 0
-        if length > _MOST:
-            return "413 Content Too Large", {"error": "too large"}
-        body = json.loads(await reader.readexactly(length) or b"{}")
-        url = urlsplit(target)
-        without = [each for value in parse_qs(url.query).get("without", []) for each in value.split(",")]
         try:
+            length = int(lengths[0]) if lengths else 0
+            if length > _MOST:
+                return "413 Content Too Large", {"error": "too large"}
+            body = json.loads(await reader.readexactly(length) or b"{}")
+            url = urlsplit(target)
+            without = [each for value in parse_qs(url.query).get("without", []) for each in value.split(",")]
             return "200 OK", self._found(method, url.path.strip("/").split("/"), body, without)
+        except KeyError as error:
+            return "400 Bad Request", {"error": f"{error.args[0]}: missing"}
         except LookupError as error:
             return "404 Not Found", {"error": f"there is no {error}"}
         except (ValueError, TypeError) as error:
             return "400 Bad Request", {"error": str(error)}
+        except Exception as error:
+            # Whoever tells stories has to see what is wrong with the teller.
+            traceback.print_exc()
+            return "500 Internal Server Error", {"error": repr(error)}
 
     def _found(self, method: str, path: list[str], body: dict[str, Any], without: Collection[str]) -> Any:
         match method, path:
@@ -73,13 +84,13 @@ class Control:
             case "POST", ["stories", *name, "steps", number]:
                 return self._plays.step("/".join(name), int(number), without)
             case "POST", ["lab", "begin"]:
-                return self._lab.begin(int(body["teams"]))
+                return self._lab.begin(int(body["teams"]), body.get("silence"))
             case "POST", ["lab", "flip"]:
                 return self._lab.flip(int(body["team"]), bool(body["blocked"]))
             case "POST", ["lab", "revoke"]:
                 return self._lab.revoke(int(body["team"]))
             case _:
-                raise KeyError(f"{method} /{'/'.join(path)}")
+                raise LookupError(f"{method} /{'/'.join(path)}")
 
 
 @asynccontextmanager

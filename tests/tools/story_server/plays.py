@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.story_server.stage import Stage
-from usherd.config.schema_stories import Asking, Book, Expect, Step, Story
+from usherd.config.schema_stories import Asking, Expect, Step, Story
 from usherd.domain import Question
 from usherd.stores.provider_http import provider_http
 from usherd.stories.book import OpenBook, read_book
@@ -23,7 +23,15 @@ STORIES = Path(__file__).parents[2] / "stories"
 
 UNSEEN = frozenset({"writes", "shadow", "problem"})
 """What is expected and cannot be seen by whoever asks."""
-INSTANTS = ("exp", "iat", "nbf", "auth_time")
+OF_THEIR_DATE = {
+    "budgets": {"a budget begins anew with its period"},
+    "defects": {"clock differences are forgiven as far as the issuer's leeway goes"},
+    "faults": {"a token that is known expires all the same"},
+    "sessions": {"a session ends with the second that it names"},
+}
+"""Stories that are about seconds of the date that their book names. They are told at that date, on which time stands
+still; as it is over, whoever asks keeps nothing of what is answered. All others begin now, and time goes on in them.
+"""
 
 
 class Plays:
@@ -50,11 +58,15 @@ class Plays:
 
     def begin(self, story_id: str) -> dict[str, Any]:
         """The server answers for that story's world."""
-        _, opened, index, compiler = self._plays[story_id]
+        book, opened, index, compiler = self._play(story_id)
         story = opened.book.stories[index]
-        # A client compares dates with its own clock; the story's stands still. Of a time of its own, nothing is kept.
-        now = opened if has_its_time(opened.book, story) else replace(opened, now=float(int(time.time())))
-        world = World(now, story, ("stories", index), compiler)
+        place = ("stories", index)
+        if story.name in OF_THEIR_DATE.get(book, ()):
+            world = World(opened, story, place, compiler)
+        else:
+            # A whole second: stories are about whole ones, and a second more or less.
+            now, began = float(int(time.time())), time.monotonic()
+            world = World(replace(opened, now=now), story, place, compiler, lambda: time.monotonic() - began)
         self._id, self._world = story_id, world
         self._stage.show(world.authorizer, world.directory, world.clock)
         return {}
@@ -63,10 +75,13 @@ class Plays:
         """Makes a change, or says what to ask and what to expect."""
         world = self._world
         if world is None or story_id != self._id:
-            raise KeyError(story_id)
-        _, opened, index, _ = self._plays[story_id]
+            raise LookupError(f"story {story_id} under way")
+        _, opened, index, _ = self._play(story_id)
         story = opened.book.stories[index]
-        step = steps_of(story)[number]
+        steps = steps_of(story)
+        if not 0 <= number < len(steps):
+            raise LookupError(f"step {number}")
+        step = steps[number]
         if isinstance(step, Step) and step.change is not None:
             world.change(step.change, ("stories", index, "steps", number, "change"))
             self._stage.answer_with(world.authorizer)
@@ -75,14 +90,11 @@ class Plays:
         asked = asked_of(question_of(opened.book, world, story, step))
         return {"ask": asked, "expect": expected(step.expect, without)}
 
-
-def has_its_time(book: Book, story: Story) -> bool:
-    """Whether a story depends on what its clock says: the file names it, or a claim an instant."""
-    if "now" in book.model_fields_set:
-        return True
-    claims = [each for step in (story, *steps_of(story)) for each in (step.claims,) if each is not None]
-    fixtures = [book.fixtures.claims.get(str(each.get("fixture")), {}) for each in claims]
-    return any(isinstance(each.get(name), int | float) for each in (*claims, *fixtures) for name in INSTANTS)
+    def _play(self, story_id: str) -> tuple[str, OpenBook, int, Compiler]:
+        try:
+            return self._plays[story_id]
+        except KeyError:
+            raise LookupError(f"story {story_id}") from None
 
 
 def steps_of(story: Story) -> list[Asking]:
