@@ -1,0 +1,152 @@
+package gateway
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/usherd/usherd/clients/go/usherd"
+)
+
+const usualBody = 32 << 20
+
+// Reader reads what is to be asked about a request. The zero Reader is ready for use; it must not be changed afterwards.
+type Reader struct {
+	// Header alone carries the credential, where it is set.
+	Header string
+	// Origins are those that a session cookie may act from on methods other than GET, HEAD and OPTIONS, such as
+	// "https://ui.example". None: it acts on none of them.
+	Origins []string
+	// BasePath is taken off the path: what this gateway is mounted under.
+	BasePath string
+	// ModelHeader alone names the model, where it is set: set it only if this gateway itself goes by it.
+	ModelHeader string
+	// TeamHeader and TeamAliasHeader carry the team that the user wants to act for, where they are set.
+	TeamHeader, TeamAliasHeader string
+	// MaxBody is how many bytes of a body are read at most; 32 MiB unless set.
+	MaxBody int64
+}
+
+// Asked is what is asked about a request.
+type Asked struct {
+	usherd.Question
+	// Source says where the token was found.
+	Source Source
+	// Stream says that the request asks for a streamed answer.
+	Stream bool
+}
+
+// Read reads a request, and leaves its body to be read again. The error is a [*Refusal].
+func (r *Reader) Read(request *http.Request) (Asked, error) {
+	token, source, err := r.Credential(request.Method, request.Header)
+	if err != nil {
+		return Asked{}, err
+	}
+	body, err := r.body(request)
+	if err != nil {
+		return Asked{}, err
+	}
+	asked := r.Question(request.Method, request.URL.EscapedPath(), request.Header, body)
+	asked.Token, asked.Source = token, source
+	return asked, nil
+}
+
+// Question is what is asked about a request with that target (a path, perhaps with a query) and that body, but for the
+// token.
+func (r *Reader) Question(method, target string, header http.Header, body []byte) Asked {
+	asked := Asked{Source: FromNowhere}
+	asked.Method = method
+	asked.Route = r.route(target)
+	said := readBody(header, body)
+	said.into(&asked)
+	if r.ModelHeader != "" {
+		asked.Model = nil
+		if value, found, sure := only(header, r.ModelHeader); found && sure {
+			asked.Model = &value
+		}
+	}
+	r.team(header, &asked.Question)
+	asked.Stream = said.stream || strings.HasSuffix(asked.Route, ":streamGenerateContent")
+	return asked
+}
+
+func (r *Reader) route(target string) string {
+	path, _, _ := strings.Cut(target, "?")
+	base := strings.TrimRight(r.BasePath, "/")
+	rest, found := strings.CutPrefix(path, base)
+	switch {
+	case base == "" || !found:
+		return path
+	case rest == "":
+		return "/"
+	case rest[0] == '/':
+		return rest
+	default:
+		return path
+	}
+}
+
+// team reads the wish for a team. One that is not certain is a team that nobody has.
+func (r *Reader) team(header http.Header, question *usherd.Question) {
+	id, byID, sureOfID := "", false, true
+	if r.TeamHeader != "" {
+		id, byID, sureOfID = only(header, r.TeamHeader)
+	}
+	alias, byAlias, sureOfAlias := "", false, true
+	if r.TeamAliasHeader != "" {
+		alias, byAlias, sureOfAlias = only(header, r.TeamAliasHeader)
+	}
+	switch {
+	case !sureOfID || !sureOfAlias || byID && byAlias:
+		question.TeamID = new(string)
+	case byID:
+		question.TeamID = &id
+	case byAlias:
+		question.TeamAlias = &alias
+	}
+}
+
+// only is the value of a header that has one; it is not sure if there are several that differ.
+func only(header http.Header, name string) (value string, found, sure bool) {
+	values := header.Values(name)
+	if len(values) == 0 {
+		return "", false, true
+	}
+	for _, each := range values[1:] {
+		if each != values[0] {
+			return "", true, false
+		}
+	}
+	return strings.Trim(values[0], " \t"), true, true
+}
+
+// body reads the body if something in it is asked about, and puts it back.
+func (r *Reader) body(request *http.Request) ([]byte, error) {
+	if request.Body == nil || request.Body == http.NoBody || formOf(request.Header) == unreadable {
+		return nil, nil
+	}
+	limit := r.MaxBody
+	if limit <= 0 {
+		limit = usualBody
+	}
+	if request.ContentLength > limit {
+		return nil, refusal(BodyTooLarge)
+	}
+	body, err := io.ReadAll(io.LimitReader(request.Body, limit+1))
+	var tooLarge *http.MaxBytesError
+	if errors.As(err, &tooLarge) || int64(len(body)) > limit {
+		return nil, refusal(BodyTooLarge)
+	}
+	if err != nil {
+		return nil, refusal(BodyUnreadable)
+	}
+	request.Body = &putBack{bytes.NewReader(body), request.Body}
+	return body, nil
+}
+
+type putBack struct {
+	io.Reader
+	io.Closer
+}

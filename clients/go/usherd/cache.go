@@ -1,0 +1,246 @@
+package usherd
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"time"
+)
+
+const (
+	// mostPending is how many additions are under way at most.
+	mostPending = 256
+	// longestPending is how long one of them is waited for, when the stream speaks of others meanwhile.
+	longestPending = time.Minute
+	reopenAfter    = 100 * time.Millisecond
+	reopenWithin   = 5 * time.Second
+)
+
+// cache answers from memory what it has been told on a stream and has not been told otherwise.
+//
+// A stream ("feed") and what it told come and go together: when it is lost, everything is gone.
+type cache struct {
+	limit int
+	open  func(context.Context) (subscription, error)
+	epoch time.Time
+	count counters
+
+	mu       sync.RWMutex
+	feed     *feed // nil: no stream is there
+	entries  map[key]*entry
+	numbered map[uint64]*entry
+	order    order
+	pending  int // entries that wait for their first answer
+	closed   bool
+
+	begin  sync.Once
+	wanted chan struct{}
+	done   chan struct{}
+}
+
+func newCache(ctx context.Context, limit int, open func(context.Context) (subscription, error)) *cache {
+	c := &cache{
+		limit:    limit,
+		open:     open,
+		epoch:    time.Now(),
+		entries:  map[key]*entry{},
+		numbered: map[uint64]*entry{},
+		wanted:   make(chan struct{}),
+		done:     make(chan struct{}),
+	}
+	go c.run(ctx)
+	return c
+}
+
+// run keeps one stream open from the first question on.
+func (c *cache) run(ctx context.Context) {
+	defer close(c.done)
+	select {
+	case <-c.wanted:
+	case <-ctx.Done():
+		return
+	}
+	wait := reopenAfter
+	for ctx.Err() == nil {
+		if c.serve(ctx) {
+			wait = reopenAfter
+		}
+		select {
+		case <-time.After(time.Duration(float64(wait) * (0.8 + 0.4*rand.Float64()))):
+		case <-ctx.Done():
+		}
+		wait = min(2*wait, reopenWithin)
+	}
+}
+
+// hit is what is held of that question, if it may be served now.
+func (c *cache) hit(k key) (Decision, bool) {
+	c.mu.RLock()
+	e := c.entries[k]
+	if e == nil || e.waits() {
+		c.mu.RUnlock()
+		return Decision{}, false
+	}
+	// As late as possible: this process may have stood still since it was asked.
+	now := time.Now()
+	silent := c.feed.silent(now)
+	decision := e.decision
+	if silent || !now.Before(decision.held.validUntil) {
+		c.mu.RUnlock()
+		return Decision{}, false
+	}
+	e.used.Store(int64(now.Sub(c.epoch)))
+	c.mu.RUnlock()
+	c.count.hits.Add(1)
+	return decision, true
+}
+
+// ask adds a question to the stream and waits for its first answer, or has it asked by itself.
+func (c *cache) ask(
+	ctx context.Context, k key, question *Question, made *call,
+	alone func(context.Context, *Question, *call) (Decision, *Fault),
+) (Decision, *Fault) {
+	if decision, ok := c.hit(k); ok {
+		return decision, nil
+	}
+	c.begin.Do(func() { close(c.wanted) })
+	c.count.misses.Add(1)
+	if waiting := c.join(k, question, made); waiting != nil {
+		select {
+		case <-waiting.answered:
+			if answer := waiting.answer; !answer.alone {
+				return answer.decision, answer.fault
+			}
+		case <-ctx.Done():
+			return Decision{}, outOfContext(ctx)
+		}
+	}
+	c.count.alone.Add(1)
+	return alone(ctx, question, made)
+}
+
+// waiter is a question's first answer to come.
+type waiter struct {
+	answered <-chan struct{}
+	*entry
+}
+
+// join is where the question's first answer comes, added now or already on its way; nil: it has to be asked by itself.
+func (c *cache) join(k key, question *Question, made *call) *waiter {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if c.feed != nil && c.feed.silent(now) {
+		c.lose(c.feed, true)
+	}
+	if c.feed == nil {
+		return nil
+	}
+	if e := c.entries[k]; e != nil {
+		if e.waits() {
+			return &waiter{e.answered, e}
+		}
+		if now.Before(e.decision.held.validUntil) {
+			// It has come since it was looked for.
+			e.used.Store(int64(now.Sub(c.epoch)))
+			return &waiter{answeredAlready, &entry{answer: outcome{decision: e.decision}}}
+		}
+		c.forget(e, true)
+	}
+	if c.pending >= mostPending || !c.makeRoom() {
+		return nil
+	}
+	e := &entry{key: k.cloned(), number: c.feed.number(), added: now, answered: make(chan struct{})}
+	c.entries[e.key], c.numbered[e.number] = e, e
+	c.pending++
+	c.feed.add(e.number, question.message(), made.options(), now)
+	return &waiter{e.answered, e}
+}
+
+var answeredAlready = func() chan struct{} {
+	closed := make(chan struct{})
+	close(closed)
+	return closed
+}()
+
+// makeRoom lets the least recently used go; false: everything waits for its first answer.
+func (c *cache) makeRoom() bool {
+	for len(c.entries) >= c.limit {
+		e := c.order.leastRecent()
+		if e == nil {
+			return false
+		}
+		c.forget(e, true)
+		c.count.evicted.Add(1)
+	}
+	return true
+}
+
+// settle gives those who wait for it their answer.
+func (c *cache) settle(e *entry, answer outcome) {
+	e.answer = answer
+	close(e.answered)
+	c.pending--
+}
+
+// hold keeps what was decided.
+func (c *cache) hold(e *entry, decision Decision, now time.Time) {
+	first := e.waits()
+	e.decision, e.answered = decision, nil
+	if first {
+		e.used.Store(int64(now.Sub(c.epoch)))
+		c.order.add(e)
+	}
+}
+
+// forget removes an entry, and its subscription from the stream unless that has ended already. Whoever waits for it asks
+// by himself.
+func (c *cache) forget(e *entry, subscribed bool) {
+	if e.waits() {
+		select {
+		case <-e.answered:
+		default:
+			c.settle(e, outcome{alone: true})
+		}
+	} else {
+		c.order.remove(e)
+	}
+	delete(c.entries, e.key)
+	delete(c.numbered, e.number)
+	if subscribed {
+		c.feed.remove(e.number)
+	}
+}
+
+// lose ends a stream, and everything that it told is gone.
+func (c *cache) lose(f *feed, silence bool) {
+	f.cancel()
+	if c.feed != f {
+		return
+	}
+	c.feed = nil
+	for _, e := range c.entries {
+		if e.waits() {
+			c.settle(e, outcome{alone: true})
+		}
+	}
+	clear(c.entries)
+	clear(c.numbered)
+	c.order = nil
+	if silence {
+		c.count.silences.Add(1)
+	} else {
+		c.count.lost.Add(1)
+	}
+}
+
+// close waits until nothing runs any more. The context of the cache has ended before.
+func (c *cache) close() {
+	c.mu.Lock()
+	c.closed = true
+	if c.feed != nil {
+		c.lose(c.feed, false)
+	}
+	c.mu.Unlock()
+	<-c.done
+}
