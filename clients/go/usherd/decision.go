@@ -1,9 +1,6 @@
 package usherd
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -97,20 +94,6 @@ func (d Decision) wire() *usherv1.Decision {
 	return d.held.wire
 }
 
-// String is "ALLOW" or "DENY" with the reason, and nothing of whom it is about.
-func (d Decision) String() string {
-	if d.Allowed() {
-		return "ALLOW " + d.Reason()
-	}
-	return "DENY " + d.Reason()
-}
-
-// Format writes the same as String, whatever the verb.
-func (d Decision) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, d.String()) }
-
-// LogValue is String.
-func (d Decision) LogValue() slog.Value { return slog.StringValue(d.String()) }
-
 // Principal is who holds a token. An empty string is an absent value; principal.proto says what each is.
 type Principal struct {
 	// Kind is USER, SERVICE, SESSION, ANONYMOUS, or UNKNOWN for a kind that this client is too old to know.
@@ -138,17 +121,6 @@ type Claim struct {
 	// JSON is its value as JSON text.
 	JSON string
 }
-
-// Format writes a constant, whatever the verb.
-func (Principal) Format(state fmt.State, _ rune) {
-	_, _ = io.WriteString(state, "usherd.Principal{...}")
-}
-
-// LogValue is a constant.
-func (Principal) LogValue() slog.Value { return slog.StringValue("usherd.Principal{...}") }
-
-// Format writes a constant, whatever the verb.
-func (Claim) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "usherd.Claim{...}") }
 
 // Principal says who asks, as far as it is known; false when the token is not genuine. It is the caller's own copy.
 func (d Decision) Principal() (Principal, bool) {

@@ -1,9 +1,6 @@
 package usherd
 
 import (
-	"fmt"
-	"io"
-	"log/slog"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -32,7 +29,7 @@ const refused = "\x00"
 // the server denies. Printing a Question shows nothing of it.
 type Question struct {
 	// Token is the bare compact JWS; a scheme in front of it ("Bearer ") is the gateway's to take off.
-	Token string `json:"-"`
+	Token string
 	// Route is the path that the gateway will really dispatch.
 	Route string
 	// Method is the HTTP method, upper case. Empty: a grant that names a method does not match.
@@ -52,12 +49,6 @@ type Question struct {
 	// ModifiesGuardrails says that the request asks for guardrails of its own.
 	ModifiesGuardrails bool
 }
-
-// Format writes a constant, whatever the verb.
-func (Question) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, "usherd.Question{...}") }
-
-// LogValue is a constant.
-func (Question) LogValue() slog.Value { return slog.StringValue("usherd.Question{...}") }
 
 // valid says whether the gateway has set what goes together.
 func (q *Question) valid() bool { return q.TeamID == nil || q.TeamAlias == nil }

@@ -1,0 +1,366 @@
+package usherd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	usherv1 "github.com/usherd/usherd/clients/go/usher/v1"
+	"github.com/usherd/usherd/clients/go/usherd"
+)
+
+const chat = "/v1/chat/completions"
+
+// scripted is a real gRPC server that says what a test wants it to say.
+type scripted struct {
+	usherv1.UnimplementedAuthorizationServiceServer
+
+	target    string
+	authorize func(*usherv1.AuthorizeRequest, grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error
+	// alone are the questions that came by Authorize.
+	alone atomic.Int64
+	// streams has each stream of Subscribe, as it is opened.
+	streams chan *stream
+}
+
+func newScripted(t testing.TB) *scripted {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scripted{target: listener.Addr().String(), streams: make(chan *stream, 16)}
+	s.authorize = func(_ *usherv1.AuthorizeRequest, out grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error {
+		return out.Send(answer(allow("alone")))
+	}
+	server := grpc.NewServer(grpc.MaxRecvMsgSize(256 << 10))
+	usherv1.RegisterAuthorizationServiceServer(server, s)
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(server.Stop)
+	return s
+}
+
+func (s *scripted) Authorize(
+	request *usherv1.AuthorizeRequest, out grpc.ServerStreamingServer[usherv1.AuthorizeResponse],
+) error {
+	s.alone.Add(1)
+	return s.authorize(request, out)
+}
+
+// stream is one stream of Subscribe, as a test holds it.
+type stream struct {
+	t       testing.TB
+	asked   chan *usherv1.SubscribeRequest
+	out     chan *usherv1.SubscribeResponse
+	end     chan error
+	gone    <-chan struct{}
+	largest atomic.Int64
+}
+
+func (s *scripted) Subscribe(
+	call grpc.BidiStreamingServer[usherv1.SubscribeRequest, usherv1.SubscribeResponse],
+) error {
+	here := &stream{
+		asked: make(chan *usherv1.SubscribeRequest, 20_000), out: make(chan *usherv1.SubscribeResponse, 20_000),
+		end: make(chan error, 1), gone: call.Context().Done(),
+	}
+	go func() {
+		for {
+			request, err := call.Recv()
+			if err != nil {
+				return
+			}
+			here.asked <- request
+		}
+	}()
+	s.streams <- here
+	for {
+		select {
+		case message := <-here.out:
+			if err := call.Send(message); err != nil {
+				return err
+			}
+		case err := <-here.end:
+			return err
+		case <-call.Context().Done():
+			return call.Context().Err()
+		}
+	}
+}
+
+// next is the next stream that is opened.
+func (s *scripted) next(t testing.TB) *stream {
+	t.Helper()
+	select {
+	case opened := <-s.streams:
+		opened.t = t
+		return opened
+	case <-time.After(5 * time.Second):
+		t.Fatal("no stream was opened")
+		return nil
+	}
+}
+
+// request is the next message of the client.
+func (s *stream) request() *usherv1.SubscribeRequest {
+	s.t.Helper()
+	select {
+	case request := <-s.asked:
+		return request
+	case <-time.After(5 * time.Second):
+		s.t.Fatal("nothing was sent on the stream")
+		return nil
+	}
+}
+
+// added is the number of the next question that is added, alone in its message.
+func (s *stream) added() uint64 {
+	s.t.Helper()
+	request := s.request()
+	if len(request.GetAdd()) != 1 || len(request.GetRemove()) != 0 {
+		s.t.Fatalf("expected one addition: %d added, removed %v", len(request.GetAdd()), request.GetRemove())
+	}
+	return request.GetAdd()[0].GetId()
+}
+
+// removed is the number of the next subscription that is removed, alone in its message.
+func (s *stream) removed() uint64 {
+	s.t.Helper()
+	request := s.request()
+	if len(request.GetAdd()) != 0 || len(request.GetRemove()) != 1 {
+		s.t.Fatalf("expected one removal: %d added, removed %v", len(request.GetAdd()), request.GetRemove())
+	}
+	return request.GetRemove()[0]
+}
+
+func (s *stream) say(message *usherv1.SubscribeResponse) { s.out <- message }
+
+// decide says a first decision.
+func (s *stream) decide(id uint64, decision *usherv1.Decision) { s.say(decided(id, decision)) }
+
+func decided(id uint64, decision *usherv1.Decision) *usherv1.SubscribeResponse {
+	return &usherv1.SubscribeResponse{
+		Id: id, DecisionId: decision.GetDecisionId(), Event: &usherv1.SubscribeResponse_Decision{Decision: decision},
+	}
+}
+
+// begin says a checkpoint with how the stream is served.
+func (s *stream) begin(silence time.Duration) {
+	message := checkpoint()
+	message.Terms = watchTerms(silence)
+	s.say(message)
+}
+
+func checkpoint() *usherv1.SubscribeResponse {
+	return &usherv1.SubscribeResponse{Event: &usherv1.SubscribeResponse_Checkpoint{Checkpoint: &usherv1.Checkpoint{}}}
+}
+
+func watchTerms(silence time.Duration) *usherv1.StreamTerms {
+	return &usherv1.StreamTerms{Mode: usherv1.Mode_MODE_WATCH, MaxSilence: durationpb.New(silence)}
+}
+
+func allow(id string) *usherv1.Decision {
+	return &usherv1.Decision{
+		Effect: usherv1.Effect_EFFECT_ALLOW, Reason: usherv1.Reason_REASON_ALLOWED, HttpStatus: 200, DecisionId: id,
+		Principal: &usherv1.Principal{Kind: usherv1.PrincipalKind_PRINCIPAL_KIND_USER, Subject: "secret-subject"},
+		Cacheable: true, ValidUntil: timestamppb.New(time.Now().Add(time.Hour)),
+	}
+}
+
+func deny(id string, reason usherv1.Reason) *usherv1.Decision {
+	return &usherv1.Decision{
+		Effect: usherv1.Effect_EFFECT_DENY, Reason: reason, HttpStatus: 403, DecisionId: id, Message: "No.",
+		Cacheable: true, ValidUntil: timestamppb.New(time.Now().Add(time.Hour)),
+	}
+}
+
+// answer is the only message of a stream of Authorize in MODE_ONCE.
+func answer(decision *usherv1.Decision) *usherv1.AuthorizeResponse {
+	return &usherv1.AuthorizeResponse{
+		Event: &usherv1.AuthorizeResponse_Decision{Decision: decision},
+		Terms: &usherv1.StreamTerms{Mode: usherv1.Mode_MODE_ONCE},
+	}
+}
+
+func (s *scripted) client(t testing.TB, options ...usherd.Option) *usherd.Client {
+	t.Helper()
+	// A machine that is busy with other things is not what is tested.
+	client, err := usherd.New(s.target, append([]usherd.Option{usherd.WithTimeout(10 * time.Second)}, options...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := client.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return client
+}
+
+func ask(token string) usherd.Question {
+	model := "gpt-4o"
+	return usherd.Question{Token: token, Route: chat, Method: "POST", Model: &model}
+}
+
+// result is what came of one question.
+type result struct {
+	decision usherd.Decision
+	err      error
+}
+
+func (r result) String() string {
+	if r.err != nil {
+		return r.err.Error()
+	}
+	return fmt.Sprintf("%v %s", r.decision, r.decision.ID())
+}
+
+func later(client *usherd.Client, question usherd.Question, options ...usherd.CallOption) <-chan result {
+	came := make(chan result, 1)
+	go func() {
+		decision, err := client.Authorize(context.Background(), question, options...)
+		came <- result{decision, err}
+	}()
+	return came
+}
+
+func get(t testing.TB, came <-chan result) result {
+	t.Helper()
+	select {
+	case got := <-came:
+		return got
+	case <-time.After(5 * time.Second):
+		t.Fatal("no answer")
+		return result{}
+	}
+}
+
+func expect(t testing.TB, client *usherd.Client, question usherd.Question, want string) {
+	t.Helper()
+	if got := get(t, later(client, question)).String(); got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("never came true: %s", what)
+}
+
+func kindOf(err error) usherd.FaultKind {
+	var fault *usherd.Fault
+	if !errors.As(err, &fault) {
+		return -1
+	}
+	return fault.Kind
+}
+
+// keeping is a client whose stream is open and begun.
+func keeping(t testing.TB, silence time.Duration, options ...usherd.Option) (*scripted, *usherd.Client, *stream) {
+	t.Helper()
+	s := newScripted(t)
+	client := s.client(t, append([]usherd.Option{usherd.WithCache(100)}, options...)...)
+	// The first question finds no stream.
+	expect(t, client, ask("first"), "ALLOW ALLOWED alone")
+	here := s.next(t)
+	here.begin(silence)
+	eventually(t, "the stream is used", func() bool {
+		came := later(client, ask("probe"))
+		select {
+		case request := <-here.asked:
+			here.decide(request.GetAdd()[0].GetId(), uncacheable(allow("probe")))
+			get(t, came)
+			here.removed()
+			return true
+		case got := <-came:
+			return got.String() == "never"
+		}
+	})
+	s.alone.Store(0)
+	return s, client, here
+}
+
+func uncacheable(decision *usherv1.Decision) *usherv1.Decision {
+	decision.Cacheable = false
+	return decision
+}
+
+// held asks a question and has its decision kept.
+func (s *stream) held(client *usherd.Client, question usherd.Question, decision *usherv1.Decision) uint64 {
+	s.t.Helper()
+	came := later(client, question)
+	id := s.added()
+	s.decide(id, decision)
+	get(s.t, came)
+	return id
+}
+
+// sent waits until the client has heard all that was said so far: by asking one more thing after it.
+func (s *stream) sent(client *usherd.Client) {
+	s.t.Helper()
+	came := later(client, ask("sent "+time.Now().String()))
+	id := s.added()
+	s.decide(id, uncacheable(allow("sent")))
+	get(s.t, came)
+	if s.removed() != id {
+		s.t.Fatal("what is not kept was not removed")
+	}
+}
+
+func TestMain(m *testing.M) {
+	before := runtime.NumGoroutine()
+	code := m.Run()
+	if code == 0 && !settles(before) {
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// settles says whether no goroutine is left of what the tests made.
+func settles(before int) bool {
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if runtime.NumGoroutine() <= before {
+			return true
+		}
+	}
+	stacks := make([]byte, 1<<20)
+	stacks = stacks[:runtime.Stack(stacks, true)]
+	fmt.Printf("goroutines are left over: %d, before %d\n%s\n", runtime.NumGoroutine(), before, stacks)
+	return false
+}
+
+// spy remembers whatever is written to it.
+type spy struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (s *spy) Write(data []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(data)
+}
+
+func (s *spy) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
