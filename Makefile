@@ -27,6 +27,11 @@ test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript
 test-client-python: $(VENV)/.dev ## Tests the Python client, its middleware in real servers, against usherd.
 	$(BIN)/python -m pytest -n 2 tests/clients $(ARGS)
 
+test-client-go: $(VENV)/.dev ## Tests the Go client: its own tests with the race detector, and against usherd (needs go).
+	cd clients/go && test -z "$$(gofmt -l . | tee /dev/stderr)" && go vet -tags stories ./...
+	cd clients/go && go test -race $(ARGS) ./...
+	cd clients/go && go test -tags stories -count=1 $(ARGS) ./internal/stories
+
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
 	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
@@ -121,4 +126,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean
+.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go

@@ -103,9 +103,10 @@ func (c *cache) ask(
 	if decision, ok := c.hit(k); ok {
 		return decision, nil
 	}
-	c.begin.Do(func() { close(c.wanted) })
 	c.count.misses.Add(1)
-	if waiting := c.join(k, question, made); waiting != nil {
+	waiting := c.join(k, question, made)
+	c.begin.Do(func() { close(c.wanted) })
+	if waiting != nil {
 		select {
 		case <-waiting.answered:
 			if answer := waiting.answer; !answer.alone {

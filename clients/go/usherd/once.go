@@ -9,6 +9,9 @@ import (
 
 // once asks one question by itself. The context has a deadline.
 func (c *Client) once(ctx context.Context, question *Question, made *call) (Decision, *Fault) {
+	if c.closed.Load() {
+		return Decision{}, &Fault{Kind: Closed}
+	}
 	ctx, fault := c.shown(ctx)
 	if fault != nil {
 		return Decision{}, fault

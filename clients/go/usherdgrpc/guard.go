@@ -1,0 +1,195 @@
+package usherdgrpc
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"net/http"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/usherd/usherd/clients/go/gateway"
+	"github.com/usherd/usherd/clients/go/usherd"
+)
+
+// ErrCut is the cause with which the context of a stream ends that may not go on.
+var ErrCut = errors.New("usherdgrpc: the stream may not go on")
+
+const (
+	domain     = "usher.v1"
+	noDecision = "The authorization service gave no decision. Try again."
+)
+
+// Guard has the interceptors.
+type Guard struct {
+	client  usherd.Asker
+	reader  gateway.Reader
+	passing func(method string) bool
+	change  func(ctx context.Context, method string, request any, question *usherd.Question)
+}
+
+// Option is an option of [New].
+type Option func(*Guard)
+
+// Reading says how credentials are read; the zero Reader unless given.
+func Reading(reader gateway.Reader) Option { return func(g *Guard) { g.reader = reader } }
+
+// Passing says which methods pass without being asked about, and without a decision: grpc.health.v1, for instance. None,
+// unless given.
+func Passing(choose func(method string) bool) Option { return func(g *Guard) { g.passing = choose } }
+
+// Asking adds to the question what the request says, such as its model. Of a stream the request is nil: it is asked about
+// before its first message.
+func Asking(add func(ctx context.Context, method string, request any, question *usherd.Question)) Option {
+	return func(g *Guard) { g.change = add }
+}
+
+// New makes the interceptors. The client is a [*usherd.Client], or a fake.
+func New(client usherd.Asker, options ...Option) *Guard {
+	g := &Guard{
+		client:  client,
+		passing: func(string) bool { return false },
+		change:  func(context.Context, string, any, *usherd.Question) {},
+	}
+	for _, option := range options {
+		option(g)
+	}
+	return g
+}
+
+// Unary is a grpc.UnaryServerInterceptor.
+func (g *Guard) Unary(
+	ctx context.Context, request any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler,
+) (any, error) {
+	if g.passing(info.FullMethod) {
+		return next(ctx, request)
+	}
+	question, err := g.question(ctx, info.FullMethod, request)
+	if err != nil {
+		return nil, err
+	}
+	decision, err := g.client.Authorize(ctx, question)
+	if err != nil || !decision.Allowed() {
+		return nil, ended(decision, err)
+	}
+	return next(with(ctx, decision), request)
+}
+
+// Stream is a grpc.StreamServerInterceptor.
+func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	if g.passing(info.FullMethod) {
+		return next(server, stream)
+	}
+	question, err := g.question(stream.Context(), info.FullMethod, nil)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	hear, stop := iter.Pull2(g.client.Watch(ctx, question))
+	first, err, told := hear()
+	if err != nil || !told || !first.Allowed() {
+		stop()
+		cancel(nil)
+		return ended(first.Decision, err)
+	}
+	watched := &watchedStream{ServerStream: stream, ctx: with(ctx, first.Decision)}
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		if err := untilDenied(ctx, hear); err != nil {
+			watched.cut.Store(&err)
+			cancel(ErrCut)
+		}
+	}()
+	defer func() {
+		// The handler is done, or has panicked: nothing may run on.
+		cancel(nil)
+		<-heard
+		stop()
+	}()
+	err = next(server, watched)
+	// However the handler took it: what was cut is not taken for whole.
+	if cut := watched.cut.Load(); cut != nil {
+		return *cut
+	}
+	return err
+}
+
+// untilDenied hears until what was allowed may not go on, and returns the status for it; nil: the stream ended before.
+func untilDenied(ctx context.Context, hear func() (usherd.Event, error, bool)) error {
+	for {
+		event, err, told := hear()
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil || !told || event.Kind == usherd.Unknown:
+			return ended(usherd.Decision{}, &usherd.Fault{Kind: usherd.Unavailable})
+		case !event.Allowed():
+			return ended(event.Decision, nil)
+		}
+	}
+}
+
+func (g *Guard) question(ctx context.Context, method string, request any) (usherd.Question, error) {
+	sent, _ := metadata.FromIncomingContext(ctx)
+	header := http.Header{}
+	for name, values := range sent {
+		for _, value := range values {
+			header.Add(name, value)
+		}
+	}
+	token, _, err := g.reader.Credential(http.MethodPost, header)
+	if err != nil {
+		return usherd.Question{}, ended(usherd.Decision{}, err)
+	}
+	question := usherd.Question{Token: token, Route: method, Method: http.MethodPost}
+	g.change(ctx, method, request, &question)
+	return question, nil
+}
+
+// ended is the status of a call that may not pass.
+func ended(decision usherd.Decision, err error) error {
+	var refused *gateway.Refusal
+	switch {
+	case errors.As(err, &refused) && refused.Why == gateway.OriginNotAllowed:
+		return failed(codes.PermissionDenied, "A session cookie acts only on requests from an allowed origin.", "")
+	case errors.As(err, &refused):
+		return failed(codes.Unauthenticated, "The request carries two different credentials.", "")
+	case err != nil || decision == usherd.Decision{}:
+		return failed(codes.Unavailable, noDecision, "")
+	}
+	code := codes.PermissionDenied
+	switch decision.HTTPStatus() {
+	case http.StatusUnauthorized:
+		code = codes.Unauthenticated
+	case http.StatusTooManyRequests:
+		code = codes.ResourceExhausted
+	}
+	return failed(code, decision.Message(), decision.Reason())
+}
+
+func failed(code codes.Code, message, reason string) error {
+	made := status.New(code, message)
+	if reason != "" {
+		if detailed, err := made.WithDetails(&errdetails.ErrorInfo{Reason: reason, Domain: domain}); err == nil {
+			made = detailed
+		}
+	}
+	return made.Err()
+}
+
+type contextKey struct{}
+
+func with(ctx context.Context, decision usherd.Decision) context.Context {
+	return context.WithValue(ctx, contextKey{}, decision)
+}
+
+// Decision is what let this call pass; false: the interceptor was not asked. Of a stream it is the first one.
+func Decision(ctx context.Context) (usherd.Decision, bool) {
+	decision, ok := ctx.Value(contextKey{}).(usherd.Decision)
+	return decision, ok
+}

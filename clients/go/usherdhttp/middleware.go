@@ -1,0 +1,173 @@
+package usherdhttp
+
+import (
+	"context"
+	"iter"
+	"net/http"
+
+	"github.com/usherd/usherd/clients/go/gateway"
+	"github.com/usherd/usherd/clients/go/usherd"
+)
+
+// Option is an option of [New].
+type Option func(*guard)
+
+// Reading says how requests are read; the zero Reader unless given.
+func Reading(reader gateway.Reader) Option { return func(g *guard) { g.reader = reader } }
+
+// Streams says which requests are watched while they are answered; those that ask for a streamed answer unless given.
+func Streams(choose func(*http.Request, gateway.Asked) bool) Option {
+	return func(g *guard) { g.streams = choose }
+}
+
+// Passing says which requests pass without being asked about, and without a decision: health checks of this gateway, for
+// instance. None, unless given.
+func Passing(choose func(*http.Request) bool) Option { return func(g *guard) { g.passing = choose } }
+
+// Answering answers requests that may not pass, instead of [gateway.For]. A nil error means that it was denied; the
+// other errors are a [*gateway.Refusal] and faults.
+func Answering(answer func(http.ResponseWriter, *http.Request, usherd.Decision, error)) Option {
+	return func(g *guard) { g.answer = answer }
+}
+
+// New is the middleware. The client is a [*usherd.Client], or a fake.
+func New(client usherd.Asker, options ...Option) func(http.Handler) http.Handler {
+	g := &guard{
+		client:  client,
+		streams: func(_ *http.Request, asked gateway.Asked) bool { return asked.Stream },
+		passing: func(*http.Request) bool { return false },
+		answer: func(w http.ResponseWriter, _ *http.Request, decision usherd.Decision, err error) {
+			gateway.For(decision, err).Write(w)
+		},
+	}
+	for _, option := range options {
+		option(g)
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) { g.serve(w, request, next) })
+	}
+}
+
+type guard struct {
+	client  usherd.Asker
+	reader  gateway.Reader
+	streams func(*http.Request, gateway.Asked) bool
+	passing func(*http.Request) bool
+	answer  func(http.ResponseWriter, *http.Request, usherd.Decision, error)
+}
+
+func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Handler) {
+	if g.passing(request) {
+		next.ServeHTTP(w, request)
+		return
+	}
+	asked, err := g.reader.Read(request)
+	if err != nil {
+		g.answer(w, request, usherd.Decision{}, err)
+		return
+	}
+	if g.streams(request, asked) {
+		g.watch(w, request, asked, next)
+		return
+	}
+	decision, err := g.client.Authorize(request.Context(), asked.Question)
+	if err != nil || !decision.Allowed() {
+		g.answer(w, request, decision, err)
+		return
+	}
+	next.ServeHTTP(w, request.WithContext(with(request.Context(), decision, asked)))
+}
+
+// watch serves a request for as long as it may go on.
+func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gateway.Asked, next http.Handler) {
+	ctx, cancel := context.WithCancelCause(request.Context())
+	hear, stop := iter.Pull2(g.client.Watch(ctx, asked.Question))
+	first, err, told := hear()
+	if err != nil || !told || !first.Allowed() {
+		stop()
+		cancel(nil)
+		if err == nil && !told {
+			err = &usherd.Fault{Kind: usherd.BadAnswer}
+		}
+		g.answer(w, request, first.Decision, err)
+		return
+	}
+	answer := newWriter(w)
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		if decision, err, cut := untilDenied(ctx, hear); cut {
+			answer.cut(decision, err)
+			cancel(ErrCut)
+		}
+	}()
+	finished := false
+	defer func() {
+		// The handler is done, or has panicked: nothing may run on.
+		cancel(nil)
+		<-heard
+		stop()
+		if finished {
+			g.end(answer, request)
+		}
+	}()
+	next.ServeHTTP(answer, request.WithContext(with(ctx, first.Decision, asked)))
+	answer.done()
+	finished = true
+}
+
+// untilDenied hears until what was allowed may not go on; false: the request ended before.
+func untilDenied(
+	ctx context.Context, hear func() (usherd.Event, error, bool),
+) (decision usherd.Decision, err error, cut bool) {
+	for {
+		event, err, told := hear()
+		switch {
+		case ctx.Err() != nil:
+			return usherd.Decision{}, nil, false
+		case err != nil || !told || event.Kind == usherd.Unknown:
+			if err == nil {
+				err = &usherd.Fault{Kind: usherd.Unavailable}
+			}
+			return usherd.Decision{}, err, true
+		case !event.Allowed():
+			return event.Decision, nil, true
+		}
+	}
+}
+
+// end finishes an answer that was cut.
+func (g *guard) end(answer *writer, request *http.Request) {
+	decision, err, how := answer.ending()
+	switch how {
+	case cutBefore:
+		g.answer(answer.fresh(), request, decision, err)
+	case cutOff:
+		// What is broken off is not taken for whole.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+type contextKey struct{}
+
+type passed struct {
+	decision usherd.Decision
+	asked    gateway.Asked
+}
+
+func with(ctx context.Context, decision usherd.Decision, asked gateway.Asked) context.Context {
+	return context.WithValue(ctx, contextKey{}, passed{decision, asked})
+}
+
+// Decision is what let this request pass; false: the middleware was not asked. Of a request that streams it is the first
+// one.
+func Decision(ctx context.Context) (usherd.Decision, bool) {
+	held, ok := ctx.Value(contextKey{}).(passed)
+	return held.decision, ok
+}
+
+// Asked is what was asked about this request.
+func Asked(ctx context.Context) (gateway.Asked, bool) {
+	held, ok := ctx.Value(contextKey{}).(passed)
+	return held.asked, ok
+}
