@@ -8,6 +8,8 @@ from urllib.parse import parse_qsl
 
 MAX_FIELDS = 1000
 """Fields of a form that are looked at; a form with more is not read."""
+MAX_ENCODED = 20_000
+"""Characters of a form that are written as `%` and two digits."""
 
 _BOUNDARY = re.compile(
     r'multipart/form-data\s*;\s*boundary=(?:"([^"\\\r\n]{1,70})"|([^\s";,\\]{1,70}))\s*', re.IGNORECASE
@@ -31,6 +33,8 @@ Fields = list[tuple[str, str]]
 def urlencoded(body: bytes) -> Fields:
     """The fields of `application/x-www-form-urlencoded`. Raises FormUnreadable."""
     found: Fields | None = None
+    if body.count(b"%") > MAX_ENCODED:
+        raise FormUnreadable
     with contextlib.suppress(ValueError):
         found = parse_qsl(
             body.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, separator="&"

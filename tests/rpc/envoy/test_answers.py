@@ -61,7 +61,7 @@ def test_headers_that_would_be_empty_are_removed() -> None:
 
 
 def test_what_only_looks_like_such_a_header_is_removed_too() -> None:
-    sent = ("x_usherd_user", "x-usherd_team", "x-usherd-user", "x_other", "x_usherd_decision_id")
+    sent = (b"x_usherd_user", b"x-usherd_team", b"x-usherd-user", b"x_other", b"x_usherd_decision_id")
     found = told(Answers(GatewayRules(forward_credential=True)).of(decision(ALLOWED), sent))
 
     assert found.removed == ["x_usherd_user", "x-usherd_team", "x_usherd_decision_id"]

@@ -12,12 +12,16 @@ from usherd.inbound.body import MAX_OBJECTS, MAX_PARTS
 from usherd.inbound.handed_on import GatewayRules
 from usherd.inbound.refused import Cause, RequestRefused
 from usherd.inbound.request import ReadingRules
-from usherd.rpc.envoy.attributes import taken
+from usherd.rpc.envoy.attributes import Taken, Taker
 from usherd.rpc.envoy.wire import CheckRequest
 
 BODY = b'{"model":"gpt-4o"}'
 JSON = ("content-type", "application/json")
 FORMS = pytest.mark.parametrize("raw", [True, False], ids=["raw headers", "joined headers"])
+
+
+def taken(data: bytes, rules: GatewayRules) -> Taken:
+    return Taker(rules).taken(data)
 
 
 def question(data: bytes, rules: GatewayRules | None = None) -> Question:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from usherd.domain import Decision, Effect, Question
 from usherd.errors import Fault, FaultReason
 from usherd.inbound.handed_on import GatewayRules
 from usherd.rpc.admission import Admission, Terms
+from usherd.rpc.envoy.attributes import Taken
 from usherd.rpc.envoy.service import EnvoyTerms
 from usherd.rpc.limits import Limits
 from usherd.rpc.options import MAX_REQUEST
@@ -218,19 +220,33 @@ async def test_its_messages_may_be_large_and_those_of_our_own_api_may_not() -> N
     assert {ours.reason, batch.reason} == {"OVERLOADED"}
 
 
-async def test_others_are_answered_while_a_long_body_is_read() -> None:
-    """It is read in turns with the rest: nobody waits for all of it."""
-    body = b'{"model":"gpt-4o","x":[' + b'{"a":[1,2,3]},' * 15_000 + b"1]}"
+async def test_others_are_answered_while_a_long_body_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read beside the loop, and one at a time."""
+    begun, go_on, at_once, most = threading.Event(), threading.Event(), 0, 0
+
+    def question(request: Taken, rules: GatewayRules) -> Question:
+        nonlocal at_once, most
+        at_once, most = at_once + 1, max(most, at_once + 1)
+        begun.set()
+        assert len(request.received.body) < 20_000 or go_on.wait(30)
+        at_once -= 1
+        return read(request, rules)
+
+    read = Taken.question
+    body = b'{"model":"gpt-4o","x":[' + b'{"a":[1,2,3]},' * 9_000 + b"1]}"
     async with running(envoy=terms()) as server, calling(server) as channel:
-        long = [asyncio.create_task(ask(channel, check_request(headers=[BEARER, JSON], body=body))) for _ in range(8)]
-        await asyncio.sleep(0)
-        answered_first = 0
-        while not all(each.done() for each in long):
-            await ask(channel, check_request(headers=[BEARER]))
-            answered_first += 1
+        monkeypatch.setattr(Taken, "question", question)
+        long = [asyncio.create_task(ask(channel, check_request(headers=[BEARER, JSON], body=body))) for _ in range(3)]
+        assert await asyncio.to_thread(begun.wait, 30)
+        short = await ask(channel, check_request(headers=[BEARER, JSON], body=b'{"model":"gpt-4o"}'))
+        unfinished = [each.done() for each in long]
+        go_on.set()
         found = [await each for each in long]
-    assert [each.kind for each in found] == ["ok"] * 8
-    assert answered_first >= 8
+
+    assert short.kind == "ok"
+    assert unfinished == [False] * 3
+    assert [each.kind for each in found] == ["ok"] * 3
+    assert most == 2
 
 
 async def test_a_known_question_is_answered_without_waiting_whichever_way_it_was_asked_before() -> None:

@@ -18,7 +18,15 @@ from usherd.rpc.envoy.wire import OVERWRITE_IF_EXISTS_OR_ADD, CheckResponse, Htt
 _STATUS, _DENIED, _OK, _METADATA = (
     number("CheckResponse", each) for each in ("status", "denied_response", "ok_response", "dynamic_metadata")
 )
+_HEADERS, _REMOVED = (number("OkResponse", each) for each in ("headers", "headers_to_remove"))
+_HEADER, _ACTION = (number("HeaderOption", each) for each in ("header", "append_action"))
 _CODES = {401: Code.UNAUTHENTICATED, 403: Code.PERMISSION_DENIED, 429: Code.RESOURCE_EXHAUSTED}
+
+# In a Struct's entry and in a header alike; a test reads both.
+_KEY, _VALUE = (number("StructEntry", each) for each in ("key", "value"))
+_FIELDS, _STRING_VALUE = number("Struct", "fields"), number("Value", "string_value")
+_OVERWRITE = bytes((_ACTION << 3, OVERWRITE_IF_EXISTS_OR_ADD))
+"""The field that says so: a number, of one byte."""
 
 _REMEMBERED = 32_768
 """Verdicts whose parts are kept, about 1 KB each: as many as the authorizer keeps verdicts unless told otherwise."""
@@ -44,8 +52,8 @@ class Answers:
 
     def __init__(self, rules: GatewayRules) -> None:
         self._headers = [(name, field) for name, field in rules.identity_headers.items() if field != DECISION_ID]
-        self._names = frozenset(rules.identity_headers)
-        self._own_id = [name for name, field in rules.identity_headers.items() if field == DECISION_ID]
+        self._names = frozenset(name.encode() for name in rules.identity_headers)
+        self._own_id = [name.encode() for name, field in rules.identity_headers.items() if field == DECISION_ID]
         self._taken_off = () if rules.forward_credential else rules.credential_headers
         self._kept: OrderedDict[int, tuple[Verdict, _Parts]] = OrderedDict()
 
@@ -56,25 +64,23 @@ class Answers:
         """Forgets what is kept: verdicts of an authorizer that answers no more are not answered again."""
         self._kept.clear()
 
-    def of(self, decision: Decision, headers: Iterable[str] = (), *, keep: bool = False) -> bytes:
-        """The answer. `headers` are the names of all headers of the request; `keep`: the verdict was answered before,
-        so that what is made of it is worth keeping."""
+    def of(self, decision: Decision, odd: Iterable[bytes] = (), *, keep: bool = False) -> bytes:
+        """The answer. `odd` are the names of the request's headers that have `_` in them; `keep`: the verdict was
+        answered before, so that what is made of it is worth keeping."""
         parts = self._kept_parts(decision) if keep else self._parts(decision)
-        return _framed(parts, decision, self._own(decision, headers) if parts.response == _OK else b"")
+        return _framed(parts, decision, self._own(decision, odd) if parts.response == _OK else b"")
 
     def refused(self, cause: Cause, decision: Decision) -> bytes:
         """The answer to a request that nobody was asked about; `decision` is how it stands in the records."""
         return _framed(_denial(refused(cause), _metadata(decision)), decision)
 
-    def _own(self, decision: Decision, headers: Iterable[str]) -> bytes:
+    def _own(self, decision: Decision, odd: Iterable[bytes]) -> bytes:
         """What differs from answer to answer: the decision's id, and headers that only look like ours."""
-        odd = [name for name in headers if "_" in name and name.replace("_", "-") in self._names]
-        if not odd and not self._own_id:
-            return b""
-        made = OkResponse(headers_to_remove=[name.encode() for name in odd if name not in self._names])
-        for name in self._own_id:
-            _set(made.headers, name, decision.decision_id)
-        return bytes(made.SerializeToString())
+        own = b"".join(_header(name, decision.decision_id) for name in self._own_id)
+        for name in odd:
+            if name not in self._names and name.replace(b"_", b"-") in self._names:
+                own += _field(_REMOVED, name)
+        return own
 
     def _kept_parts(self, decision: Decision) -> _Parts:
         # By identity; the entry holds the verdict, so that no other can get its identity.
@@ -148,6 +154,12 @@ def _set(headers: Any, name: str, value: str) -> None:
     option.header.key, option.header.value = name.encode(), value.encode()
 
 
+def _header(name: bytes, value: str) -> bytes:
+    """A header that is set, as `_set` does, without a message in between."""
+    pair = _field(_KEY, name) + _field(_VALUE, value.encode())
+    return _field(_HEADERS, _field(_HEADER, pair) + _OVERWRITE)
+
+
 def _metadata(decision: Decision) -> bytes:
     """What access logs and other filters read, but for what differs from answer to answer."""
     verdict = decision.verdict
@@ -160,14 +172,6 @@ def _metadata(decision: Decision) -> bytes:
         "model": verdict.resolved_model,
     }
     return b"".join(_entry(name, text) for name, text in told.items())
-
-
-_STRING_VALUE, _KEY, _VALUE, _FIELDS = (
-    number("Value", "string_value"),
-    number("StructEntry", "key"),
-    number("StructEntry", "value"),
-    number("Struct", "fields"),
-)
 
 
 def _entry(name: str, text: str) -> bytes:

@@ -16,17 +16,21 @@ from usherd.inbound.request import Received, Said, question_of
 from usherd.rpc.envoy.wire import CheckRequest
 from usherd.rpc.translate import MAX_ID
 
-PARTIAL = "x-envoy-auth-partial-body"
+_PARTIAL = "x-envoy-auth-partial-body"
 """Says whether there is more of the body than Envoy sends."""
 MODEL, BASE_PATH = b"model", b"base_path"
 """What a route's own settings (`context_extensions`) may have: its model, and what it takes off the path."""
 _REQUEST_ID = "x-request-id"
+_ALWAYS_READ = (_PARTIAL, _REQUEST_ID, "cookie", "origin", "content-type", "content-encoding")
 
 
 class Taken(NamedTuple):
     """What Envoy asks about."""
 
     received: Received
+    """With those headers alone that are read."""
+    odd_headers: list[bytes]
+    """Names of headers with `_` in them, which some readers take for others."""
     said: Said | None
     """What Envoy itself says of the model; None: the request says it."""
     base_path: str | None
@@ -38,26 +42,45 @@ class Taken(NamedTuple):
         return question_of(self.received, rules.reading, self.said, self.base_path)[0]
 
 
-def taken(data: bytes, rules: GatewayRules) -> Taken:
-    """The request in the bytes of a CheckRequest. Raises RequestRefused (REQUEST_UNREADABLE, BODY_TOO_LARGE)."""
-    attributes = _attributes(data)
-    http = attributes.request.http
-    if http.header_map.headers:
-        pairs = [(_text(each.key), _text(each.raw_value or each.value)) for each in http.header_map.headers]
-        headers = Headers(pairs)
-    else:
-        # Envoy has joined what it got several of.
-        headers = Headers([(_text(each.key), _text(each.value)) for each in http.headers], joined=True)
-    body = http.raw_body or http.body
-    if len(body) > rules.max_body:
-        raise RequestRefused(Cause.BODY_TOO_LARGE)
-    if any(value.lower() != "false" for value in headers.values(PARTIAL)):
-        body = b""
-    received = Received(_text(http.method), _text(http.path), headers, body)
-    own = {each.key: each.value for each in attributes.context_extensions}
-    base_path = _text(own[BASE_PATH]) if BASE_PATH in own else None
-    said = Said(_text(own[MODEL])) if MODEL in own else _found_out(attributes, rules.model_metadata)
-    return Taken(received, said, base_path, _request_id(headers, http.id))
+class Taker:
+    """Takes requests by the rules."""
+
+    def __init__(self, rules: GatewayRules) -> None:
+        self._rules = rules
+        reading = rules.reading
+        also = (reading.model_header, reading.team_header, reading.team_alias_header)
+        names = (*_ALWAYS_READ, *rules.credential_headers, *(each for each in also if each is not None))
+        self._read = frozenset(name.encode() for name in names)
+
+    def taken(self, data: bytes) -> Taken:
+        """The request in the bytes of a CheckRequest. Raises RequestRefused (REQUEST_UNREADABLE, BODY_TOO_LARGE)."""
+        attributes = _attributes(data)
+        http = attributes.request.http
+        mapped = http.header_map.headers
+        pairs: list[tuple[str, str]] = []
+        odd: list[bytes] = []
+        for each in mapped or http.headers:
+            name = each.key.lower()
+            if name in self._read:
+                pairs.append((name.decode(), _text((mapped and each.raw_value) or each.value)))
+            if b"_" in name:
+                odd.append(name)
+        # Without a map Envoy has joined what it got several of.
+        headers = Headers(pairs, joined=not mapped)
+        body = http.raw_body or http.body
+        if len(body) > self._rules.max_body:
+            raise RequestRefused(Cause.BODY_TOO_LARGE)
+        if any(value.lower() != "false" for value in headers.values(_PARTIAL)):
+            body = b""
+        own = {each.key: each.value for each in attributes.context_extensions}
+        said = Said(_text(own[MODEL])) if MODEL in own else _found_out(attributes, self._rules.model_metadata)
+        return Taken(
+            Received(_text(http.method), _text(http.path), headers, body),
+            odd,
+            said,
+            _text(own[BASE_PATH]) if BASE_PATH in own else None,
+            _request_id(headers, http.id),
+        )
 
 
 def _attributes(data: bytes) -> Any:

@@ -18,7 +18,7 @@ from usherd.inbound.refused import TERMS, Cause, RequestRefused
 from usherd.ports import NewId
 from usherd.rpc.deadline import bounded
 from usherd.rpc.envoy.answers import Answers, failure
-from usherd.rpc.envoy.attributes import Taken, taken
+from usherd.rpc.envoy.attributes import Taken, Taker
 from usherd.rpc.guard import AtHand, Serve
 from usherd.rpc.options import MAX_REQUEST
 from usherd.rpc.service import AuthorizationService
@@ -57,6 +57,7 @@ class EnvoyService:
         self._served = served
         self._rules, self._new_id = terms
         self._listener = listener
+        self._taker = Taker(self._rules)
         self._answers = Answers(self._rules)
         self._reading = asyncio.Semaphore(1)
 
@@ -75,7 +76,7 @@ class EnvoyService:
     def _at_hand(self, data: bytes, call: Call) -> bytes | None:
         request: Taken | None = None
         try:
-            request = taken(data, self._rules)
+            request = self._taker.taken(data)
             if len(request.received.body) > _AT_ONCE:
                 return None
             question = request.question(self._rules)
@@ -84,18 +85,18 @@ class EnvoyService:
         decision = self._served.known(
             _encoded(question), lambda: question, call, request.request_id, functools.partial(_asked, question)
         )
-        return None if decision is None else self._answers.of(decision, request.received.headers, keep=True)
+        return None if decision is None else self._answers.of(decision, request.odd_headers, keep=True)
 
     async def check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The answer. Raises Fault."""
         request: Taken | None = None
         try:
-            request = taken(data, self._rules)
+            request = self._taker.taken(data)
             question = await self._question(request)
         except RequestRefused as refused:
             return self._refused(refused.cause, request, call)
         decision = await self._served.decide(question, Wishes(request_id=request.request_id), call, seconds)
-        return self._answers.of(decision, request.received.headers)
+        return self._answers.of(decision, request.odd_headers)
 
     async def _question(self, request: Taken) -> Question:
         if len(request.received.body) <= _AT_ONCE:
