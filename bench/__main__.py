@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import directory, edits, in_process, listening, living, metrics, revocations, wire, workers
+from bench import directory, edits, envoy, in_process, listening, living, metrics, revocations, wire, workers
 from bench.company import company
 from bench.report import Figure, machine, text
 from tools.ports import free_port
@@ -18,9 +18,9 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parts = ("in-process", "revocations", "wire", "metrics", "edits", "directory", "living", "workers")
+    parts = ("in-process", "revocations", "wire", "metrics", "edits", "directory", "living", "workers", "envoy")
     parser.add_argument(
-        "part", nargs="?", choices=parts, help="one of the parts; edits, directory, living and workers only so"
+        "part", nargs="?", choices=parts, help="one of the parts; edits, directory, living, workers and envoy only so"
     )
     parser.add_argument("--only", choices=parts, help="the same")
     parser.add_argument("--seconds", type=float, default=60.0, help="living: how long changes go on (default 60)")
@@ -35,6 +35,9 @@ def main() -> int:
         if wanted.only == "workers":
             print("measuring two workers against one ...", file=sys.stderr)
             figures += workers.measure(made, folder, wanted.rounds)
+        if wanted.only == "envoy":
+            print("measuring through an Envoy ...", file=sys.stderr)
+            figures += envoy.measure(made, port, folder, wanted.rounds)
         if wanted.only in (None, "in-process"):
             print("measuring in process ...", file=sys.stderr)
             figures += in_process.measure(made, wanted.rounds)

@@ -120,6 +120,7 @@ class Envoy:
     port: int
     admin: int
     log: Path
+    pid: int = 0
 
     def lines(self, count: int) -> list[dict[str, Any]]:
         """The last lines of its access log, once there are so many in all."""
@@ -160,6 +161,7 @@ def running(
     command += ["--file-flush-interval-msec", "50"]
     with (folder / "envoy.log").open("w") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env={"USHERD_CREDENTIAL": "", **env})
+    found.pid = process.pid
     try:
         _wait(found, process, folder / "envoy.log")
         yield found
