@@ -10,7 +10,7 @@ import subprocess
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +22,9 @@ import yaml
 
 from tools.ports import free_port
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "clients" / "envoy" / "envoy.yaml"
+_ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = _ROOT / "clients" / "envoy" / "envoy.yaml"
+DEALER = _ROOT / "deploy" / "compose" / "envoy.yaml"
 PATIENCE = 30.0
 _PACKAGED = Path(sysconfig.get_path("purelib")) / "envoy" / "_bin" / "envoy"
 
@@ -60,7 +62,11 @@ def ext_authz(config: Config) -> Config:
 def _place(config: Config, cluster: str, port: int) -> None:
     (found,) = [each for each in config["static_resources"]["clusters"] if each["name"] == cluster]
     endpoint = found["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]
-    endpoint["address"]["socket_address"] = {"address": "127.0.0.1", "port_value": port}
+    endpoint["address"]["socket_address"] = _at(port)
+
+
+def _at(port: int) -> Config:
+    return {"address": "127.0.0.1", "port_value": port}
 
 
 @dataclass
@@ -142,7 +148,7 @@ def rendered(folder: Path, usherd: str, upstream_port: int, change: Callable[[Co
     manager(config)["access_log"][0]["typed_config"]["path"] = str(found.log)
     _place(config, "usherd", int(usherd.rpartition(":")[2]))
     _place(config, "models", upstream_port)
-    config["admin"] = {"address": {"socket_address": {"address": "127.0.0.1", "port_value": found.admin}}}
+    config["admin"] = {"address": {"socket_address": _at(found.admin)}}
     change(config)
     return config, found
 
@@ -152,8 +158,26 @@ def running(
     folder: Path, usherd: str, upstream_port: int, change: Callable[[Config], None] = lambda config: None, **env: str
 ) -> Iterator[Envoy]:
     """The example, which asks the usherd at that address; `change` may make it another. `env` is its environment."""
-    folder.mkdir(parents=True, exist_ok=True)
     config, found = rendered(folder, usherd, upstream_port, change)
+    with _started(folder, config, found, env):
+        yield found
+
+
+@contextmanager
+def dealing_out(folder: Path, usherd: str) -> Iterator[Envoy]:
+    """The Envoy of deploy/compose, which deals calls out, with one usherd to deal them to."""
+    config: Config = yaml.safe_load(DEALER.read_text("utf-8"))
+    found = Envoy(free_port(), free_port(), folder / "access.log")
+    config["static_resources"]["listeners"][0]["address"]["socket_address"] = _at(found.port)
+    _place(config, "usherd", int(usherd.rpartition(":")[2]))
+    config["admin"] = {"address": {"socket_address": _at(found.admin)}}
+    with _started(folder, config, found, {}):
+        yield found
+
+
+@contextmanager
+def _started(folder: Path, config: Config, found: Envoy, env: Mapping[str, str]) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
     file = folder / "envoy.json"
     file.write_text(json.dumps(config), "utf-8")
     command = [program(), "--config-path", str(file), "--disable-hot-restart", "--concurrency", "1", "-l", "warning"]
@@ -164,7 +188,7 @@ def running(
     found.pid = process.pid
     try:
         _wait(found, process, folder / "envoy.log")
-        yield found
+        yield
     finally:
         process.kill()
         process.wait()

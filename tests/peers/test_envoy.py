@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from peers.envoy import EXAMPLE, Config, Envoy, Upstream, ext_authz, manager, program, running, upstream
+from peers.envoy import EXAMPLE, Config, Envoy, Upstream, dealing_out, ext_authz, manager, program, running, upstream
 from tools.envoy_company import Asked, asked_by_envoy
 from tools.raw_http import Answer, http1, http2
 from usherd.callers import MIN_CREDENTIAL
@@ -372,6 +372,19 @@ def test_envoy_shows_its_own_credential_and_needs_its_right(models: Upstream, tm
                 outcomes[name] = answer.status
 
     assert outcomes == {"own": 200, "another's": 503, "none": 503}
+
+
+def test_an_envoy_asks_through_the_one_that_deals_out_calls(usherd: Asked, models: Upstream, tmp_path: Path) -> None:
+    """What docs/deploy.md says of deploy/compose."""
+    with (
+        dealing_out(tmp_path / "dealer", usherd.address) as dealer,
+        running(tmp_path / "envoy", f"127.0.0.1:{dealer.port}", models.port) as envoy,
+    ):
+        allowed = http1(envoy.port, "POST", CHAT, [usherd.bearer("alice"), JSON], BODY)
+        refused = http1(envoy.port, "POST", CHAT, [usherd.bearer("bob"), JSON], BODY)
+
+    assert allowed.status == 200
+    assert denied(refused) == (403, "user_blocked")
 
 
 def test_a_server_that_is_gone_lets_nothing_pass(models: Upstream, tmp_path: Path) -> None:
