@@ -228,6 +228,17 @@ def test_a_mistake_in_the_configuration_is_named(options: dict[str, Any], error:
         Reading(**options)
 
 
+def test_a_cookie_opens_a_websocket_from_an_allowed_origin_only() -> None:
+    cookie, origins = ("cookie", "litellm_ui_token_1=a.b.c"), Reading(origins=("https://ui.example",))
+    upgrade = ("Upgrade", "WebSocket")
+    with pytest.raises(RequestRefused, match="origin_not_allowed"):
+        read_credential("GET", [cookie, upgrade, ("origin", "https://evil.example")], origins)
+
+    found = read_credential("GET", [cookie, upgrade, ("origin", "https://ui.example")], origins)
+
+    assert found.source == "cookie"
+
+
 def test_a_session_that_no_browser_would_keep_is_not_set() -> None:
     with pytest.raises(ValueError, match=r"^token: larger"):
         set_session("a.b." + "c" * 4096, 1, "/")

@@ -100,7 +100,7 @@ class UsherMiddleware:
         headers = texts_of(inner, self._wanted)
         asked = read_handshake(path, scope.get("query_string", b""), headers, self._reading)
         try:
-            # A page of anybody may open a websocket, and the browser sends its cookies: the origin is looked at.
+            # Over HTTP/2 no header says that it is a websocket, with which a page of anybody may act by a cookie.
             token = read_credential("CONNECT", headers, self._reading).token
         except RequestRefused as refused:
             decided: Decision | HttpAnswer = refusal_answer(refused.code)

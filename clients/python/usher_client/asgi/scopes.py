@@ -24,7 +24,7 @@ _PLAIN = "/:@!$&'()*+,;=~-._"
 def wanted_headers(reading: Reading) -> frozenset[bytes]:
     """The lower-case names of the headers that are read."""
     configured = (reading.header, reading.model_header, reading.team_header, reading.team_alias_header)
-    usual = (*HEADERS, "cookie", "origin", "content-type", "content-encoding")
+    usual = (*HEADERS, "cookie", "origin", "upgrade", "content-type", "content-encoding")
     return frozenset(each.encode() for each in (*usual, *configured) if each is not None)
 
 

@@ -41,8 +41,8 @@ def read_credential(method: str, headers: Headers, reading: Reading = _USUAL) ->
     token = read_sessions(values_of(headers, "cookie"))
     if not token:
         return Credential("", "none")
-    # A browser sends its cookies with whatever a page of anybody makes it send.
-    if method not in SAFE_METHODS:
+    # A browser sends its cookies with whatever a page of anybody makes it send, and lets it talk on a websocket.
+    if method not in SAFE_METHODS or any("websocket" in each.lower() for each in values_of(headers, "upgrade")):
         origins = values_of(headers, "origin")
         if len(origins) != 1 or origins[0] not in reading.origins:
             raise RequestRefused("origin_not_allowed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -146,21 +146,39 @@ def _streaming(inner: Callable[..., Any], decision: Decision, watched: Watched) 
     return stream
 
 
+def _looked_at(task: asyncio.Task[None]) -> None:
+    """A handler that was cancelled does not hear what became of what it sent."""
+    if not task.cancelled():
+        task.exception()
+
+
 class _Gate:
     """A context that lets nothing more out once its call is cut. Whatever else it is asked, the real one answers."""
 
     def __init__(self, context: Any) -> None:
         self._context = context
         self._end: BaseException | None = None
+        self._sending: asyncio.Task[None] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._context, name)
 
     async def write(self, message: Any) -> None:
         """Sends a response. Raises what the call was ended with, if it was."""
+        await self._send(self._context.write(message))
+
+    async def send_initial_metadata(self, metadata: Any) -> None:
+        """Sends what comes before the first response. Raises as `write` does."""
+        await self._send(self._context.send_initial_metadata(metadata))
+
+    async def _send(self, sending: Coroutine[Any, Any, None]) -> None:
         if self._end is not None:
+            sending.close()
             raise self._end
-        await self._context.write(message)
+        # gRPC goes on sending when the handler is cancelled, and can send no status until it is done.
+        self._sending = asyncio.create_task(sending)
+        self._sending.add_done_callback(_looked_at)
+        await asyncio.shield(self._sending)
 
     async def run(self, work: Callable[[], Awaitable[None]], watched: Watched) -> None:
         """Runs the handler until it ends or its call is cut."""
@@ -174,7 +192,7 @@ class _Gate:
         finally:
             if self._end is None:
                 watcher.cancel()
-            await asyncio.wait({watcher})
+            await asyncio.wait({watcher} if self._sending is None else {watcher, self._sending})
         if self._end is not None:
             raise self._end
 
@@ -189,6 +207,8 @@ class _Gate:
         ending = cut(denial)
         # From here on nothing is written; it is the client's to hear before the handler has ended.
         self._end = ConnectionError("the call was cut")
+        if self._sending is not None:
+            await asyncio.wait({self._sending})
         try:
             await self._context.abort(ending.code, ending.text, ending.trailers)
         except BaseException as error:
