@@ -1,0 +1,239 @@
+package dev.usherd;
+
+import io.grpc.ChannelCredentials;
+import io.grpc.ManagedChannel;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.ThreadFactory;
+import java.util.function.Supplier;
+
+/**
+ * Asks one usherd over one channel, and fails closed. Share one between all threads.
+ *
+ * <pre>{@code
+ * try (var usherd = UsherClient.builder("localhost:50051").cache(DecisionCache.ofSize(10_000)).build()) {
+ *   Decision decision = usherd.authorize(Question.builder(token, route).model("gpt-4o").build());
+ * }
+ * }</pre>
+ */
+public final class UsherClient implements Usherd {
+
+  private final ManagedChannel channel;
+  private final Wire wire;
+  private final Clocks clocks;
+  private final ScheduledThreadPoolExecutor timers;
+  private final ExecutorService executor;
+  private final CachedAsking cached;
+  private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
+  private volatile boolean closed;
+
+  private UsherClient(Builder builder) {
+    channel =
+        builder.channel != null
+            ? builder.channel
+            : Channels.open(builder.target, builder.credentials, builder.plaintext);
+    wire = new Wire(channel, new Bearer(builder.bearer));
+    clocks = builder.clocks;
+    timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
+    timers.setRemoveOnCancelPolicy(true);
+    executor = Executors.newCachedThreadPool(daemons("usherd-listener"));
+    if (builder.cache == null) {
+      cached = null;
+    } else {
+      LiveCache cache = new LiveCache(wire, builder.cache.size(), clocks, timers);
+      cached = new CachedAsking(cache, clocks, timers, executor, this::askByItself);
+      cache.open();
+    }
+  }
+
+  /**
+   * Begins a client.
+   *
+   * @param target a gRPC target: "localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"
+   * @return a builder of it
+   */
+  public static Builder builder(String target) {
+    return new Builder(Objects.requireNonNull(target, "target"));
+  }
+
+  @Override
+  public Decision authorize(Question question, AskOptions options) {
+    if (cached != null && !options.passesTheCache()) {
+      return cached.authorize(question, options);
+    }
+    return Waiting.on(askByItself(question, options, options.deadline().toNanos()), options.deadline().toNanos());
+  }
+
+  @Override
+  public CompletableFuture<Decision> authorizeAsync(Question question, AskOptions options) {
+    if (cached != null && !options.passesTheCache()) {
+      return cached.authorizeAsync(question, options);
+    }
+    return askByItself(question, options, options.deadline().toNanos());
+  }
+
+  @Override
+  public Watching watch(Question question, AskOptions options, WatchListener listener) {
+    Watch watch = new Watch(wire, clocks, timers, executor, question, options, listener, watches::remove);
+    watches.add(watch);
+    watch.begin();
+    if (closed) {
+      watch.abandon();
+    }
+    return watch;
+  }
+
+  /**
+   * What the cache has done so far.
+   *
+   * @return all 0 where there is no cache
+   */
+  public CacheStatistics cacheStatistics() {
+    return cached == null ? new Tally().read(0) : cached.statistics();
+  }
+
+  @Override
+  public void close() {
+    closed = true;
+    if (cached != null) {
+      cached.close();
+    }
+    watches.forEach(Watch::abandon);
+    timers.shutdownNow();
+    channel.shutdownNow();
+    executor.shutdown();
+  }
+
+  /**
+   * Shows nothing of what it is configured with.
+   *
+   * @return a constant
+   */
+  @Override
+  public String toString() {
+    return "UsherClient";
+  }
+
+  /** Whether the cache has a stream that it may use. For tests of this client. */
+  boolean cacheIsOpen() {
+    return cached.isOpen();
+  }
+
+  private CompletableFuture<Decision> askByItself(Question question, AskOptions options, long nanos) {
+    if (closed) {
+      return CompletableFuture.failedFuture(new UsherFault(UsherFault.Kind.CLOSED));
+    }
+    try {
+      return SingleAsk.ask(wire, question, options, nanos, () -> closed);
+    } catch (UsherFault notShown) {
+      return CompletableFuture.failedFuture(notShown);
+    }
+  }
+
+  private static ThreadFactory daemons(String name) {
+    return work -> {
+      Thread thread = new Thread(work, name);
+      thread.setDaemon(true);
+      return thread;
+    };
+  }
+
+  /** Makes a client. */
+  public static final class Builder {
+    private final String target;
+    private ChannelCredentials credentials;
+    private boolean plaintext;
+    private Supplier<String> bearer;
+    private DecisionCache cache;
+    private Clocks clocks = Clocks.REAL;
+    private ManagedChannel channel;
+
+    private Builder(String target) {
+      this.target = target;
+    }
+
+    /**
+     * How to reach the server encrypted, and to show a certificate.
+     *
+     * @param credentials such as {@code TlsChannelCredentials}
+     * @return this
+     */
+    public Builder credentials(ChannelCredentials credentials) {
+      this.credentials = Objects.requireNonNull(credentials, "credentials");
+      return this;
+    }
+
+    /**
+     * Allows plaintext to another machine. Without it, plaintext is for loopback and {@code unix:} alone.
+     *
+     * @param plaintext true: tokens may travel in the clear
+     * @return this
+     */
+    public Builder plaintext(boolean plaintext) {
+      this.plaintext = plaintext;
+      return this;
+    }
+
+    /**
+     * The credential that the server knows this gateway by.
+     *
+     * @param credential letters, digits and {@code -._~+/}
+     * @return this
+     * @throws IllegalArgumentException for what cannot be sent
+     */
+    public Builder bearer(String credential) {
+      String checked = Bearer.checked(credential);
+      this.bearer = () -> checked;
+      return this;
+    }
+
+    /**
+     * The same, where it changes: asked for each call, so that it must not wait.
+     *
+     * @param credential gives the one of now
+     * @return this
+     */
+    public Builder bearer(Supplier<String> credential) {
+      this.bearer = Objects.requireNonNull(credential, "credential");
+      return this;
+    }
+
+    /**
+     * Keeps decisions, and answers from memory what the server keeps true.
+     *
+     * @param cache how many
+     * @return this
+     */
+    public Builder cache(DecisionCache cache) {
+      this.cache = cache;
+      return this;
+    }
+
+    /** For tests of this client. */
+    Builder clocks(Clocks clocks) {
+      this.clocks = clocks;
+      return this;
+    }
+
+    /** For tests of this client. */
+    Builder channel(ManagedChannel channel) {
+      this.channel = channel;
+      return this;
+    }
+
+    /**
+     * The client. The channel connects when it is first needed.
+     *
+     * @return a client, to be closed
+     * @throws IllegalArgumentException for a plaintext target that is not on this machine
+     */
+    public UsherClient build() {
+      return new UsherClient(this);
+    }
+  }
+}

@@ -1,0 +1,42 @@
+package dev.usherd;
+
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/** Waits for an answer in the thread of whoever asks. */
+final class Waiting {
+
+  /** gRPC keeps the deadline itself; this is for the case that it does not. */
+  private static final long GRACE = TimeUnit.SECONDS.toNanos(1);
+
+  private Waiting() {}
+
+  /** The decision of a call that has a deadline of its own. Throws UsherFault. */
+  static Decision on(CompletableFuture<Decision> answer, long nanos) {
+    return within(answer, nanos + GRACE);
+  }
+
+  /** The decision, if it comes in time; what does not is cancelled. Throws UsherFault, or ByItself. */
+  static Decision within(CompletableFuture<Decision> answer, long nanos) {
+    try {
+      return answer.get(nanos, TimeUnit.NANOSECONDS);
+    } catch (ExecutionException failed) {
+      if (failed.getCause() instanceof UsherFault fault) {
+        throw fault.here();
+      }
+      if (failed.getCause() instanceof LiveCache.ByItself byItself) {
+        throw byItself;
+      }
+      throw new UsherFault(UsherFault.Kind.INTERNAL);
+    } catch (TimeoutException late) {
+      answer.cancel(true);
+      throw new UsherFault(UsherFault.Kind.OUT_OF_TIME);
+    } catch (InterruptedException interrupted) {
+      answer.cancel(true);
+      Thread.currentThread().interrupt();
+      throw new UsherFault(UsherFault.Kind.INTERRUPTED);
+    }
+  }
+}

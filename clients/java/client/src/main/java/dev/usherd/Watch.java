@@ -1,0 +1,357 @@
+package dev.usherd;
+
+import dev.usherd.v1.AuthorizeResponse;
+import dev.usherd.v1.Cause;
+import dev.usherd.v1.Mode;
+import io.grpc.Metadata;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.concurrent.Executor;
+import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.ScheduledFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+
+/** Tells what becomes of one question, over as many streams as it takes. */
+final class Watch implements Watching, WatchCall.Owner {
+
+  private static final Duration LONGEST_SILENCE = Duration.ofHours(1);
+
+  /** How long an answer is good that does not say so, and the longest wait before an old server is asked again. */
+  private static final long UNTOLD_VALIDITY = TimeUnit.SECONDS.toNanos(5);
+
+  private final Wire wire;
+  private final Clocks clocks;
+  private final ScheduledExecutorService timers;
+  private final Question question;
+  private final AskOptions options;
+  private final WatchListener listener;
+  private final Deliveries deliveries;
+  private final Consumer<Watch> whenOver;
+  private final Backoff backoff = new Backoff(TimeUnit.MILLISECONDS.toNanos(10), TimeUnit.SECONDS.toNanos(1), 0);
+
+  private WatchCall call;
+  private ScheduledFuture<?> timer;
+  private boolean over;
+
+  /** The decision that was told last; null: none was. */
+  private Decision last;
+
+  /** When the answer is unknown if nothing better comes until then. */
+  private long limit;
+
+  /** Of the stream that is open: what it has said. */
+  private Decision once;
+
+  private boolean live;
+  private long heardAt;
+  private long maxSilence;
+
+  Watch(
+      Wire wire,
+      Clocks clocks,
+      ScheduledExecutorService timers,
+      Executor executor,
+      Question question,
+      AskOptions options,
+      WatchListener listener,
+      Consumer<Watch> whenOver) {
+    this.wire = wire;
+    this.clocks = clocks;
+    this.timers = timers;
+    this.question = question;
+    this.options = options;
+    this.listener = listener;
+    this.deliveries = new Deliveries(executor);
+    this.whenOver = whenOver;
+  }
+
+  void begin() {
+    ask(options.deadline().toNanos());
+  }
+
+  @Override
+  public void close() {
+    finish();
+    deliveries.end();
+  }
+
+  /** The client is closed under it. */
+  void abandon() {
+    synchronized (this) {
+      if (!over) {
+        tellUnknown();
+      }
+    }
+  }
+
+  private void ask(long within) {
+    Metadata shown = null;
+    UsherFault notShown = null;
+    try {
+      shown = wire.shown();
+    } catch (UsherFault fault) {
+      notShown = fault;
+    }
+    synchronized (this) {
+      if (over) {
+        return;
+      }
+      once = null;
+      live = false;
+      if (notShown != null) {
+        failed(notShown);
+        return;
+      }
+      WatchCall begun = WatchCall.begin(wire, shown, question, options, this);
+      call = begun;
+      after(
+          within,
+          () -> {
+            synchronized (this) {
+              if (call == begun && !live) {
+                failed(new UsherFault(UsherFault.Kind.OUT_OF_TIME));
+              }
+            }
+          });
+    }
+  }
+
+  @Override
+  public synchronized void message(WatchCall from, AuthorizeResponse message) {
+    if (over || from != call) {
+      return;
+    }
+    try {
+      if (live) {
+        event(message);
+      } else {
+        first(message);
+      }
+    } catch (UsherFault bad) {
+      if (live) {
+        broke();
+      } else {
+        failed(bad);
+      }
+    }
+  }
+
+  @Override
+  public synchronized void ended(WatchCall from, UsherFault fault) {
+    if (over || from != call) {
+      return;
+    }
+    if (live) {
+      broke();
+    } else if (fault == null && once != null) {
+      call = null;
+      askAgainLater(once);
+    } else {
+      failed(fault == null ? new UsherFault(UsherFault.Kind.BAD_ANSWER) : fault);
+    }
+  }
+
+  private void first(AuthorizeResponse message) {
+    if (once != null || !message.hasDecision()) {
+      throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
+    }
+    Decision decision = Answers.decision(message.getDecision());
+    Mode mode = message.getTerms().getMode();
+    if (mode == Mode.MODE_ONCE || mode == Mode.MODE_UNSPECIFIED) {
+      // It counts when its stream ends with OK.
+      once = decision;
+      return;
+    }
+    long seconds = message.getTerms().getMaxSilence().getSeconds();
+    long nanos = message.getTerms().getMaxSilence().getNanos();
+    if (mode != Mode.MODE_WATCH || seconds < 0 || nanos < 0 || nanos > 999_999_999 || seconds + nanos == 0) {
+      throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
+    }
+    maxSilence = Duration.ofSeconds(Math.min(seconds, LONGEST_SILENCE.toSeconds()), nanos).toNanos();
+    heardAt = now();
+    live = true;
+    answered(decision);
+    watchSilence(call, maxSilence);
+  }
+
+  private void event(AuthorizeResponse message) {
+    long now = now();
+    if (now - heardAt > maxSilence) {
+      // It may have lain in a buffer while this process stood still.
+      broke();
+      return;
+    }
+    heardAt = now;
+    switch (message.getEventCase()) {
+      case CHECKPOINT -> {}
+      case CHANGED -> {
+        Decision decision = Answers.decision(message.getChanged().getDecision());
+        last = decision;
+        tell(new WatchEvent.Changed(decision, cause(message.getChanged().getCause())));
+      }
+      case EXPIRING -> {
+        Instant endsAt = Answers.instant(message.getExpiring().getEndsAt());
+        if (endsAt != null) {
+          tell(new WatchEvent.Expiring(endsAt, cause(message.getExpiring().getCause())));
+        }
+      }
+      case ENDED -> {
+        Decision decision = Answers.decision(message.getEnded().getDecision());
+        if (decision.allowed()) {
+          throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
+        }
+        tell(new WatchEvent.Ended(decision, cause(message.getEnded().getCause())));
+        finish();
+      }
+      default -> broke();
+    }
+  }
+
+  private void answered(Decision decision) {
+    backoff.reset();
+    Decision before = last;
+    last = decision;
+    if (before == null || (decision.allowed() && differs(before, decision))) {
+      tell(new WatchEvent.Decided(decision));
+    } else if (differs(before, decision)) {
+      tell(new WatchEvent.Changed(decision, "UNSPECIFIED"));
+    }
+  }
+
+  private static boolean differs(Decision one, Decision other) {
+    return one.allowed() != other.allowed() || !one.reason().equals(other.reason());
+  }
+
+  /** An old server told it, which says nothing of its own accord. */
+  private void askAgainLater(Decision decision) {
+    answered(decision);
+    long valid = decision.validUntil().isPresent() ? validFor(decision) : UNTOLD_VALIDITY;
+    limit = now() + valid;
+    after(Math.max(0, Math.min(valid / 2, UNTOLD_VALIDITY)), this::askAgain);
+  }
+
+  private void broke() {
+    limit = heardAt + maxSilence;
+    if (last.validUntil().isPresent()) {
+      limit = Math.min(limit - now(), validFor(last)) + now();
+    }
+    tryLater();
+  }
+
+  private void failed(UsherFault fault) {
+    if (last == null) {
+      deliver(() -> listener.onFault(fault.here()));
+      finish();
+    } else {
+      tryLater();
+    }
+  }
+
+  private void tryLater() {
+    endCall();
+    long left = limit - now();
+    if (left <= 0) {
+      tellUnknown();
+      return;
+    }
+    after(Math.min(left, backoff.take()), this::askAgain);
+  }
+
+  private void askAgain() {
+    long left;
+    synchronized (this) {
+      if (over) {
+        return;
+      }
+      left = limit - now();
+      if (left <= 0) {
+        tellUnknown();
+        return;
+      }
+    }
+    ask(Math.min(left, options.deadline().toNanos()));
+  }
+
+  private void watchSilence(WatchCall of, long wait) {
+    after(
+        wait + 1,
+        () -> {
+          synchronized (this) {
+            if (over || call != of) {
+              return;
+            }
+            long left = maxSilence - (now() - heardAt);
+            if (left < 0) {
+              broke();
+            } else {
+              watchSilence(of, left);
+            }
+          }
+        });
+  }
+
+  private void tell(WatchEvent event) {
+    if (!over && !deliver(() -> listener.onEvent(event))) {
+      // Whoever listens so slowly is told that nothing is known.
+      deliveries.clear();
+      tellUnknown();
+    }
+  }
+
+  private void tellUnknown() {
+    deliver(() -> listener.onEvent(new WatchEvent.Unknown()));
+    finish();
+  }
+
+  private boolean deliver(Runnable telling) {
+    return deliveries.add(telling);
+  }
+
+  private void finish() {
+    synchronized (this) {
+      if (over) {
+        return;
+      }
+      over = true;
+      endCall();
+      if (timer != null) {
+        timer.cancel(false);
+      }
+    }
+    whenOver.accept(this);
+  }
+
+  private void endCall() {
+    if (call != null) {
+      call.cancel();
+      call = null;
+    }
+  }
+
+  /** Sets the one timer. */
+  private void after(long nanos, Runnable what) {
+    if (timer != null) {
+      timer.cancel(false);
+    }
+    try {
+      timer = timers.schedule(what, nanos, TimeUnit.NANOSECONDS);
+    } catch (RejectedExecutionException closing) {
+      timer = null;
+    }
+  }
+
+  private long now() {
+    return clocks.nanos().getAsLong();
+  }
+
+  private long validFor(Decision decision) {
+    long millis = decision.validUntil().orElseThrow().toEpochMilli() - clocks.millis().getAsLong();
+    return TimeUnit.MILLISECONDS.toNanos(Math.min(millis, TimeUnit.DAYS.toMillis(365)));
+  }
+
+  private static String cause(Cause wire) {
+    return Answers.word(wire, Cause.UNRECOGNIZED, "CAUSE_");
+  }
+}

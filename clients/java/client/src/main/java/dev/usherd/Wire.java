@@ -1,0 +1,86 @@
+package dev.usherd;
+
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.protobuf.MessageLite;
+import com.google.protobuf.Parser;
+import dev.usherd.v1.AuthorizationServiceGrpc;
+import dev.usherd.v1.AuthorizeRequest;
+import dev.usherd.v1.AuthorizeResponse;
+import dev.usherd.v1.SubscribeRequest;
+import dev.usherd.v1.SubscribeResponse;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import java.io.InputStream;
+
+/** The calls, with answers that are read without the parser's words: what cannot be read says nothing. */
+final class Wire {
+
+  private static final MethodDescriptor<AuthorizeRequest, AuthorizeResponse> AUTHORIZE =
+      lenient(
+          AuthorizationServiceGrpc.getAuthorizeMethod(),
+          AuthorizeResponse.parser(),
+          AuthorizeResponse.getDefaultInstance());
+  private static final MethodDescriptor<SubscribeRequest, SubscribeResponse> SUBSCRIBE =
+      lenient(
+          AuthorizationServiceGrpc.getSubscribeMethod(),
+          SubscribeResponse.parser(),
+          SubscribeResponse.getDefaultInstance());
+
+  private final Channel channel;
+  private final Bearer bearer;
+
+  Wire(Channel channel, Bearer bearer) {
+    this.channel = channel;
+    this.bearer = bearer;
+  }
+
+  /** What a call shows of this caller. Throws CALLER_UNKNOWN where that cannot be sent. */
+  Metadata shown() {
+    return bearer.metadata();
+  }
+
+  /** Begins a call of Authorize. */
+  ClientCall<AuthorizeRequest, AuthorizeResponse> authorize(
+      CallOptions options, Metadata shown, ClientCall.Listener<AuthorizeResponse> listener) {
+    return begun(AUTHORIZE, options, shown, listener);
+  }
+
+  /** Begins a call of Subscribe. */
+  ClientCall<SubscribeRequest, SubscribeResponse> subscribe(
+      Metadata shown, ClientCall.Listener<SubscribeResponse> listener) {
+    return begun(SUBSCRIBE, CallOptions.DEFAULT, shown, listener);
+  }
+
+  private <Q, A> ClientCall<Q, A> begun(
+      MethodDescriptor<Q, A> method, CallOptions options, Metadata shown, ClientCall.Listener<A> listener) {
+    ClientCall<Q, A> call = channel.newCall(method, options);
+    call.start(listener, shown);
+    return call;
+  }
+
+  private static <Q, A extends MessageLite> MethodDescriptor<Q, A> lenient(
+      MethodDescriptor<Q, A> method, Parser<A> parser, A nothing) {
+    MethodDescriptor.Marshaller<A> strict = method.getResponseMarshaller();
+    return method.toBuilder(
+            method.getRequestMarshaller(),
+            new MethodDescriptor.Marshaller<A>() {
+              @Override
+              public InputStream stream(A value) {
+                return strict.stream(value);
+              }
+
+              @Override
+              public A parse(InputStream bytes) {
+                try {
+                  return parser.parseFrom(bytes);
+                } catch (InvalidProtocolBufferException unreadable) {
+                  return nothing;
+                }
+              }
+            })
+        .build();
+  }
+}

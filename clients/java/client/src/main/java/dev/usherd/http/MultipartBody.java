@@ -1,0 +1,159 @@
+package dev.usherd.http;
+
+import java.nio.charset.StandardCharsets;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Reads the field "model" of a form in parts. It takes the one plain form that clients send, and is certain of nothing
+ * in any other.
+ */
+final class MultipartBody {
+
+  private static final Pattern BOUNDARY =
+      Pattern.compile("(?i)[ \\t]*boundary=(?:\"([0-9A-Za-z'()+_,./:=? -]{1,70})\"|([0-9A-Za-z'+_.-]{1,70}))[ \\t]*");
+  private static final Pattern DISPOSITION =
+      Pattern.compile("(?i)form-data((?:[ \\t]*;[ \\t]*[a-z]+\\*?=(?:\"[^\"\\\\]*\"|[^\\s\";]*))*)[ \\t]*;?[ \\t]*");
+  private static final Pattern PARAMETER = Pattern.compile("(?i);[ \\t]*([a-z]+\\*?)=(?:\"([^\"]*)\"|([^\\s\";]*))");
+  private static final Pattern PLAIN_TYPE =
+      Pattern.compile("(?i)text/plain(?:[ \\t]*;[ \\t]*charset=\"?(?:utf-8|us-ascii)\"?)?[ \\t]*");
+  private static final int MOST_PARTS = 1000;
+
+  private final byte[] body;
+  private final byte[] between;
+  private String model;
+
+  private MultipartBody(byte[] body, String boundary) {
+    this.body = body;
+    this.between = ("\r\n--" + boundary).getBytes(StandardCharsets.ISO_8859_1);
+  }
+
+  /** The model, named once; null where that is not certain. */
+  static String model(byte[] body, String contentType) {
+    String boundary = null;
+    String[] parameters = contentType.split(";", -1);
+    for (int each = 1; each < parameters.length; each++) {
+      if (parameters[each].toLowerCase(Locale.ROOT).contains("boundary")) {
+        Matcher found = BOUNDARY.matcher(parameters[each]);
+        if (boundary != null || !found.matches()) {
+          return null;
+        }
+        boundary = found.group(1) != null ? found.group(1) : found.group(2);
+      }
+    }
+    if (boundary == null) {
+      return null;
+    }
+    MultipartBody parts = new MultipartBody(body, boundary);
+    return parts.isCertain() ? parts.model : null;
+  }
+
+  /** Reads all parts. */
+  private boolean isCertain() {
+    // The first boundary begins the body, and so has no line end in front of it.
+    int at = between.length - 2;
+    if (!has(0, between, 2)) {
+      return false;
+    }
+    for (int parts = 0; parts < MOST_PARTS; parts++) {
+      if (isAt(at, "--")) {
+        // Nothing but an end of line stands behind the last boundary.
+        return at + 2 == body.length || (isAt(at + 2, "\r\n") && at + 4 == body.length);
+      }
+      if (!isAt(at, "\r\n")) {
+        return false;
+      }
+      int head = at + 2;
+      int next = find(between, at);
+      if (next < 0) {
+        return false;
+      }
+      int empty = find("\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1), at);
+      if (empty < 0 || empty + 4 > next || !part(head, empty, empty + 4, next)) {
+        return false;
+      }
+      at = next + between.length;
+    }
+    return false;
+  }
+
+  private boolean part(int head, int headEnd, int content, int end) {
+    String name = null;
+    boolean file = false;
+    boolean plain = true;
+    boolean placed = false;
+    String lines = headEnd < head ? "" : new String(body, head, headEnd - head, StandardCharsets.ISO_8859_1);
+    for (String line : lines.split("\r\n", -1)) {
+      int colon = line.indexOf(':');
+      if (colon <= 0 || line.indexOf('\n') >= 0 || line.indexOf('\r') >= 0) {
+        return false;
+      }
+      String value = CredentialReader.trimmed(line.substring(colon + 1));
+      switch (line.substring(0, colon).toLowerCase(Locale.ROOT)) {
+        case "content-disposition" -> {
+          if (placed || !DISPOSITION.matcher(value).matches()) {
+            return false;
+          }
+          placed = true;
+          Matcher parameter = PARAMETER.matcher(value);
+          while (parameter.find()) {
+            String key = parameter.group(1).toLowerCase(Locale.ROOT);
+            file |= key.startsWith("filename");
+            if (key.startsWith("name")) {
+              if (name != null || !key.equals("name")) {
+                return false;
+              }
+              byte[] bytes =
+                  (parameter.group(2) != null ? parameter.group(2) : parameter.group(3))
+                      .getBytes(StandardCharsets.ISO_8859_1);
+              name = Texts.utf8(bytes, 0, bytes.length);
+            }
+          }
+        }
+        case "content-type" -> plain &= PLAIN_TYPE.matcher(value).matches();
+        case "content-transfer-encoding" -> plain = false;
+        default -> {}
+      }
+    }
+    if (!placed || name == null) {
+      return false;
+    }
+    if (file || !name.equals("model")) {
+      return true;
+    }
+    String value = plain && model == null ? Texts.utf8(body, content, end) : null;
+    model = value;
+    return value != null;
+  }
+
+  private boolean isAt(int at, String what) {
+    for (int each = 0; each < what.length(); each++) {
+      if (at + each >= body.length || body[at + each] != what.charAt(each)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private boolean has(int at, byte[] what, int from) {
+    if (at + what.length - from > body.length) {
+      return false;
+    }
+    for (int each = from; each < what.length; each++) {
+      if (body[at + each - from] != what[each]) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  private int find(byte[] what, int from) {
+    for (int at = from; at + what.length <= body.length; at++) {
+      if (body[at] == what[0] && has(at, what, 0)) {
+        return at;
+      }
+    }
+    return -1;
+  }
+}
