@@ -54,11 +54,12 @@ final class CachedAsking {
     CompletableFuture<Decision> told = cache.join(question);
     if (told != null) {
       try {
-        return Waiting.within(told, nanos);
+        // Additions are answered one after the other: a slow one must not make faults of others.
+        return Waiting.within(told, nanos / 2);
       } catch (LiveCache.ByItself notTold) {
         nanos = until - clocks.nanos().getAsLong();
       } finally {
-        if (!told.isDone() || told.isCancelled()) {
+        if (told.isCancelled()) {
           cache.leave(question, told);
         }
       }
@@ -84,20 +85,18 @@ final class CachedAsking {
     }
     CompletableFuture<Decision> answer = new CompletableFuture<>();
     long until = clocks.nanos().getAsLong() + nanos;
-    ScheduledFuture<?> deadline;
+    ScheduledFuture<?> patience;
     try {
-      deadline =
+      patience =
           timers.schedule(
-              () -> told.completeExceptionally(new UsherFault(UsherFault.Kind.OUT_OF_TIME)),
-              nanos,
-              TimeUnit.NANOSECONDS);
+              () -> told.completeExceptionally(LiveCache.ByItself.INSTANCE), nanos / 2, TimeUnit.NANOSECONDS);
     } catch (RejectedExecutionException closing) {
       return CompletableFuture.failedFuture(new UsherFault(UsherFault.Kind.CLOSED));
     }
     told.whenComplete(
         (decision, failure) -> {
-          deadline.cancel(false);
-          if (decision == null && !(failure instanceof LiveCache.ByItself)) {
+          patience.cancel(false);
+          if (decision == null) {
             cache.leave(question, told);
           }
           handOver(() -> settle(question, options, until, answer, decision, failure), answer);

@@ -28,7 +28,8 @@ final class LiveCache {
   }
 
   private static final int MOST_UNDER_WAY = 256;
-  private static final long FIRST_WORD_WITHIN = TimeUnit.SECONDS.toNanos(10);
+  private static final long FIRST_WORD_WITHIN = TimeUnit.SECONDS.toNanos(5);
+  private static final int LARGEST_QUESTION = 16 * 1024;
   private static final long ANSWER_WITHIN = TimeUnit.SECONDS.toNanos(60);
   private static final long LONGEST_WAIT = TimeUnit.SECONDS.toNanos(5);
 
@@ -81,13 +82,16 @@ final class LiveCache {
    */
   CompletableFuture<Decision> join(Question question) {
     tally.misses.increment();
+    if (!question.isWhole() || question.message().getSerializedSize() > LARGEST_QUESTION) {
+      return null;
+    }
     synchronized (lock) {
       LiveStream open = stream;
       long now = clocks.nanos().getAsLong();
       if (open != null && open.ready && open.isSilent(now)) {
         lost(open, true);
       }
-      if (open == null || open.over || !question.isWhole()) {
+      if (open == null || open.over) {
         return null;
       }
       Entry entry = entries.get(question);

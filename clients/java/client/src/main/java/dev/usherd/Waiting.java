@@ -15,10 +15,14 @@ final class Waiting {
 
   /** The decision of a call that has a deadline of its own. Throws UsherFault. */
   static Decision on(CompletableFuture<Decision> answer, long nanos) {
-    return within(answer, nanos + GRACE);
+    try {
+      return within(answer, nanos + GRACE);
+    } catch (LiveCache.ByItself late) {
+      throw new UsherFault(UsherFault.Kind.OUT_OF_TIME);
+    }
   }
 
-  /** The decision, if it comes in time; what does not is cancelled. Throws UsherFault, or ByItself. */
+  /** The decision, if it comes in time; what does not is cancelled. Throws UsherFault, or ByItself: also then. */
   static Decision within(CompletableFuture<Decision> answer, long nanos) {
     try {
       return answer.get(nanos, TimeUnit.NANOSECONDS);
@@ -30,9 +34,9 @@ final class Waiting {
         throw byItself;
       }
       throw new UsherFault(UsherFault.Kind.INTERNAL);
-    } catch (TimeoutException late) {
+    } catch (TimeoutException tooLate) {
       answer.cancel(true);
-      throw new UsherFault(UsherFault.Kind.OUT_OF_TIME);
+      throw LiveCache.ByItself.INSTANCE;
     } catch (InterruptedException interrupted) {
       answer.cancel(true);
       Thread.currentThread().interrupt();

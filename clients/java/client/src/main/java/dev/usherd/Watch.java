@@ -18,8 +18,11 @@ final class Watch implements Watching, WatchCall.Owner {
 
   private static final Duration LONGEST_SILENCE = Duration.ofHours(1);
 
-  /** How long an answer is good that does not say so, and the longest wait before an old server is asked again. */
-  private static final long UNTOLD_VALIDITY = TimeUnit.SECONDS.toNanos(5);
+  /** How long an answer of an old server stands, which does not say how long it may be silent. */
+  private static final long SILENCE_OF_ONCE = TimeUnit.SECONDS.toNanos(15);
+
+  private static final long LONGEST_LOOK = TimeUnit.SECONDS.toNanos(5);
+  private static final long SHORTEST_LOOK = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final Wire wire;
   private final Clocks clocks;
@@ -37,6 +40,9 @@ final class Watch implements Watching, WatchCall.Owner {
 
   /** The decision that was told last; null: none was. */
   private Decision last;
+
+  /** What the last attempt to ask ended with. */
+  private UsherFault why = new UsherFault(UsherFault.Kind.UNAVAILABLE);
 
   /** When the answer is unknown if nothing better comes until then. */
   private long limit;
@@ -81,6 +87,7 @@ final class Watch implements Watching, WatchCall.Owner {
   void abandon() {
     synchronized (this) {
       if (!over) {
+        why = new UsherFault(UsherFault.Kind.CLOSED);
         tellUnknown();
       }
     }
@@ -131,7 +138,7 @@ final class Watch implements Watching, WatchCall.Owner {
       }
     } catch (UsherFault bad) {
       if (live) {
-        broke();
+        broke(bad);
       } else {
         failed(bad);
       }
@@ -144,7 +151,7 @@ final class Watch implements Watching, WatchCall.Owner {
       return;
     }
     if (live) {
-      broke();
+      broke(fault == null ? new UsherFault(UsherFault.Kind.UNAVAILABLE) : fault);
     } else if (fault == null && once != null) {
       call = null;
       askAgainLater(once);
@@ -180,7 +187,7 @@ final class Watch implements Watching, WatchCall.Owner {
     long now = now();
     if (now - heardAt > maxSilence) {
       // It may have lain in a buffer while this process stood still.
-      broke();
+      broke(new UsherFault(UsherFault.Kind.UNAVAILABLE));
       return;
     }
     heardAt = now;
@@ -194,7 +201,7 @@ final class Watch implements Watching, WatchCall.Owner {
       case EXPIRING -> {
         Instant endsAt = Answers.instant(message.getExpiring().getEndsAt());
         if (endsAt != null) {
-          tell(new WatchEvent.Expiring(endsAt, cause(message.getExpiring().getCause())));
+          tell(new WatchEvent.Expiring(endsAt, cause(message.getExpiring().getCause()), last.allowed()));
         }
       }
       case ENDED -> {
@@ -205,7 +212,7 @@ final class Watch implements Watching, WatchCall.Owner {
         tell(new WatchEvent.Ended(decision, cause(message.getEnded().getCause())));
         finish();
       }
-      default -> broke();
+      default -> broke(new UsherFault(UsherFault.Kind.UNAVAILABLE));
     }
   }
 
@@ -227,17 +234,14 @@ final class Watch implements Watching, WatchCall.Owner {
   /** An old server told it, which says nothing of its own accord. */
   private void askAgainLater(Decision decision) {
     answered(decision);
-    long valid = decision.validUntil().isPresent() ? validFor(decision) : UNTOLD_VALIDITY;
-    limit = now() + valid;
-    after(Math.max(0, Math.min(valid / 2, UNTOLD_VALIDITY)), this::askAgain);
+    long valid = validFor(decision);
+    limit = now() + Math.min(SILENCE_OF_ONCE, valid);
+    after(Math.max(SHORTEST_LOOK, Math.min(valid / 2, LONGEST_LOOK)), this::askAgain);
   }
 
-  private void broke() {
-    limit = heardAt + maxSilence;
-    if (last.validUntil().isPresent()) {
-      limit = Math.min(limit - now(), validFor(last)) + now();
-    }
-    tryLater();
+  private void broke(UsherFault fault) {
+    limit = now() + Math.min(heardAt + maxSilence - now(), validFor(last));
+    tryLater(fault);
   }
 
   private void failed(UsherFault fault) {
@@ -245,12 +249,13 @@ final class Watch implements Watching, WatchCall.Owner {
       deliver(() -> listener.onFault(fault.here()));
       finish();
     } else {
-      tryLater();
+      tryLater(fault);
     }
   }
 
-  private void tryLater() {
+  private void tryLater(UsherFault fault) {
     endCall();
+    why = fault;
     long left = limit - now();
     if (left <= 0) {
       tellUnknown();
@@ -284,7 +289,7 @@ final class Watch implements Watching, WatchCall.Owner {
             }
             long left = maxSilence - (now() - heardAt);
             if (left < 0) {
-              broke();
+              broke(new UsherFault(UsherFault.Kind.UNAVAILABLE));
             } else {
               watchSilence(of, left);
             }
@@ -301,7 +306,8 @@ final class Watch implements Watching, WatchCall.Owner {
   }
 
   private void tellUnknown() {
-    deliver(() -> listener.onEvent(new WatchEvent.Unknown()));
+    UsherFault fault = why.here();
+    deliver(() -> listener.onEvent(new WatchEvent.Unknown(fault)));
     finish();
   }
 
@@ -346,7 +352,11 @@ final class Watch implements Watching, WatchCall.Owner {
     return clocks.nanos().getAsLong();
   }
 
+  /** How long it stands by the calendar. A denial stands until somebody says something else. */
   private long validFor(Decision decision) {
+    if (!decision.allowed() || decision.validUntil().isEmpty()) {
+      return TimeUnit.DAYS.toNanos(365);
+    }
     long millis = decision.validUntil().orElseThrow().toEpochMilli() - clocks.millis().getAsLong();
     return TimeUnit.MILLISECONDS.toNanos(Math.min(millis, TimeUnit.DAYS.toMillis(365)));
   }

@@ -64,13 +64,9 @@ public sealed interface WatchEvent {
    *
    * @param endsAt when
    * @param cause the contract's Cause without its prefix
+   * @param allowed whether it is an allowance that ends
    */
-  record Expiring(Instant endsAt, String cause) implements WatchEvent {
-    @Override
-    public boolean allowed() {
-      return true;
-    }
-
+  record Expiring(Instant endsAt, String cause, boolean allowed) implements WatchEvent {
     @Override
     public Optional<Decision> holding() {
       return Optional.empty();
@@ -95,8 +91,12 @@ public sealed interface WatchEvent {
     }
   }
 
-  /** Nothing could be learned in time. The last event. */
-  record Unknown() implements WatchEvent {
+  /**
+   * Nothing could be learned in time. The last event.
+   *
+   * @param fault what the last attempt to ask ended with
+   */
+  record Unknown(UsherFault fault) implements WatchEvent {
     @Override
     public boolean allowed() {
       return false;

@@ -17,10 +17,9 @@ record BodyContent(
 
   static final BodyContent NOTHING = new BodyContent(null, List.of(), "", "", false, false);
 
-  /** What is no text, or said twice, is asked as something that the server denies. */
+  /** Stands for what should be a text and is none: no field of a question takes it. */
   static final String REFUSED = "\0";
 
-  static BodyContent ofModel(String model) {
-    return new BodyContent(model, List.of(), "", "", false, false);
-  }
+  /** Fallbacks that are refused, where something besides the model is in doubt: no model has an empty name. */
+  static final List<String> IN_DOUBT = List.of("");
 }

@@ -41,7 +41,7 @@ final class CredentialReader {
 
   private Credential cookie(String method, Headers headers) {
     String token = SessionCookies.newest(headers.values("cookie"));
-    if (token == null) {
+    if (token == null || token.isEmpty()) {
       return NONE;
     }
     if (!SAFE.contains(method)) {

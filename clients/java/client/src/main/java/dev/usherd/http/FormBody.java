@@ -3,30 +3,31 @@ package dev.usherd.http;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 
-/** Reads the field "model" of a form that came as one line. */
+/** Reads a form that came as one line. */
 final class FormBody {
 
   private FormBody() {}
 
-  /** The model, named once; null where that is not certain. */
-  static String model(byte[] body) {
-    String model = null;
+  private static final int MOST_FIELDS = 10_000;
+
+  /** What it says; nothing for escapes that are none, and bytes that are no UTF-8. */
+  static BodyContent read(byte[] body) {
+    FormFields fields = new FormFields();
     String line = new String(body, StandardCharsets.ISO_8859_1);
-    for (String each : line.split("&", -1)) {
+    String[] pairs = line.split("&", MOST_FIELDS + 1);
+    if (pairs.length > MOST_FIELDS) {
+      return BodyContent.NOTHING;
+    }
+    for (String each : pairs) {
       int equals = each.indexOf('=');
       String name = decoded(equals < 0 ? each : each.substring(0, equals));
       String value = decoded(equals < 0 ? "" : each.substring(equals + 1));
       if (name == null || value == null) {
-        return null;
+        return BodyContent.NOTHING;
       }
-      if (name.equals("model")) {
-        if (model != null) {
-          return null;
-        }
-        model = value;
-      }
+      fields.add(name, value);
     }
-    return model;
+    return fields.content();
   }
 
   /** The text; null for escapes that are none, or bytes that are no UTF-8. */
@@ -35,8 +36,8 @@ final class FormBody {
     for (int at = 0; at < part.length(); at++) {
       char each = part.charAt(at);
       if (each == '%') {
-        int high = at + 2 <= part.length() - 1 ? Character.digit(part.charAt(at + 1), 16) : -1;
-        int low = at + 2 <= part.length() - 1 ? Character.digit(part.charAt(at + 2), 16) : -1;
+        int high = at + 2 < part.length() ? Character.digit(part.charAt(at + 1), 16) : -1;
+        int low = at + 2 < part.length() ? Character.digit(part.charAt(at + 2), 16) : -1;
         if (high < 0 || low < 0) {
           return null;
         }

@@ -3,37 +3,30 @@ package dev.usherd.http;
 import com.google.gson.Strictness;
 import com.google.gson.stream.JsonReader;
 import com.google.gson.stream.JsonToken;
-import com.google.gson.stream.MalformedJsonException;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /** Reads a JSON object, once and from the front, for the few names that matter. */
 final class JsonBody {
 
-  /** A value of a name: text, or what else it is. */
-  private static final class Field {
-    int times;
-    String text;
-    boolean isNull = true;
-
-    /** The text; else what stands for none. */
-    String orElse(String none) {
-      return times == 1 && text != null ? text : none;
-    }
-  }
+  private static final int MOST_FALLBACKS = 16;
 
   private final JsonReader json;
-  private final Field model = new Field();
-  private final Field user = new Field();
-  private final Field litellmUser = new Field();
-  private final Field metadataUser = new Field();
-  private final Field organization = new Field();
+  private final Set<String> seen = new HashSet<>();
+  private int models;
+  private String model;
+  private String user = "";
+  private String litellmUser = "";
+  private String metadataUser = "";
+  private String organization = "";
   private List<String> fallbacks = List.of();
-  private boolean fallbacksTwice;
+  private boolean inDoubt;
   private boolean guardrails;
   private boolean stream;
 
@@ -59,69 +52,80 @@ final class JsonBody {
   }
 
   private BodyContent content() {
+    String endUser = !user.isEmpty() ? user : !litellmUser.isEmpty() ? litellmUser : metadataUser;
     return new BodyContent(
-        model.orElse(null), fallbacks, endUser(), organizationId(), guardrails, stream);
-  }
-
-  private String endUser() {
-    for (Field each : List.of(user, litellmUser, metadataUser)) {
-      if (each.times > 1) {
-        return BodyContent.REFUSED;
-      }
-      if (!each.orElse("").isEmpty()) {
-        return each.text;
-      }
-    }
-    return "";
-  }
-
-  private String organizationId() {
-    boolean none = organization.times == 0 || (organization.times == 1 && organization.isNull);
-    return none ? "" : organization.orElse(BodyContent.REFUSED);
+        models == 1 ? model : null,
+        inDoubt ? BodyContent.IN_DOUBT : fallbacks,
+        endUser,
+        organization,
+        guardrails,
+        stream);
   }
 
   private void object() throws IOException {
     json.beginObject();
     while (json.hasNext()) {
-      switch (json.nextName()) {
-        case "model" -> text(model);
-        case "user" -> text(user);
-        case "organization_id" -> text(organization);
-        case "litellm_metadata" -> members("user", litellmUser, false);
-        case "metadata" -> members("user_id", metadataUser, true);
-        case "guardrails" -> guardrails |= counts();
-        case "fallbacks" -> fallbacks();
-        case "stream" -> stream |= isTrue();
+      String name = json.nextName();
+      switch (name) {
+        case "model" -> {
+          models++;
+          model = text(null);
+        }
+        case "user" -> user = only(name, text(""));
+        case "organization_id" -> {
+          String none = json.peek() == JsonToken.NULL ? "" : BodyContent.REFUSED;
+          organization = only(name, text(none));
+        }
+        case "litellm_metadata" -> {
+          only(name, "");
+          members("litellm_metadata.");
+        }
+        case "metadata" -> {
+          only(name, "");
+          members("metadata.");
+        }
+        case "guardrails" -> guardrails |= counts(name);
+        case "fallbacks" -> {
+          only(name, "");
+          fallbacks();
+        }
+        case "stream" -> {
+          only(name, "");
+          stream = isTrue();
+        }
         default -> json.skipValue();
       }
     }
     json.endObject();
   }
 
-  private void text(Field field) throws IOException {
-    field.times++;
-    field.isNull = json.peek() == JsonToken.NULL;
-    if (json.peek() == JsonToken.STRING) {
-      field.text = json.nextString();
-    } else {
-      json.skipValue();
-    }
+  /** The value; what is named twice puts all of it in doubt. */
+  private String only(String name, String value) {
+    inDoubt |= !seen.add(name);
+    return value;
   }
 
-  private void members(String name, Field field, boolean mayHaveGuardrails) throws IOException {
+  private String text(String otherwise) throws IOException {
+    if (json.peek() == JsonToken.STRING) {
+      return json.nextString();
+    }
+    json.skipValue();
+    return otherwise;
+  }
+
+  private void members(String prefix) throws IOException {
     if (json.peek() != JsonToken.BEGIN_OBJECT) {
       json.skipValue();
       return;
     }
     json.beginObject();
     while (json.hasNext()) {
-      String each = json.nextName();
-      if (each.equals(name)) {
-        text(field);
-      } else if (mayHaveGuardrails && each.equals("guardrails")) {
-        guardrails |= counts();
-      } else {
-        json.skipValue();
+      String name = prefix + json.nextName();
+      switch (name) {
+        case "litellm_metadata.user" -> litellmUser = only(name, text(""));
+        case "metadata.user_id" -> metadataUser = only(name, text(""));
+        case "metadata.guardrails" -> guardrails |= counts(name);
+        default -> json.skipValue();
       }
     }
     json.endObject();
@@ -136,22 +140,13 @@ final class JsonBody {
   }
 
   /** Whether it is not empty, null, false or 0. */
-  private boolean counts() throws IOException {
-    switch (json.peek()) {
-      case NULL -> {
-        json.nextNull();
-        return false;
-      }
-      case BOOLEAN -> {
-        return json.nextBoolean();
-      }
-      case STRING -> {
-        return !json.nextString().isEmpty();
-      }
-      case NUMBER -> {
-        // Of a 0 every digit is one, whatever its exponent.
-        return json.nextString().split("[eE]", 2)[0].chars().anyMatch(each -> each >= '1' && each <= '9');
-      }
+  private boolean counts(String name) throws IOException {
+    only(name, "");
+    return switch (json.peek()) {
+      case BOOLEAN -> json.nextBoolean();
+      case STRING -> !json.nextString().isEmpty();
+      // Of a 0 every digit is one, whatever its exponent.
+      case NUMBER -> json.nextString().split("[eE]", 2)[0].chars().anyMatch(each -> each >= '1' && each <= '9');
       case BEGIN_ARRAY -> {
         json.beginArray();
         boolean some = json.hasNext();
@@ -159,7 +154,7 @@ final class JsonBody {
           json.skipValue();
         }
         json.endArray();
-        return some;
+        yield some;
       }
       case BEGIN_OBJECT -> {
         json.beginObject();
@@ -169,46 +164,54 @@ final class JsonBody {
           json.skipValue();
         }
         json.endObject();
-        return some;
+        yield some;
       }
-      default -> throw new MalformedJsonException("no value");
-    }
+      default -> {
+        json.skipValue();
+        yield false;
+      }
+    };
   }
 
   private void fallbacks() throws IOException {
-    boolean again = fallbacksTwice;
-    fallbacksTwice = true;
-    if (json.peek() == JsonToken.NULL && !again) {
+    if (json.peek() == JsonToken.NULL) {
       json.nextNull();
       return;
     }
-    List<String> names = new ArrayList<>();
-    boolean readable = !again && json.peek() == JsonToken.BEGIN_ARRAY;
     if (json.peek() != JsonToken.BEGIN_ARRAY) {
       json.skipValue();
-    } else {
-      json.beginArray();
-      while (json.hasNext()) {
-        String name = fallback();
-        readable &= name != null;
-        // More than this many are denied; the rest only has to be JSON.
-        if (names.size() <= 16) {
-          names.add(name);
-        }
-      }
-      json.endArray();
+      inDoubt = true;
+      return;
     }
-    fallbacks = readable ? List.copyOf(names) : List.of("");
+    List<String> names = new ArrayList<>();
+    json.beginArray();
+    while (json.hasNext()) {
+      String name = json.peek() == JsonToken.BEGIN_OBJECT ? modelOfObject() : text(null);
+      if (name == null) {
+        inDoubt = true;
+      } else if (names.size() <= MOST_FALLBACKS) {
+        // One more than the server takes, which it denies; the rest only has to be JSON.
+        names.add(name);
+      }
+    }
+    json.endArray();
+    fallbacks = List.copyOf(names);
   }
 
-  /** The model of one fallback; null where that is not certain. */
-  private String fallback() throws IOException {
-    Field name = new Field();
-    if (json.peek() == JsonToken.BEGIN_OBJECT) {
-      members("model", name, false);
-    } else {
-      text(name);
+  private String modelOfObject() throws IOException {
+    String named = null;
+    boolean twice = false;
+    json.beginObject();
+    while (json.hasNext()) {
+      if (json.nextName().equals("model")) {
+        twice |= named != null;
+        named = text(null);
+        twice |= named == null;
+      } else {
+        json.skipValue();
+      }
     }
-    return name.orElse(null);
+    json.endObject();
+    return twice ? null : named;
   }
 }

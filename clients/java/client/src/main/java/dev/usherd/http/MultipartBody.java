@@ -6,8 +6,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Reads the field "model" of a form in parts. It takes the one plain form that clients send, and is certain of nothing
- * in any other.
+ * Reads a form in parts. It takes the one plain form that clients send, and nothing out of any other, which two readers
+ * could read in two ways.
  */
 final class MultipartBody {
 
@@ -22,31 +22,31 @@ final class MultipartBody {
 
   private final byte[] body;
   private final byte[] between;
-  private String model;
+  private final FormFields fields = new FormFields();
 
   private MultipartBody(byte[] body, String boundary) {
     this.body = body;
     this.between = ("\r\n--" + boundary).getBytes(StandardCharsets.ISO_8859_1);
   }
 
-  /** The model, named once; null where that is not certain. */
-  static String model(byte[] body, String contentType) {
+  /** What it says; nothing where that is not certain. */
+  static BodyContent read(byte[] body, String contentType) {
     String boundary = null;
     String[] parameters = contentType.split(";", -1);
     for (int each = 1; each < parameters.length; each++) {
       if (parameters[each].toLowerCase(Locale.ROOT).contains("boundary")) {
         Matcher found = BOUNDARY.matcher(parameters[each]);
         if (boundary != null || !found.matches()) {
-          return null;
+          return BodyContent.NOTHING;
         }
         boundary = found.group(1) != null ? found.group(1) : found.group(2);
       }
     }
     if (boundary == null) {
-      return null;
+      return BodyContent.NOTHING;
     }
     MultipartBody parts = new MultipartBody(body, boundary);
-    return parts.isCertain() ? parts.model : null;
+    return parts.isCertain() ? parts.fields.content() : BodyContent.NOTHING;
   }
 
   /** Reads all parts. */
@@ -119,11 +119,14 @@ final class MultipartBody {
     if (!placed || name == null) {
       return false;
     }
-    if (file || !name.equals("model")) {
+    if (!FormFields.NAMES.contains(name)) {
       return true;
     }
-    String value = plain && model == null ? Texts.utf8(body, content, end) : null;
-    model = value;
+    // A file of such a name is no text, and neither is one that is encoded once more.
+    String value = plain && !file ? Texts.utf8(body, content, end) : null;
+    if (value != null) {
+      fields.add(name, value);
+    }
     return value != null;
   }
 

@@ -127,8 +127,8 @@ public final class RequestReader {
     }
     return switch (mediaType(headers)) {
       case "json" -> JsonBody.read(body);
-      case "form" -> BodyContent.ofModel(FormBody.model(body));
-      case "multipart" -> BodyContent.ofModel(MultipartBody.model(body, only(headers.values("content-type"))));
+      case "form" -> FormBody.read(body);
+      case "multipart" -> MultipartBody.read(body, only(headers.values("content-type")));
       default -> BodyContent.NOTHING;
     };
   }

@@ -17,8 +17,13 @@ public final class SessionCookies {
   private static final String ATTRIBUTES = "; Secure; HttpOnly; SameSite=Strict";
   private static final Pattern NUMBER = Pattern.compile("[0-9]{1,20}");
   private static final Pattern NAME = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]+");
-  private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]*\\.[A-Za-z0-9_-]*");
+  private static final Pattern TOKEN = Pattern.compile("[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+");
   private static final Pattern LOCATION = Pattern.compile("/(?!/)[!-\\[\\]-~]*");
+
+  /** What browsers keep: a larger one is dropped without a word, and the user asked to log in for ever. */
+  private static final int MOST_COOKIE = 4096;
+
+  private static final int MOST_CLEARED = 100;
 
   private SessionCookies() {}
 
@@ -29,7 +34,7 @@ public final class SessionCookies {
    * @param now the time, which is the cookie's number
    * @param location a path of this site
    * @return the answer
-   * @throws IllegalArgumentException for a token that is no compact JWS, or a location that is on another site
+   * @throws IllegalArgumentException for a token that is no compact JWS or too large, or a location that is on another site
    */
   public static HttpAnswer set(String token, Instant now, String location) {
     if (!TOKEN.matcher(token).matches()) {
@@ -38,7 +43,11 @@ public final class SessionCookies {
     if (!LOCATION.matcher(location).matches()) {
       throw new IllegalArgumentException("location: expected a path of this site");
     }
-    String cookie = PREFIX + now.getEpochSecond() + "=" + token + "; Path=/" + ATTRIBUTES;
+    String name = PREFIX + now.getEpochSecond();
+    if (name.length() + token.length() > MOST_COOKIE) {
+      throw new IllegalArgumentException("token: larger than what browsers keep in a cookie");
+    }
+    String cookie = name + "=" + token + "; Path=/" + ATTRIBUTES;
     return new HttpAnswer(
         303,
         List.of(
@@ -47,7 +56,7 @@ public final class SessionCookies {
   }
 
   /**
-   * The headers that clear every session cookie that a browser sent.
+   * The headers that clear every session cookie that a browser sent, at most 100 of them.
    *
    * @param cookieHeaders the values of the request's cookie headers
    * @return names and values, in the order of the cookies
@@ -60,7 +69,7 @@ public final class SessionCookies {
       }
     }
     List<Map.Entry<String, String>> headers = new ArrayList<>();
-    for (String each : names) {
+    for (String each : names.stream().limit(MOST_CLEARED).toList()) {
       for (String path : List.of("/", "/ui")) {
         headers.add(Map.entry("set-cookie", each + "=; Path=" + path + "; Max-Age=0" + ATTRIBUTES));
       }
@@ -74,10 +83,6 @@ public final class SessionCookies {
     Map<BigInteger, String> byNumber = new LinkedHashMap<>();
     boolean numbered = true;
     for (String[] each : sessions(cookieHeaders)) {
-      if (each[1].isEmpty()) {
-        // It carries nothing, as an empty header does.
-        continue;
-      }
       String suffix = each[0].substring(PREFIX.length());
       boolean number = NUMBER.matcher(suffix).matches();
       numbered &= number;
@@ -110,8 +115,7 @@ public final class SessionCookies {
     for (String header : cookieHeaders) {
       for (String each : header.split(";", -1)) {
         int equals = each.indexOf('=');
-        // Spaces alone: a name that has a tab is none that a browser can be told to clear.
-        String name = equals < 0 ? "" : each.substring(0, equals).replaceAll("^ +| +$", "");
+        String name = equals < 0 ? "" : each.substring(0, equals).replaceFirst("^[ \\t]+", "");
         if (name.startsWith(PREFIX)) {
           String value = CredentialReader.trimmed(each.substring(equals + 1));
           boolean quoted = value.length() >= 2 && value.startsWith("\"") && value.endsWith("\"");
