@@ -35,6 +35,9 @@ test-client-go: $(VENV)/.dev ## Tests the Go client: its own tests with the race
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
 	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
+test-client-java: $(VENV)/.dev ## Builds and tests the Java client, its stories and its examples (needs java and mvn).
+	mvn --batch-mode --no-transfer-progress --file clients/java -Dtests.left.out=nothing verify $(ARGS)
+
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
 
@@ -84,7 +87,7 @@ fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as 
 
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
-		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist \
+		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/java/*/target \
 		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -126,4 +129,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go
+.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go test-client-java
