@@ -12,7 +12,12 @@ public record DecisionCache(int size) {
   /** The most decisions that a stream of the server takes. */
   public static final int LARGEST = 10_000;
 
-  /** Refuses a size that is none. */
+  /**
+   * A cache of that size.
+   *
+   * @param size the most decisions, 1 to 10,000
+   * @throws IllegalArgumentException for any other
+   */
   public DecisionCache {
     if (size < 1 || size > LARGEST) {
       throw new IllegalArgumentException("size: expected 1 to 10000");

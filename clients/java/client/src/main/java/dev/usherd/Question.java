@@ -81,7 +81,7 @@ public final class Question implements Comparable<Question> {
   }
 
   /**
-   * The token, for a {@linkplain dev.usherd.testing.FakeUsherd fake} of tests.
+   * The token, for a fake of tests.
    *
    * @return the token; empty: none
    */

@@ -44,8 +44,13 @@ public final class UsherFault extends RuntimeException {
     }
   }
 
+  /** What kind of fault it is. */
   private final Kind kind;
+
+  /** The contract's word; empty: none. */
   private final String reason;
+
+  /** The server's advice; null: none. */
   private final Duration retryAfter;
 
   /**

@@ -3,7 +3,7 @@ package dev.usherd;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * Answers questions: {@link UsherClient} does, and so does {@link dev.usherd.testing.FakeUsherd} in tests.
+ * Answers questions: {@link UsherClient} does, and so does a {@code FakeUsherd} in tests.
  *
  * <p>Every answer is a {@link Decision}, allowed or denied, or a {@link UsherFault}: no decision. Only {@link
  * Decision#allowed()} lets a request pass.

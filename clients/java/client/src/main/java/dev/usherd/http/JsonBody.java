@@ -141,8 +141,8 @@ final class JsonBody {
 
   /** Whether it is not empty, null, false or 0. */
   private boolean counts(String name) throws IOException {
-    only(name, "");
-    return switch (json.peek()) {
+    boolean twice = !seen.add(name);
+    return twice | switch (json.peek()) {
       case BOOLEAN -> json.nextBoolean();
       case STRING -> !json.nextString().isEmpty();
       // Of a 0 every digit is one, whatever its exponent.

@@ -5,6 +5,7 @@ public final class RefusedException extends RuntimeException {
 
   private static final long serialVersionUID = 1L;
 
+  /** Why it is refused. */
   private final Refusal refusal;
 
   /**
