@@ -1,0 +1,307 @@
+import { decisionOf, faultOf } from "../answers.js";
+import type { Channel, Patience } from "../channel.js";
+import type { Decision } from "../decision.js";
+import { UsherFault } from "../faults.js";
+import type { Asked } from "../questions.js";
+import { Addition, type Outcome } from "./addition.js";
+import { Entries, type Entry } from "./entries.js";
+import { Living, type Loss, type Told } from "./living.js";
+import { changes } from "./messages.js";
+
+/** What a cache has done so far, and how many decisions it holds now. */
+export interface CacheStatistics {
+  /** Decisions that are held. */
+  entries: number;
+  /** Questions that were answered from memory. */
+  hits: number;
+  /** Questions that were not. */
+  misses: number;
+  /** Misses that were asked by themselves, because the stream was not there, or full. */
+  askedByItself: number;
+  /** Decisions that had to make room for others. */
+  evicted: number;
+  /** Decisions that were replaced because the server said so. */
+  changed: number;
+  /** Decisions that ended for good because the server said so. */
+  ended: number;
+  /** Streams that are over, for whatever reason. */
+  streamsLost: number;
+  /** Those of them that were silent for too long. */
+  silences: number;
+}
+
+/** Asks one question by itself. */
+export type AskAlone = (asked: Asked, patience: Patience) => Promise<Decision>;
+
+export const MAX_ENTRIES = 10_000;
+const MAX_ADDITIONS = 256;
+const FIRST_PAUSE = 100;
+const LONGEST_PAUSE = 5_000;
+/** Milliseconds that a question waits for a stream that has not spoken yet, before it is asked by itself as well. */
+const UNHEARD = 250;
+
+/**
+ * Decisions that are answered from memory while they are true: each is subscribed to on one stream, and gone as soon as
+ * the stream says so, or says nothing for too long.
+ */
+export class Cache {
+  readonly #channel: Channel;
+  readonly #alone: AskAlone;
+  readonly #most: number;
+  readonly #entries = new Entries();
+  readonly #additions = new Map<string, Addition>();
+  readonly #additionsById = new Map<number, Addition>();
+  readonly #counts = {
+    hits: 0,
+    misses: 0,
+    askedByItself: 0,
+    evicted: 0,
+    changed: 0,
+    ended: 0,
+    streamsLost: 0,
+    silences: 0,
+  };
+  #stream: Living | undefined;
+  #reopening: NodeJS.Timeout | undefined;
+  #pause = FIRST_PAUSE;
+  #lastId = 0;
+  #unsent: Addition[] = [];
+  #unremoved: number[] = [];
+  #flushing = false;
+  #closed = false;
+
+  constructor(channel: Channel, alone: AskAlone, most: number) {
+    this.#channel = channel;
+    this.#alone = alone;
+    this.#most = most;
+  }
+
+  get statistics(): CacheStatistics {
+    return { entries: this.#entries.size, ...this.#counts };
+  }
+
+  /** The decision that is held for this question, if it holds now. */
+  find(key: string): Decision | undefined {
+    const entry = this.#entries.byKey(key);
+    if (entry === undefined || this.#stream === undefined || !this.#stream.holds()) {
+      return undefined;
+    }
+    if (Date.now() >= entry.validUntil) {
+      this.#drop(entry);
+      return undefined;
+    }
+    this.#entries.used(entry);
+    this.#counts.hits += 1;
+    return entry.decision;
+  }
+
+  /** Asks a question that is not held. Rejects with UsherFault. */
+  async ask(key: string, asked: Asked, patience: Patience): Promise<Decision> {
+    this.#counts.misses += 1;
+    const outcome = await this.#added(key, asked, patience);
+    if (outcome === "alone") {
+      this.#counts.askedByItself += 1;
+      return this.#alone(asked, patience);
+    }
+    if (outcome instanceof UsherFault) {
+      throw outcome;
+    }
+    return outcome;
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearTimeout(this.#reopening);
+    this.#stream?.close();
+    this.#forget(new UsherFault("closed"));
+  }
+
+  async #added(key: string, asked: Asked, { deadlineAt, signal }: Patience): Promise<Outcome> {
+    this.#open();
+    // A silence is noticed here, too, and not only when its timer comes to it.
+    if (this.#stream?.open === true) {
+      this.#stream.holds();
+    }
+    const stream = this.#stream;
+    const addition = stream && (this.#additions.get(key) ?? this.#add(key, asked));
+    if (stream === undefined || addition === undefined) {
+      return "alone";
+    }
+    const left = deadlineAt - performance.now();
+    const late = new UsherFault("out_of_time");
+    return stream.open ? addition.wait(left, late, signal) : this.#opening(stream, addition, left, signal);
+  }
+
+  async #opening(stream: Living, addition: Addition, left: number, signal: AbortSignal | undefined): Promise<Outcome> {
+    const first = Math.min(UNHEARD, left / 2);
+    const outcome = await addition.wait(first, "alone", signal);
+    // It may have spoken meanwhile, about other questions.
+    if (outcome !== "alone" || !stream.open || this.#stream !== stream || this.#additions.get(addition.key) !== addition) {
+      return outcome;
+    }
+    return addition.wait(left - first, new UsherFault("out_of_time"), signal);
+  }
+
+  #add(key: string, asked: Asked): Addition | undefined {
+    if (this.#additions.size >= Math.min(MAX_ADDITIONS, this.#most)) {
+      return undefined;
+    }
+    const oldest = this.#entries.size + this.#additions.size >= this.#most ? this.#entries.oldest : undefined;
+    if (oldest !== undefined) {
+      this.#counts.evicted += 1;
+      this.#drop(oldest);
+    }
+    this.#lastId += 1;
+    const addition = new Addition(key, this.#lastId, asked);
+    this.#additions.set(key, addition);
+    this.#additionsById.set(addition.id, addition);
+    this.#unsent.push(addition);
+    this.#flushSoon();
+    return addition;
+  }
+
+  #told(event: Told): void {
+    const id = Number(event.id);
+    if (id === 0) {
+      if (event.event.case !== "checkpoint") {
+        // A resync for all, or something that this client is too old for: all of it is unknown.
+        this.#stream?.close();
+        this.#gone("lost");
+      }
+      return;
+    }
+    const addition = this.#additionsById.get(id);
+    const entry = this.#entries.byId(id);
+    if (addition !== undefined) {
+      this.#answered(addition, event);
+    } else if (entry !== undefined) {
+      this.#news(entry, event);
+    }
+  }
+
+  #answered(addition: Addition, { event, decisionId }: Told): void {
+    this.#additions.delete(addition.key);
+    this.#additionsById.delete(addition.id);
+    if (event.case === "fault") {
+      const fault = faultOf(event.value);
+      addition.settle(fault.kind === "overloaded" ? "alone" : fault);
+      return;
+    }
+    let outcome: Outcome = "alone";
+    if (event.case === "decision") {
+      outcome = attempt(() => decisionOf(event.value));
+      if (event.value.decisionId !== decisionId) {
+        outcome = new UsherFault("bad_answer");
+      }
+    }
+    const until = keptUntil(outcome);
+    if (until === undefined) {
+      this.#unsubscribe(addition.id);
+    } else {
+      this.#entries.add(addition.key, addition.id, outcome as Decision, until);
+    }
+    addition.settle(outcome);
+  }
+
+  #news(entry: Entry, { event, decisionId }: Told): void {
+    const same = decisionId === entry.decision.decisionId;
+    if (same && (event.case === "checkpoint" || event.case === "expiring")) {
+      return;
+    }
+    if (event.case === "changed" || event.case === "ended") {
+      this.#counts[event.case] += 1;
+    }
+    const next = same && event.case === "changed" ? event.value.decision : undefined;
+    const decision = next && attempt(() => decisionOf(next));
+    const until = keptUntil(decision);
+    if (until === undefined) {
+      this.#drop(entry);
+    } else {
+      entry.decision = decision as Decision;
+      entry.validUntil = until;
+    }
+  }
+
+  #drop(entry: Entry): void {
+    this.#entries.remove(entry);
+    this.#unsubscribe(entry.id);
+  }
+
+  #unsubscribe(id: number): void {
+    this.#unremoved.push(id);
+    this.#flushSoon();
+  }
+
+  #flushSoon(): void {
+    if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => this.#flush());
+    }
+  }
+
+  #flush(): void {
+    this.#flushing = false;
+    const messages = changes(this.#unremoved, this.#unsent);
+    [this.#unremoved, this.#unsent] = [[], []];
+    for (const message of messages) {
+      this.#stream?.send(message);
+    }
+  }
+
+  #open(): void {
+    if (this.#stream === undefined && this.#reopening === undefined && !this.#closed && !this.#channel.closed) {
+      this.#lastId = 0;
+      this.#stream = new Living(this.#channel, {
+        told: (event) => {
+          this.#pause = FIRST_PAUSE;
+          this.#told(event);
+        },
+        gone: (loss) => this.#gone(loss),
+      });
+    }
+  }
+
+  #gone(loss: Loss): void {
+    this.#counts.streamsLost += 1;
+    this.#counts.silences += loss === "silent" ? 1 : 0;
+    this.#stream = undefined;
+    this.#forget("alone");
+    if (this.#closed) {
+      return;
+    }
+    const pause = this.#pause * (0.8 + 0.4 * Math.random());
+    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    this.#reopening = setTimeout(() => {
+      this.#reopening = undefined;
+      this.#open();
+    }, pause);
+    this.#reopening.unref();
+  }
+
+  #forget(outcome: Outcome): void {
+    this.#entries.clear();
+    const waiting = [...this.#additions.values()];
+    this.#additions.clear();
+    this.#additionsById.clear();
+    [this.#unremoved, this.#unsent] = [[], []];
+    for (const each of waiting) {
+      each.settle(outcome);
+    }
+  }
+}
+
+/** Until when that may be kept, in milliseconds since 1970; absent: not at all. */
+function keptUntil(outcome: Outcome | undefined): number | undefined {
+  if (outcome === undefined || outcome === "alone" || outcome instanceof UsherFault || !outcome.cacheable) {
+    return undefined;
+  }
+  return outcome.validUntil !== undefined && outcome.validUntil > Date.now() ? outcome.validUntil : undefined;
+}
+
+function attempt(decision: () => Decision): Decision | UsherFault {
+  try {
+    return decision();
+  } catch {
+    return new UsherFault("bad_answer");
+  }
+}
