@@ -131,13 +131,13 @@ class Watch {
     try {
       const { event, terms } = parsed(AuthorizeResponseSchema, message);
       const silence = maxSilence(terms);
-      if (silence === undefined && servedOnce(terms)) {
-        return;
-      }
-      if (silence === undefined || event.case !== "decision") {
+      if (event.case !== "decision" || (silence === undefined && !servedOnce(terms))) {
         throw new UsherFault("bad_answer");
       }
       const decision = decisionOf(event.value);
+      if (silence === undefined) {
+        return; // it counts when the stream has ended
+      }
       this.#silence = silence;
       this.#learned(decision, silence);
     } catch (fault) {

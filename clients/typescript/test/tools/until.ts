@@ -1,0 +1,12 @@
+import { setTimeout } from "node:timers/promises";
+
+/** Waits for something to become true, for at most so many milliseconds. */
+export async function until(what: () => boolean, milliseconds = 3000): Promise<void> {
+  const end = performance.now() + milliseconds;
+  while (!what()) {
+    if (performance.now() > end) {
+      throw new Error(`not so after ${milliseconds} ms: ${what.toString()}`);
+    }
+    await setTimeout(5);
+  }
+}
