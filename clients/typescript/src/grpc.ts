@@ -1,0 +1,165 @@
+/**
+ * A server interceptor of `@grpc/grpc-js`, for gateways that are asked over gRPC.
+ *
+ * ```ts
+ * const server = new Server({ interceptors: [authorizeCalls(usherd)] });
+ * ```
+ *
+ * @module
+ */
+import {
+  Metadata,
+  ServerInterceptingCall,
+  ServerListenerBuilder,
+  status,
+  type ServerInterceptor,
+} from "@grpc/grpc-js";
+import type { Authorizer } from "./client.js";
+import type { Decision } from "./decision.js";
+import { UsherFault } from "./faults.js";
+import { readCredential } from "./http/credential.js";
+import { cutting, firstOf, type Admission } from "./http/gate.js";
+import { Reading, RequestRefused, agreed, valuesOf, type Headers, type ReadingOptions } from "./http/reading.js";
+
+export type { Admission } from "./http/gate.js";
+
+/** How calls are read and asked about. The route of a call is its path, its method is POST. */
+export interface AuthorizeCallsOptions
+  extends Pick<ReadingOptions, "header" | "modelHeader" | "teamHeader" | "teamAliasHeader"> {
+  /** Milliseconds until the decision has to be there; 1,000 unless given. */
+  deadlineMs?: number | undefined;
+  /** Methods (`/grpc.health.v1.Health/Check`) that are not asked about. */
+  skip?: readonly string[] | undefined;
+}
+
+interface Status {
+  code: status;
+  details: string;
+  metadata: Metadata;
+}
+
+const UNAVAILABLE = "The authorization service gave no decision. Try again.";
+
+const admissions = new WeakMap<Metadata, Admission>();
+
+/** The decision that let a call pass: `admissionOf(call)` in its handler. */
+export function admissionOf(call: { metadata: Metadata }): Admission | undefined {
+  return admissions.get(call.metadata);
+}
+
+/**
+ * Lets only those calls pass that usherd allows: a denial is UNAUTHENTICATED, PERMISSION_DENIED or RESOURCE_EXHAUSTED, no
+ * decision is UNAVAILABLE. A call whose answer is a stream is ended in the same way at the first event after which it may not
+ * go on.
+ */
+export function authorizeCalls(usherd: Authorizer, options: AuthorizeCallsOptions = {}): ServerInterceptor {
+  const reading = new Reading(options);
+  const skipped = new Set(options.skip);
+  return (method, call) => {
+    if (skipped.has(method.path)) {
+      return new ServerInterceptingCall(call);
+    }
+    const over = new AbortController();
+    let cut = false;
+    let cancelled: () => void = () => undefined;
+    const end = (last: Status): void => {
+      cut = true;
+      call.sendStatus(last);
+      cancelled();
+    };
+    const admit = async (metadata: Metadata): Promise<Status | undefined> => {
+      const headers = headersOf(metadata);
+      const { token } = readCredential("POST", headers, reading);
+      const question = { token, route: method.path, method: "POST", ...wishes(headers, reading) };
+      const patience = { deadlineMs: options.deadlineMs, signal: over.signal };
+      if (!method.responseStream) {
+        return admitted(metadata, await usherd.authorize(question, patience), over.signal);
+      }
+      const [decision, events] = await firstOf(usherd.watch(question, patience));
+      if (decision.allowed) {
+        void cutting(events).then((denial) => {
+          if (!over.signal.aborted) {
+            end(denial === undefined ? unavailable() : denied(denial));
+            over.abort();
+          }
+        });
+      } else {
+        await events.return();
+      }
+      return admitted(metadata, decision, over.signal);
+    };
+    return new ServerInterceptingCall(call, {
+      start: (next) => {
+        const listener = new ServerListenerBuilder()
+          .withOnReceiveMetadata((metadata, pass) => {
+            admit(metadata).then(
+              (refused) => (refused === undefined ? pass(metadata) : end(refused)),
+              (error: unknown) => end(refusal(error)),
+            );
+          })
+          .withOnCancel(() => over.abort())
+          .build();
+        next(listener);
+      },
+      sendMetadata: (metadata, next) => (cut ? undefined : next(metadata)),
+      sendMessage: (message, next) => (cut ? undefined : next(message)),
+      sendStatus: (last, next) => {
+        if (!cut) {
+          over.abort();
+          next(last);
+        }
+      },
+    });
+  };
+}
+
+function admitted(metadata: Metadata, decision: Decision, signal: AbortSignal): Status | undefined {
+  if (!decision.allowed) {
+    return denied(decision);
+  }
+  admissions.set(metadata, { decision, signal });
+  return undefined;
+}
+
+function denied({ httpStatus, message, wwwAuthenticate }: Decision): Status {
+  const code =
+    httpStatus === 401 ? status.UNAUTHENTICATED : httpStatus === 429 ? status.RESOURCE_EXHAUSTED : status.PERMISSION_DENIED;
+  const metadata = new Metadata();
+  if (/^[\x20-\x7e]+$/.test(wwwAuthenticate)) {
+    metadata.set("www-authenticate", wwwAuthenticate);
+  }
+  return { code, details: message, metadata };
+}
+
+function unavailable(): Status {
+  return { code: status.UNAVAILABLE, details: UNAVAILABLE, metadata: new Metadata() };
+}
+
+function refusal(error: unknown): Status {
+  if (error instanceof RequestRefused) {
+    const details = "The request carries two different credentials.";
+    return { code: status.INVALID_ARGUMENT, details, metadata: new Metadata() };
+  }
+  if (error instanceof UsherFault) {
+    return unavailable();
+  }
+  return { code: status.INTERNAL, details: "internal error", metadata: new Metadata() };
+}
+
+function headersOf(metadata: Metadata): Headers {
+  return Object.entries(metadata.toJSON()).flatMap(([name, values]) =>
+    values.flatMap((value): [string, string][] => (typeof value === "string" ? [[name, value]] : [])),
+  );
+}
+
+function wishes(headers: Headers, reading: Reading): { model?: string; teamId?: string; teamAlias?: string } {
+  const model = reading.modelHeader && agreed(valuesOf(headers, reading.modelHeader), undefined);
+  const teamId = reading.teamHeader && agreed(valuesOf(headers, reading.teamHeader), "");
+  const teamAlias = reading.teamAliasHeader && agreed(valuesOf(headers, reading.teamAliasHeader), "");
+  return {
+    ...(model === undefined ? {} : { model }),
+    ...(teamId !== undefined && teamAlias !== undefined
+      ? { teamId: "" }
+      : { ...(teamId === undefined ? {} : { teamId }), ...(teamAlias === undefined ? {} : { teamAlias }) }),
+  };
+}
