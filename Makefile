@@ -38,6 +38,9 @@ test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a re
 test-client-java: $(VENV)/.dev ## Builds and tests the Java client, its stories and its examples (needs java and mvn).
 	mvn --batch-mode --no-transfer-progress --file clients/java -Dtests.left.out=nothing verify $(ARGS)
 
+test-client-typescript: $(VENV)/.dev ## Tests the TypeScript client, against scripted servers and the real one (needs node, npm).
+	cd clients/typescript && npm ci --no-progress && npm test
+
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
 
@@ -88,6 +91,8 @@ fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as 
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/java/*/target \
+
+		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/typescript/build \
 		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -129,4 +134,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go test-client-java
+.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go test-client-java test-client-typescript

@@ -90,6 +90,15 @@ export function questionMessage(asked: Asked): WireQuestion {
   });
 }
 
+/** How many bytes a question has at least: those of its texts. */
+export function sizeOf(asked: Asked): number {
+  const { token, route, method, model = "", fallbackModels, team, endUserId, organizationId } = asked;
+  return [token, route, method, model, ...fallbackModels, team, endUserId, organizationId].reduce(
+    (sum, each) => sum + Buffer.byteLength(each),
+    0,
+  );
+}
+
 /** The deadline in milliseconds. Throws RangeError unless it is over 0 and at most 60,000: every call ends. */
 export function checkedDeadline(deadlineMs: number | undefined): number {
   if (deadlineMs === undefined) {

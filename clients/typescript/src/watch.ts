@@ -28,6 +28,8 @@ export type WatchEvent =
 const FIRST_PAUSE = 10;
 const LONGEST_PAUSE = 1000;
 const ONCE_PAUSE = 5000;
+/** How long an answer that was given once may be relied on without another, at most. */
+const ONCE_SILENCE = 15_000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What becomes of one question. `deadlineMs` is that of the first decision. Ends with UsherFault if there is none. */
@@ -69,7 +71,7 @@ class Watch {
   #silence: number | undefined;
   #heardAt = 0;
   /** The last moment until which what is held may be relied on, by `performance.now()`. */
-  #end = Infinity;
+  #end = 0;
   #pause = FIRST_PAUSE;
   #timer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
@@ -221,7 +223,7 @@ class Watch {
     this.#held = decision;
     this.#heardAt = performance.now();
     clearTimeout(this.#endTimer);
-    this.#end = this.#heardAt + (silence ?? Infinity);
+    this.#end = this.#heardAt + (silence ?? ONCE_SILENCE);
     if (silence !== undefined) {
       const wait = Math.min(silence + 1, LONGEST_TIMER);
       this.#endTimer = setTimeout(() => this.#broken(), wait);
@@ -242,11 +244,11 @@ class Watch {
       return;
     }
     const now = performance.now();
-    const { validUntil } = this.#held;
-    const valid = validUntil === undefined ? Infinity : now + validUntil - Date.now();
+    const { allowed, validUntil } = this.#held;
+    // A denial is not relied on.
+    const valid = allowed && validUntil !== undefined ? now + validUntil - Date.now() : Infinity;
     const end = Math.min(this.#end, valid);
-    // Of a decision that was served once and says nothing of its end, nothing is known.
-    if (end === Infinity || now >= end) {
+    if (now >= end) {
       this.#finish({ kind: "unknown", allowed: false });
       return;
     }

@@ -37,14 +37,23 @@ async function ask(question = ONE): Promise<[boolean, "hit" | "miss"]> {
   return [allowed, counted().hits > hits ? "hit" : "miss"];
 }
 
-/** Holds a decision for one question, and returns it. */
+/** Holds a decision for one question, and returns it. A stream that has not spoken yet is brought to life before. */
 async function held(decision: DecisionInit = allow(), question = ONE): Promise<DecisionInit> {
+  const { entries } = counted();
   server.add = (stream, id) => stream.decide(id, decision);
   await usherd.authorize(question);
+  await until(() => counted().entries > entries || server.stream.removed.length > 0);
   return decision;
 }
 
-function news(event: Event["event"], decisionId: string | undefined, id = 1n): void {
+/** Brings the stream to life, and has calls counted from now on. */
+async function warm(): Promise<void> {
+  await held(allow(), { ...ONE, token: "warm" });
+  server.asked.length = 0;
+}
+
+function news(event: Event["event"], decisionId: string | undefined, question = ONE): void {
+  const id = server.stream.added.find((each) => each.question.token === question.token)?.id ?? assert.fail();
   server.stream.tell({ id, decisionId: decisionId ?? "", ...(event === undefined ? {} : { event }) });
 }
 
@@ -60,12 +69,39 @@ test("off is absent", async () => {
 });
 
 test("a question is asked once, on the stream, and then answered from memory", async () => {
+  await warm();
   assert.deepEqual(await ask(), [true, "miss"]);
   assert.deepEqual(await ask(), [true, "hit"]);
   assert.deepEqual(await ask(OTHER), [true, "miss"]);
   assert.equal(server.asked.length, 0);
   assert.equal(server.streams.length, 1);
-  assert.deepEqual(server.stream.added.map((each) => each.id), [1n, 2n]);
+  assert.deepEqual(server.stream.added.map((each) => each.id), [1n, 2n, 3n]);
+});
+
+test("a stream that has not spoken yet gets one addition, and everybody is asked by themselves", async () => {
+  server.add = () => undefined;
+  const begun = performance.now();
+  const answers = await Promise.all([ask(), ask(), ask(OTHER)]);
+  assert.deepEqual(answers, Array(3).fill([true, "miss"]));
+  assert.ok(performance.now() - begun < 500);
+  assert.deepEqual([server.asked.length, server.stream.added.length, counted().askedByItself], [3, 1, 3]);
+});
+
+test("who has waited for half of the deadline asks by itself", async () => {
+  await warm();
+  server.add = () => undefined;
+  const begun = performance.now();
+  assert.equal((await usherd.authorize(ONE, { deadlineMs: 400 })).allowed, true);
+  const took = performance.now() - begun;
+  assert.ok(took >= 190 && took < 390, String(took));
+  assert.equal(server.asked.length, 1);
+});
+
+test("a question of more than 16 KiB is asked by itself", async () => {
+  await warm();
+  const large = { ...ONE, token: "x".repeat(16 * 1024) };
+  await ask(large);
+  assert.deepEqual([await ask(large), server.asked.length, server.stream.added.length], [[true, "miss"], 2, 1]);
 });
 
 test("a denial is kept, too", async () => {
@@ -100,23 +136,26 @@ test("questions that differ in anything are different, however their parts run t
 
 test("an explanation or a freshness passes the cache by", async () => {
   await held();
+  server.asked.length = 0;
   await usherd.authorize(ONE, { explain: true });
   await usherd.authorize(ONE, { atLeastAsFresh: "r" });
   assert.equal(server.asked.length, 2);
 });
 
 test("the same question at the same time is added once", async () => {
+  await warm();
   const release: (() => void)[] = [];
   server.add = (stream, id) => release.push(() => stream.decide(id, allow()));
   const calls = [1, 2, 3].map(() => usherd.authorize(ONE, { deadlineMs: 5000 }));
   await until(() => release.length > 0);
   release.forEach((each) => each());
   assert.deepEqual((await Promise.all(calls)).map((each) => each.allowed), [true, true, true]);
-  assert.equal(server.stream.added.length, 1);
+  assert.equal(server.stream.added.length, 2);
 });
 
 test("who gives up takes the answer from nobody", async () => {
-  await held(allow(), OTHER); // the stream is there
+  await warm();
+  server.authorize = () => undefined;
   const release: (() => void)[] = [];
   server.add = (stream, id) => release.push(() => stream.decide(id, allow()));
   const controller = new AbortController();
@@ -129,6 +168,7 @@ test("who gives up takes the answer from nobody", async () => {
   release.forEach((each) => each());
   assert.equal((await patient).allowed, true);
   assert.deepEqual(await ask(), [true, "hit"]);
+  assert.equal(server.stream.added.length, 2);
 });
 
 const NOT_KEPT: Record<string, DecisionInit> = {
@@ -151,7 +191,9 @@ test("nothing is served past its end", async () => {
   await held(allow({ validUntil: timestampFromMs(Date.now() + 150) }));
   assert.equal((await ask())[1], "hit");
   await setTimeout(160);
+  server.add = () => undefined;
   assert.equal((await ask())[1], "miss");
+  assert.deepEqual(server.stream.removed, [1n]);
 });
 
 test("another decision takes its place", async () => {
@@ -222,14 +264,14 @@ for (const [name, lose] of Object.entries(LOSSES)) {
   test(`everything is gone, and the stream is opened anew: ${name}`, async () => {
     await held();
     await held(allow(), OTHER);
+    server.asked.length = 0;
     lose();
     await gone();
     assert.equal(counted().streamsLost, 1);
     assert.deepEqual(await ask(), [true, "miss"]);
     assert.equal(server.asked.length, 1); // by itself, while the stream is not there
     await until(() => server.streams.length === 2);
-    server.add = (stream, id) => stream.decide(id, allow());
-    await ask();
+    await held();
     assert.equal((await ask())[1], "hit");
     assert.equal(server.stream.added.length, 1); // only what was asked for
   });
@@ -272,6 +314,7 @@ for (const [name, answer] of Object.entries<Event>({
       stream.tell({ ...answer, id, decisionId: decision.decisionId ?? "", event: { case: "decision", value: decision } } as Event);
     };
     assert.deepEqual(await ask(), [true, "miss"]);
+    await until(() => counted().streamsLost === 1);
     assert.deepEqual(await ask(), [true, "miss"]);
     assert.deepEqual([counted().entries, counted().askedByItself], [0, 2]);
   });
@@ -284,15 +327,8 @@ test("a server without the stream is asked question by question", async () => {
   assert.equal(server.asked.length, 2);
 });
 
-test("a stream that never speaks holds nobody up for long", async () => {
-  server.add = () => undefined;
-  const begun = performance.now();
-  assert.deepEqual(await ask(), [true, "miss"]);
-  assert.ok(performance.now() - begun < 900);
-  assert.equal(server.asked.length, 1);
-});
-
 test("a subscription that the server has no room for is asked by itself", async () => {
+  await warm();
   server.add = (stream, id) =>
     stream.tell({ id, event: { case: "fault", value: { code: Code.RESOURCE_EXHAUSTED, reason: FaultReason.OVERLOADED } } });
   assert.deepEqual(await ask(), [true, "miss"]);
@@ -300,6 +336,7 @@ test("a subscription that the server has no room for is asked by itself", async 
 });
 
 test("any other fault is the answer", async () => {
+  await warm();
   server.add = (stream, id) =>
     stream.tell({ id, event: { case: "fault", value: { code: Code.UNAVAILABLE, reason: FaultReason.KEYS_UNAVAILABLE } } });
   await assert.rejects(
@@ -310,21 +347,26 @@ test("any other fault is the answer", async () => {
 });
 
 test("a first decision that is none, or is called by another's id, is a fault", async () => {
+  await warm();
   server.add = (stream, id) => stream.decide(id, allow({ effect: 9 as Effect }));
   await assert.rejects(usherd.authorize(ONE), { kind: "bad_answer" });
   server.add = (stream, id) => stream.tell({ id, decisionId: "another", event: { case: "decision", value: allow() } });
   await assert.rejects(usherd.authorize(OTHER), { kind: "bad_answer" });
-  assert.equal(counted().entries, 0);
+  assert.equal(counted().entries, 1);
 });
 
-test("a question that the server wants to see again is asked by itself", async () => {
-  server.add = (stream, id) => stream.tell({ id, event: { case: "resync", value: {} } });
-  assert.deepEqual(await ask(), [true, "miss"]);
-  assert.equal(server.asked.length, 1);
+test("a question without a first decision is asked by itself", async () => {
+  await warm();
+  const instead: Event[] = [{ event: { case: "resync", value: {} } }, {}, { event: { case: "ended", value: {} } }];
+  for (const [at, event] of instead.entries()) {
+    server.add = (stream, id) => stream.tell({ ...event, id });
+    assert.deepEqual(await ask(), [true, "miss"]);
+    assert.equal(server.asked.length, at + 1);
+  }
 });
 
 test("questions that wait when the stream is lost are asked by themselves", async () => {
-  await held(allow(), OTHER);
+  await warm();
   server.add = (stream) => stream.fail(status.UNAVAILABLE);
   assert.deepEqual(await ask(), [true, "miss"]);
   assert.equal(server.asked.length, 1);
@@ -334,9 +376,9 @@ test("of more entries than it holds the least recently used goes first", async (
   using small = new Usherd(server.target, { cache: { entries: 2 } });
   usherd.close();
   usherd = small;
-  server.add = (stream, id) => stream.decide(id, allow());
   const [a, b, c] = ["a", "b", "c"].map((token) => ({ ...ONE, token })) as [Question, Question, Question];
-  await ask(a);
+  await held(allow(), a);
+  server.add = (stream, id) => stream.decide(id, allow());
   await ask(b);
   await ask(a);
   await ask(c);
@@ -349,8 +391,9 @@ test("of more entries than it holds the least recently used goes first", async (
 });
 
 test("at most 256 additions are under way, and what is beyond is asked by itself", async () => {
-  await held(allow(), OTHER);
+  await warm();
   server.add = () => undefined;
+  server.authorize = (asked) => (server.asked.length <= 44 ? asked.once(allow()) : undefined);
   const calls = Array.from({ length: 300 }, (_, n) =>
     usherd.authorize({ ...ONE, token: `t${n}` }, { deadlineMs: 700 }).then(
       () => "answered",
@@ -364,7 +407,7 @@ test("at most 256 additions are under way, and what is beyond is asked by itself
 });
 
 test("questions with large tokens are added in messages that a server takes", async () => {
-  await held(allow(), OTHER);
+  await warm();
   server.add = (stream, id) => stream.decide(id, allow());
   const calls = Array.from({ length: 100 }, (_, n) => usherd.authorize({ ...ONE, token: `${n}`.padEnd(8000, "x") }));
   await Promise.all(calls);
@@ -379,7 +422,7 @@ test("entries are 1 to 10,000", () => {
 });
 
 test("who waits when the client is closed hears of it", async () => {
-  await held(allow(), OTHER);
+  await warm();
   server.add = () => undefined;
   const call = usherd.authorize(ONE).catch((error: UsherFault) => error.kind);
   await setTimeout(10);

@@ -24,8 +24,10 @@ before(async () => {
 after(() => server.stop());
 
 for (const cache of [false, true]) {
+  // Living decisions write nothing: stories about writes that fail are not for a cache.
+  const without = cache ? "limits,writes" : "limits";
   test(`every story is true with the cache ${cache ? "on" : "off"}`, async (t) => {
-    const { stories } = await server.get<{ stories: Story[] }>("/stories?without=limits");
+    const { stories } = await server.get<{ stories: Story[] }>(`/stories?without=${without}`);
     assert.ok(stories.length > 200, String(stories.length));
     for (const story of stories) {
       await t.test(`${story.id}: ${story.name}`, async () => {
@@ -33,7 +35,7 @@ for (const cache of [false, true]) {
         using usherd = new Usherd(server.target, { cache });
         let wait = 0;
         for (let step = 0; step < story.steps; step += 1) {
-          const told = await server.post<Step>(`/stories/${story.id}/steps/${step}?without=limits`);
+          const told = await server.post<Step>(`/stories/${story.id}/steps/${step}?without=${without}`);
           if ("changed" in told) {
             wait = cache ? HEARD : 0;
           } else {

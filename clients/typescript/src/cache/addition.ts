@@ -23,10 +23,8 @@ export class Addition {
     this.#waiting.clear();
   }
 
-  /**
-   * Waits for at most so many milliseconds, then for `late`. Whoever gives up takes nothing from the others.
-   */
-  wait(milliseconds: number, late: Outcome, signal: AbortSignal | undefined): Promise<Outcome> {
+  /** Waits for at most so many milliseconds, then it is "alone". Whoever gives up takes nothing from the others. */
+  wait(milliseconds: number, signal: AbortSignal | undefined): Promise<Outcome> {
     return new Promise((resolve) => {
       const done = (outcome: Outcome): void => {
         clearTimeout(timer);
@@ -35,7 +33,7 @@ export class Addition {
         resolve(outcome);
       };
       const abort = (): void => done(new UsherFault("cancelled"));
-      const timer = setTimeout(done, Math.max(milliseconds, 0), late);
+      const timer = setTimeout(done, Math.max(milliseconds, 0), "alone");
       signal?.addEventListener("abort", abort);
       this.#waiting.add(done);
     });

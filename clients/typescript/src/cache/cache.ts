@@ -2,7 +2,7 @@ import { decisionOf, faultOf } from "../answers.js";
 import type { Channel, Patience } from "../channel.js";
 import type { Decision } from "../decision.js";
 import { UsherFault } from "../faults.js";
-import type { Asked } from "../questions.js";
+import { sizeOf, type Asked } from "../questions.js";
 import { Addition, type Outcome } from "./addition.js";
 import { Entries, type Entry } from "./entries.js";
 import { Living, type Loss, type Told } from "./living.js";
@@ -35,10 +35,12 @@ export type AskAlone = (asked: Asked, patience: Patience) => Promise<Decision>;
 
 export const MAX_ENTRIES = 10_000;
 const MAX_ADDITIONS = 256;
+/** Bytes. A message of many such questions is one that a server takes. */
+const MAX_QUESTION = 16 * 1024;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
-/** Milliseconds that a question waits for a stream that has not spoken yet, before it is asked by itself as well. */
-const UNHEARD = 250;
+/** Milliseconds after which a stream was a good one. */
+const LASTING = 5_000;
 
 /**
  * Decisions that are answered from memory while they are true: each is subscribed to on one stream, and gone as soon as
@@ -63,6 +65,7 @@ export class Cache {
   };
   #stream: Living | undefined;
   #reopening: NodeJS.Timeout | undefined;
+  #openedAt = 0;
   #pause = FIRST_PAUSE;
   #lastId = 0;
   #unsent: Addition[] = [];
@@ -117,33 +120,23 @@ export class Cache {
   }
 
   async #added(key: string, asked: Asked, { deadlineAt, signal }: Patience): Promise<Outcome> {
+    const now = performance.now();
     this.#open();
     // A silence is noticed here, too, and not only when its timer comes to it.
-    if (this.#stream?.open === true) {
-      this.#stream.holds();
-    }
-    const stream = this.#stream;
-    const addition = stream && (this.#additions.get(key) ?? this.#add(key, asked));
-    if (stream === undefined || addition === undefined) {
+    if (this.#stream?.holds() !== true) {
+      // One addition brings it to life, but nobody waits for a stream that may never speak.
+      if (this.#stream !== undefined && this.#additions.size === 0) {
+        this.#add(key, asked);
+      }
       return "alone";
     }
-    const left = deadlineAt - performance.now();
-    const late = new UsherFault("out_of_time");
-    return stream.open ? addition.wait(left, late, signal) : this.#opening(stream, addition, left, signal);
-  }
-
-  async #opening(stream: Living, addition: Addition, left: number, signal: AbortSignal | undefined): Promise<Outcome> {
-    const first = Math.min(UNHEARD, left / 2);
-    const outcome = await addition.wait(first, "alone", signal);
-    // It may have spoken meanwhile, about other questions.
-    if (outcome !== "alone" || !stream.open || this.#stream !== stream || this.#additions.get(addition.key) !== addition) {
-      return outcome;
-    }
-    return addition.wait(left - first, new UsherFault("out_of_time"), signal);
+    const addition = this.#additions.get(key) ?? this.#add(key, asked);
+    // Additions are answered one after the other: a slow one must not make faults of others.
+    return addition === undefined ? "alone" : addition.wait((deadlineAt - now) / 2, signal);
   }
 
   #add(key: string, asked: Asked): Addition | undefined {
-    if (this.#additions.size >= Math.min(MAX_ADDITIONS, this.#most)) {
+    if (this.#additions.size >= Math.min(MAX_ADDITIONS, this.#most) || sizeOf(asked) > MAX_QUESTION) {
       return undefined;
     }
     const oldest = this.#entries.size + this.#additions.size >= this.#most ? this.#entries.oldest : undefined;
@@ -251,11 +244,9 @@ export class Cache {
   #open(): void {
     if (this.#stream === undefined && this.#reopening === undefined && !this.#closed && !this.#channel.closed) {
       this.#lastId = 0;
+      this.#openedAt = performance.now();
       this.#stream = new Living(this.#channel, {
-        told: (event) => {
-          this.#pause = FIRST_PAUSE;
-          this.#told(event);
-        },
+        told: (event) => this.#told(event),
         gone: (loss) => this.#gone(loss),
       });
     }
@@ -269,12 +260,13 @@ export class Cache {
     if (this.#closed) {
       return;
     }
-    const pause = this.#pause * (0.8 + 0.4 * Math.random());
-    this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
+    const lasted = performance.now() - this.#openedAt >= LASTING;
+    const pause = lasted ? FIRST_PAUSE : this.#pause;
+    this.#pause = Math.min(pause * 2, LONGEST_PAUSE);
     this.#reopening = setTimeout(() => {
       this.#reopening = undefined;
       this.#open();
-    }, pause);
+    }, pause * (0.8 + 0.4 * Math.random()));
     this.#reopening.unref();
   }
 

@@ -16,8 +16,8 @@ export interface LivingListener {
 }
 
 const LONGEST_TIMER = 2 ** 31 - 1;
-/** Milliseconds that a server has to say how it serves, once something was added. Within them it was asked anyway. */
-const OPENING = 10_000;
+/** Milliseconds that a server has to say how it serves, once something was added. */
+const OPENING = 5_000;
 
 /**
  * One stream of subscriptions, from its opening to the first moment at which what was told on it counts no longer: its
@@ -38,11 +38,6 @@ export class Living {
       heard: (message) => this.#heard(message),
       ended: () => this.#end("lost"),
     });
-  }
-
-  /** Whether it has said how it is served. */
-  get open(): boolean {
-    return this.#silence !== undefined;
   }
 
   /** Whether what it told holds now. A stream that was silent for too long is over by this. */

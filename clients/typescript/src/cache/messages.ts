@@ -4,8 +4,7 @@ import { questionMessage } from "../questions.js";
 import type { Addition } from "./addition.js";
 
 const MAX_CHANGES = 256;
-// The server takes messages of 256 KiB, and one question is at most half as large.
-const MAX_BYTES = 112 * 1024;
+const MAX_BYTES = 128 * 1024;
 
 /**
  * The messages that remove these subscriptions and then add those. A message's additions come before its removals, and a
