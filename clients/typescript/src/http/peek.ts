@@ -20,7 +20,9 @@ export function peekBody(request: IncomingMessage, limit: number): Promise<Buffe
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let settled = false;
     const stop = (): void => {
+      settled = true;
       request.off("readable", look);
       request.off("close", gone);
       request.off("error", gone);
@@ -51,8 +53,16 @@ export function peekBody(request: IncomingMessage, limit: number): Promise<Buffe
       }
       resolve(body);
     };
-    request.on("readable", look);
     request.on("close", gone);
     request.on("error", gone);
+    // Not before all is parsed that came with the head: listening for more than an empty rest would end the stream.
+    setImmediate(() => {
+      if (!settled) {
+        look();
+      }
+      if (!settled) {
+        request.on("readable", look);
+      }
+    });
   });
 }
