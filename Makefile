@@ -64,6 +64,10 @@ generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for G
 	$(BIN)/python tools/generate.py $(ARGS)
 	for page in $(PAGES); do $(BIN)/python tools/$${page}_page.py || exit 1; done
 
+# With -j 2, two at a time.
+.PHONY: test-clients
+test-clients: test-client-python test-client-go test-client-typescript test-client-java ## Tests the clients of all languages.
+
 chaos: $(VENV)/.dev ## Kills and freezes replicas, PostgreSQL and Valkey, and judges every answer (ARGS="--minutes 5").
 	GRPC_ENABLE_FORK_SUPPORT=0 PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
