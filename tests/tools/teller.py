@@ -49,16 +49,17 @@ class Teller:
         return found
 
 
+def story_server(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """The command that starts it, and its environment."""
+    path = os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))
+    return [sys.executable, "-m", "tools.story_server", *arguments], environment({"PYTHONPATH": path})
+
+
 @contextmanager
 def teller(*arguments: str) -> Iterator[Teller]:
     """Starts it with these arguments, and ends it."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tools.story_server", *arguments],
-        env=environment({"PYTHONPATH": os.pathsep.join(filter(None, (str(TESTS), os.environ.get("PYTHONPATH"))))}),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
+    command, env = story_server(*arguments)
+    process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     try:
