@@ -21,6 +21,8 @@ test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak" $(ARGS)
 
 test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript, Prometheus and Envoy (needs go, node, npm; prometheus or apt-get).
+
+test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript, Prometheus and LiteLLM (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
 
