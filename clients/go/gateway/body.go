@@ -3,11 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
-	"io"
-	"mime"
-	"mime/multipart"
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -15,6 +11,13 @@ import (
 // refused stands for what cannot be read with certainty where nothing would be less than what was asked: no field of a
 // question takes it, so that it is denied.
 const refused = "\x00"
+
+// longestFallbacks is how many bytes of fallbacks are read: nobody has as many.
+const longestFallbacks = 64 << 10
+
+var inRoot = []string{
+	"model", "stream", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id",
+}
 
 // said is what a body says of what is asked.
 type said struct {
@@ -39,154 +42,95 @@ const (
 	multipartForm
 )
 
-func formOf(header http.Header) form {
-	form, _ := formAndBoundary(header)
-	return form
-}
-
-func formAndBoundary(header http.Header) (form, string) {
-	if encoding, found, sure := only(header, "Content-Encoding"); found && (!sure || !strings.EqualFold(encoding, "identity")) {
-		return unreadable, ""
+// formOf is the form of a body with these headers, and its content type.
+func formOf(header http.Header) (form, string) {
+	for _, each := range header.Values("Content-Encoding") {
+		if each = strings.Trim(each, " \t"); each != "" && !strings.EqualFold(each, "identity") {
+			return unreadable, ""
+		}
 	}
-	value, found, sure := only(header, "Content-Type")
-	if !sure {
-		return unreadable, ""
-	}
-	if !found || value == "" {
+	contentType, found, sure := only(header, "Content-Type")
+	if !found {
 		return jsonForm, ""
 	}
-	kind, parameters, err := mime.ParseMediaType(value)
+	kind, _, _ := strings.Cut(contentType, ";")
+	kind = strings.ToLower(strings.Trim(kind, " \t"))
 	switch {
-	case err != nil:
+	case !sure:
 		return unreadable, ""
-	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
+	case kind == "application/json" || strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"):
 		return jsonForm, ""
 	case kind == "application/x-www-form-urlencoded":
 		return urlForm, ""
-	case kind == "multipart/form-data" && parameters["boundary"] != "":
-		return multipartForm, parameters["boundary"]
+	case kind == "multipart/form-data":
+		return multipartForm, contentType
 	default:
 		return unreadable, ""
 	}
 }
 
 func readBody(header http.Header, body []byte) said {
-	form, boundary := formAndBoundary(header)
-	switch form {
+	if len(body) == 0 {
+		return said{}
+	}
+	switch form, contentType := formOf(header); form {
 	case jsonForm:
 		return readJSON(body)
 	case urlForm:
-		return said{model: modelOfURLForm(body)}
+		found, _ := readURLForm(body, inRoot...)
+		return found.said()
 	case multipartForm:
-		return said{model: modelOfMultipart(body, boundary)}
+		found, _ := readMultipart(body, contentType, inRoot...)
+		return found.said()
 	default:
 		return said{}
 	}
 }
 
-func modelOfURLForm(body []byte) *string {
-	values, err := url.ParseQuery(string(body))
-	if err != nil {
-		return nil
-	}
-	return onlyText(values["model"])
-}
-
-func modelOfMultipart(body []byte, boundary string) *string {
-	parts := multipart.NewReader(bytes.NewReader(body), boundary)
-	var models []string
-	for {
-		// As it stands there: what was decoded here, another reader may not decode.
-		part, err := parts.NextRawPart()
-		if err == io.EOF {
-			return onlyText(models)
-		} else if err != nil {
-			return nil
+// said reads the fields of a form as the members of an object whose values are texts.
+func (f fields) said() said {
+	root := object{}
+	for name, texts := range f {
+		for _, text := range texts {
+			// A text has no error.
+			encoded, _ := json.Marshal(text)
+			root[name] = append(root[name], encoded)
 		}
-		if _, _, err := mime.ParseMediaType(part.Header.Get("Content-Disposition")); err != nil {
-			return nil
-		}
-		if part.FormName() != "model" {
-			continue
-		}
-		value, err := io.ReadAll(part)
-		if err != nil || part.FileName() != "" || part.Header.Get("Content-Transfer-Encoding") != "" {
-			return nil
-		}
-		models = append(models, string(value))
 	}
-}
-
-func onlyText(values []string) *string {
-	if len(values) != 1 || !utf8.ValidString(values[0]) {
-		return nil
-	}
-	return &values[0]
-}
-
-// object is a JSON object whose names are known, and which of them stand there more than once.
-type object struct {
-	members map[string]json.RawMessage
-	doubled map[string]bool
-}
-
-// readObject reads exactly one object; false: these bytes are something else.
-func readObject(raw []byte) (object, bool) {
-	o := object{map[string]json.RawMessage{}, map[string]bool{}}
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	if begin, err := decoder.Token(); err != nil || begin != json.Delim('{') {
-		return object{}, false
-	}
-	for decoder.More() {
-		token, err := decoder.Token()
-		name, isName := token.(string)
-		var value json.RawMessage
-		if err != nil || !isName || decoder.Decode(&value) != nil {
-			return object{}, false
-		}
-		if _, before := o.members[name]; before {
-			o.doubled[name] = true
-		}
-		o.members[name] = value
-	}
-	if _, err := decoder.Token(); err != nil {
-		return object{}, false
-	}
-	_, err := decoder.Token()
-	return o, err == io.EOF
+	return root.said()
 }
 
 func readJSON(body []byte) said {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return said{}
 	}
-	root, ok := readObject(body)
-	if !ok {
-		return said{}
-	}
-	s := said{fallbacks: fallbacks(root)}
-	if model, ok := root.text("model"); ok {
+	root, _ := readObject(body, inRoot...)
+	return root.said()
+}
+
+func (o object) said() said {
+	s := said{fallbacks: o.fallbacks(), organization: o.organization(), endUser: o.endUser()}
+	if model, ok := o.text("model"); ok {
 		s.model = &model
 	}
-	s.organization = root.organization()
-	metadata, litellm := root.object("metadata"), root.object("litellm_metadata")
-	s.endUser = firstText(root.members["user"], litellm.members["user"], metadata.members["user_id"])
-	if root.doubled["user"] || root.doubled["metadata"] || root.doubled["litellm_metadata"] ||
-		litellm.doubled["user"] || metadata.doubled["user_id"] {
-		s.endUser = refused
-	}
-	s.guardrails = root.asks("guardrails") || metadata.asks("guardrails") || root.doubled["metadata"]
-	s.stream = string(root.members["stream"]) == "true" || root.doubled["stream"]
+	s.guardrails = o.asks("guardrails") || o.doubled("metadata") || o.inside("metadata", "guardrails").asks("guardrails")
+	// Named twice it may be one.
+	s.stream = string(o.only("stream")) == "true" || o.doubled("stream")
 	return s
 }
 
-// text is a member that stands there once and is a text.
-func (o object) text(name string) (string, bool) {
-	if o.doubled[name] {
-		return "", false
+func (o object) doubled(name string) bool { return len(o[name]) > 1 }
+
+// only is the value of a member that is named once.
+func (o object) only(name string) json.RawMessage {
+	if len(o[name]) != 1 {
+		return nil
 	}
-	return textOf(o.members[name])
+	return o[name][0]
 }
+
+// text is a member that is named once and is a text.
+func (o object) text(name string) (string, bool) { return textOf(o.only(name)) }
 
 func textOf(raw json.RawMessage) (string, bool) {
 	var value string
@@ -197,75 +141,84 @@ func textOf(raw json.RawMessage) (string, bool) {
 	return value, !strings.ContainsRune(value, utf8.RuneError)
 }
 
-// object is a member that is an object; empty: it is none.
-func (o object) object(name string) object {
-	inner, _ := readObject(o.members[name])
+// inside has a member of a member that is an object, if it is named once.
+func (o object) inside(name, member string) object {
+	raw := o.only(name)
+	if len(raw) == 0 {
+		return nil
+	}
+	inner, _ := readObject(raw, member)
 	return inner
 }
 
-func (o object) organization() string {
-	raw, found := o.members["organization_id"]
-	if !found || string(raw) == "null" {
-		return ""
-	}
-	if value, ok := o.text("organization_id"); ok {
-		return value
-	}
-	return refused
-}
-
-func firstText(values ...json.RawMessage) string {
-	for _, each := range values {
-		if value, ok := textOf(each); ok && value != "" {
-			return value
+// endUser is the first of three that is a text and is not empty. One that is named twice is nobody.
+func (o object) endUser() string {
+	for _, each := range []struct{ within, name string }{
+		{"", "user"}, {"litellm_metadata", "user"}, {"metadata", "user_id"},
+	} {
+		in := o
+		if each.within != "" {
+			in = o.inside(each.within, each.name)
+		}
+		if o.doubled(each.within) || in.doubled(each.name) {
+			return refused
+		}
+		if user, ok := in.text(each.name); ok && user != "" {
+			return user
 		}
 	}
 	return ""
 }
 
+func (o object) organization() string {
+	raw := o.only("organization_id")
+	if len(o["organization_id"]) == 0 || string(raw) == "null" {
+		return ""
+	}
+	if id, ok := textOf(raw); ok {
+		return id
+	}
+	return refused
+}
+
 // asks says whether a member is there and is not empty, null, false or 0.
 func (o object) asks(name string) bool {
-	raw, found := o.members[name]
-	if !found {
-		return false
-	}
-	var value any
-	if o.doubled[name] || json.Unmarshal(raw, &value) != nil {
+	if o.doubled(name) {
 		return true
 	}
-	switch value := value.(type) {
-	case nil:
+	raw := o.only(name)
+	if len(raw) == 0 {
 		return false
-	case bool:
-		return value
-	case float64:
-		return value != 0
-	case string:
-		return value != ""
-	case []any:
-		return len(value) > 0
-	case map[string]any:
-		return len(value) > 0
+	}
+	switch raw[0] {
+	case 'n', 'f':
+		return false
+	case 't':
+		return true
+	case '"', '[', '{':
+		return len(bytes.Trim(raw[1:len(raw)-1], " \t\n\r")) > 0 || raw[0] == '"' && len(raw) > 2
 	default:
-		return true
+		// A number may be as long as a body; it only matters whether it is 0.
+		digits, _, _ := bytes.Cut(bytes.ToLower(raw), []byte("e"))
+		return len(bytes.Trim(digits, "-0.")) > 0
 	}
 }
 
 // fallbacks are models that would be called instead. What cannot be read is one that is refused.
-func fallbacks(root object) []string {
-	raw, found := root.members["fallbacks"]
-	if !found || string(raw) == "null" && !root.doubled["fallbacks"] {
+func (o object) fallbacks() []string {
+	raw := o.only("fallbacks")
+	if len(o["fallbacks"]) == 0 || string(raw) == "null" {
 		return nil
 	}
-	var listed []json.RawMessage
-	if root.doubled["fallbacks"] || json.Unmarshal(raw, &listed) != nil {
+	listed, ok := readList(raw)
+	if !ok || len(raw) > longestFallbacks {
 		return []string{""}
 	}
 	var models []string
 	for _, each := range listed {
 		model, ok := textOf(each)
 		if !ok {
-			inner, _ := readObject(each)
+			inner, _ := readObject(each, "model")
 			model, ok = inner.text("model")
 		}
 		if !ok {

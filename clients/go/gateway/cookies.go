@@ -12,6 +12,13 @@ import (
 // SessionCookie is what the names of session cookies begin with; the rest is when it was set, in seconds.
 const SessionCookie = "litellm_ui_token_"
 
+const (
+	// longestCookie is what browsers keep: a larger one is dropped without a word, and the user asked to log in for ever.
+	longestCookie = 4096 - len(SessionCookie) - 20
+	// mostCleared is how many names are cleared: no browser sends more.
+	mostCleared = 100
+)
+
 var (
 	numberForm = regexp.MustCompile(`^[0-9]{1,20}$`)
 	tokenForm  = regexp.MustCompile(`^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$`)
@@ -19,55 +26,50 @@ var (
 	placeForm  = regexp.MustCompile(`^/([^/\\\x00-\x20\x7f-\x{10ffff}][^\\\x00-\x20\x7f-\x{10ffff}]*)?$`)
 )
 
-// sessionCookie is the value of the newest session's cookie.
-func sessionCookie(headers []string) (value string, found bool, err error) {
-	values, numeric := map[string]string{}, true
+// sessionCookie is the value of the newest session's cookie. Empty: there is none.
+func sessionCookie(headers []string) (string, error) {
+	byName, byNumber, greatestName, greatestNumber := map[string]string{}, map[string]string{}, "", ""
 	for name, value := range cookies(headers) {
-		if before, doubled := values[name]; doubled && before != value {
-			return "", false, refusal(CredentialsAmbiguous)
+		suffix := name[len(SessionCookie):]
+		if before, doubled := byName[name]; doubled && before != value {
+			return "", refusal(CredentialsAmbiguous)
 		}
-		values[name] = value
-		numeric = numeric && numberForm.MatchString(name[len(SessionCookie):])
-	}
-	if numeric {
-		return newest(values)
-	}
-	greatest := ""
-	for name := range values {
-		greatest = max(greatest, name)
-	}
-	return values[greatest], true, nil
-}
-
-func newest(values map[string]string) (value string, found bool, err error) {
-	byNumber, greatest := map[string]string{}, ""
-	for name, value := range values {
-		number := strings.TrimLeft(name[len(SessionCookie):], "0")
+		byName[name], greatestName = value, max(greatestName, name)
+		if !numberForm.MatchString(suffix) {
+			continue
+		}
+		// Without leading zeros, so that two names of one number are one.
+		number := strings.TrimLeft(suffix, "0")
 		if before, doubled := byNumber[number]; doubled && before != value {
-			return "", false, refusal(CredentialsAmbiguous)
+			return "", refusal(CredentialsAmbiguous)
 		}
 		byNumber[number] = value
-		if len(number) > len(greatest) || len(number) == len(greatest) && number > greatest {
-			greatest = number
+		if len(number) > len(greatestNumber) || len(number) == len(greatestNumber) && number > greatestNumber {
+			greatestNumber = number
 		}
 	}
-	value, found = byNumber[greatest]
-	return value, found, nil
+	for name := range byName {
+		if !numberForm.MatchString(name[len(SessionCookie):]) {
+			return byName[greatestName], nil
+		}
+	}
+	return byNumber[greatestNumber], nil
 }
 
-// cookies yields names and values of the session cookies that have a value.
+// cookies yields names and values of the session cookies.
 func cookies(headers []string) func(yield func(name, value string) bool) {
 	return func(yield func(name, value string) bool) {
 		for _, header := range headers {
 			for part := range strings.SplitSeq(header, ";") {
-				name, value, found := strings.Cut(strings.Trim(part, " \t"), "=")
+				name, value, found := strings.Cut(strings.TrimLeft(part, " \t"), "=")
 				if !found || !strings.HasPrefix(name, SessionCookie) {
 					continue
 				}
+				value = strings.Trim(value, " \t")
 				if len(value) >= 2 && value[0] == '"' && value[len(value)-1] == '"' {
 					value = value[1 : len(value)-1]
 				}
-				if value != "" && !yield(name, value) {
+				if !yield(name, value) {
 					return
 				}
 			}
@@ -87,6 +89,9 @@ func SetSession(token string, now time.Time, location string) (status int, heade
 	if !placeForm.MatchString(location) {
 		return 0, nil, errors.New("location: expected a path of this site")
 	}
+	if len(token) > longestCookie {
+		return 0, nil, errors.New("token: larger than what browsers keep in a cookie")
+	}
 	name := SessionCookie + strconv.FormatInt(max(now.Unix(), 0), 10)
 	return http.StatusSeeOther, []Field{
 		{"location", location},
@@ -100,18 +105,15 @@ func SetSession(token string, now time.Time, location string) (status int, heade
 func ClearSession(sent []string) []Field {
 	var headers []Field
 	seen := map[string]bool{}
-	for _, header := range sent {
-		for part := range strings.SplitSeq(header, ";") {
-			name, _, _ := strings.Cut(strings.Trim(part, " \t"), "=")
-			if !strings.HasPrefix(name, SessionCookie) || !nameForm.MatchString(name) || seen[name] {
-				continue
-			}
-			seen[name] = true
-			for _, path := range []string{"/", "/ui"} {
-				headers = append(headers, Field{
-					"set-cookie", name + "=; Path=" + path + "; Max-Age=0; Secure; HttpOnly; SameSite=Strict",
-				})
-			}
+	for name := range cookies(sent) {
+		if !nameForm.MatchString(name) || seen[name] || len(seen) == mostCleared {
+			continue
+		}
+		seen[name] = true
+		for _, path := range []string{"/", "/ui"} {
+			headers = append(headers, Field{
+				"set-cookie", name + "=; Path=" + path + "; Max-Age=0; Secure; HttpOnly; SameSite=Strict",
+			})
 		}
 	}
 	return headers

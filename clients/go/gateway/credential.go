@@ -46,9 +46,12 @@ func (r *Reader) Credential(method string, header http.Header) (token string, so
 	if source != "" {
 		return token, source, nil
 	}
-	token, found, err := sessionCookie(header.Values("Cookie"))
-	if err != nil || !found {
-		return "", FromNowhere, err
+	token, err = sessionCookie(header.Values("Cookie"))
+	if err != nil {
+		return "", "", err
+	}
+	if token == "" {
+		return "", FromNowhere, nil
 	}
 	if !r.cookieMayAct(method, header) {
 		return "", "", refusal(OriginNotAllowed)
@@ -85,8 +88,23 @@ func withoutScheme(value string) string {
 func (r *Reader) cookieMayAct(method string, header http.Header) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return true
+		// A page of anybody may open a websocket.
+		if !IsWebsocket(header) {
+			return true
+		}
 	}
 	origins := header.Values("Origin")
 	return len(origins) == 1 && slices.Contains(r.Origins, origins[0])
+}
+
+// IsWebsocket says whether a request with these headers is the handshake of a websocket.
+func IsWebsocket(header http.Header) bool {
+	for _, each := range header.Values("Upgrade") {
+		for word := range strings.SplitSeq(each, ",") {
+			if strings.EqualFold(strings.Trim(word, " \t"), "websocket") {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -48,7 +48,8 @@ func (r *Reader) Read(request *http.Request) (Asked, error) {
 	if err != nil {
 		return Asked{}, err
 	}
-	asked := r.Question(request.Method, request.URL.EscapedPath(), request.Header, body)
+	target := request.URL.EscapedPath() + "?" + request.URL.RawQuery
+	asked := r.Question(request.Method, target, request.Header, body)
 	asked.Token, asked.Source = token, source
 	return asked, nil
 }
@@ -61,6 +62,9 @@ func (r *Reader) Question(method, target string, header http.Header, body []byte
 	asked.Route = r.route(target)
 	said := readBody(header, body)
 	said.into(&asked)
+	if IsWebsocket(header) {
+		asked.Model = modelOfQuery(target)
+	}
 	if r.ModelHeader != "" {
 		asked.Model = nil
 		if value, found, sure := only(header, r.ModelHeader); found && sure {
@@ -70,6 +74,16 @@ func (r *Reader) Question(method, target string, header http.Header, body []byte
 	r.team(header, &asked.Question)
 	asked.Stream = said.stream || strings.HasSuffix(asked.Route, ":streamGenerateContent")
 	return asked
+}
+
+// modelOfQuery is the model that a websocket's handshake names: it has no body.
+func modelOfQuery(target string) *string {
+	_, query, _ := strings.Cut(target, "?")
+	found, _ := readURLForm([]byte(query), "model")
+	if len(found["model"]) != 1 {
+		return nil
+	}
+	return &found["model"][0]
 }
 
 func (r *Reader) route(target string) string {
@@ -124,7 +138,7 @@ func only(header http.Header, name string) (value string, found, sure bool) {
 
 // body reads the body if something in it is asked about, and puts it back.
 func (r *Reader) body(request *http.Request) ([]byte, error) {
-	if request.Body == nil || request.Body == http.NoBody || formOf(request.Header) == unreadable {
+	if request.Body == nil || request.Body == http.NoBody || isUnreadable(request.Header) {
 		return nil, nil
 	}
 	limit := r.MaxBody
@@ -144,6 +158,11 @@ func (r *Reader) body(request *http.Request) ([]byte, error) {
 	}
 	request.Body = &putBack{bytes.NewReader(body), request.Body}
 	return body, nil
+}
+
+func isUnreadable(header http.Header) bool {
+	form, _ := formOf(header)
+	return form == unreadable
 }
 
 type putBack struct {

@@ -14,6 +14,8 @@ const (
 	longestPending = time.Minute
 	reopenAfter    = 100 * time.Millisecond
 	reopenWithin   = 5 * time.Second
+	// steadyStream is how long a stream has to last before the next break counts as the first.
+	steadyStream = 5 * time.Second
 )
 
 // cache answers from memory what it has been told on a stream and has not been told otherwise.
@@ -62,7 +64,9 @@ func (c *cache) run(ctx context.Context) {
 	}
 	wait := reopenAfter
 	for ctx.Err() == nil {
-		if c.serve(ctx) {
+		began := time.Now()
+		c.serve(ctx)
+		if time.Since(began) >= steadyStream {
 			wait = reopenAfter
 		}
 		select {
@@ -95,7 +99,8 @@ func (c *cache) hit(k key) (Decision, bool) {
 	return decision, true
 }
 
-// ask adds a question to the stream and waits for its first answer, or has it asked by itself.
+// ask adds a question to the stream and waits for its first answer, or has it asked by itself: at once, or when half of
+// the time has passed, since one slow answer on the stream keeps all others waiting.
 func (c *cache) ask(
 	ctx context.Context, k key, question *Question, made *call,
 	alone func(context.Context, *Question, *call) (Decision, *Fault),
@@ -107,11 +112,15 @@ func (c *cache) ask(
 	waiting := c.join(k, question, made)
 	c.begin.Do(func() { close(c.wanted) })
 	if waiting != nil {
+		until, _ := ctx.Deadline()
+		half := time.NewTimer(time.Until(until) / 2)
+		defer half.Stop()
 		select {
 		case <-waiting.answered:
 			if answer := waiting.answer; !answer.alone {
 				return answer.decision, answer.fault
 			}
+		case <-half.C:
 		case <-ctx.Done():
 			return Decision{}, outOfContext(ctx)
 		}
@@ -137,6 +146,13 @@ func (c *cache) join(k key, question *Question, made *call) *waiter {
 	if c.feed == nil {
 		return nil
 	}
+	if !c.feed.terms {
+		// One addition brings it to life, and nobody waits for a stream that may never speak.
+		if c.pending == 0 {
+			c.add(k, question, made, now)
+		}
+		return nil
+	}
 	if e := c.entries[k]; e != nil {
 		if e.waits() {
 			return &waiter{e.answered, e}
@@ -151,11 +167,16 @@ func (c *cache) join(k key, question *Question, made *call) *waiter {
 	if c.pending >= mostPending || !c.makeRoom() {
 		return nil
 	}
+	e := c.add(k, question, made, now)
+	return &waiter{e.answered, e}
+}
+
+func (c *cache) add(k key, question *Question, made *call, now time.Time) *entry {
 	e := &entry{key: k.cloned(), number: c.feed.number(), added: now, answered: make(chan struct{})}
 	c.entries[e.key], c.numbered[e.number] = e, e
 	c.pending++
 	c.feed.add(e.number, question.message(), made.options(), now)
-	return &waiter{e.answered, e}
+	return e
 }
 
 var answeredAlready = func() chan struct{} {

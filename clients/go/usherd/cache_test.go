@@ -103,8 +103,12 @@ func TestTheSameQuestionAtTheSameTimeIsAddedOnce(t *testing.T) {
 }
 
 func TestWhoGivesUpDoesNotTakeTheAnswerFromTheOthers(t *testing.T) {
-	_, client, here := keeping(t, long)
-	leader := later(client, ask("a"), usherd.Timeout(50*time.Millisecond))
+	s, client, here := keeping(t, long)
+	s.authorize = func(_ *usherv1.AuthorizeRequest, out authorizeStream) error {
+		<-out.Context().Done()
+		return out.Context().Err()
+	}
+	leader := later(client, ask("a"), usherd.Timeout(100*time.Millisecond))
 	id := here.added()
 	other := later(client, ask("a"))
 	if got := get(t, leader); kindOf(got.err) != usherd.OutOfTime {
@@ -115,6 +119,48 @@ func TestWhoGivesUpDoesNotTakeTheAnswerFromTheOthers(t *testing.T) {
 		t.Errorf("the other: %v", got)
 	}
 	expect(t, client, ask("a"), "ALLOW ALLOWED 1")
+}
+
+func TestWhoHasWaitedForHalfOfTheDeadlineAsksByItself(t *testing.T) {
+	s, client, here := keeping(t, long)
+	began := time.Now()
+	slow := later(client, ask("a"), usherd.Timeout(400*time.Millisecond))
+	id := here.added()
+	if got := get(t, slow); got.String() != "ALLOW ALLOWED alone" {
+		t.Errorf("got %v", got)
+	}
+	if took := time.Since(began); took < 190*time.Millisecond || s.alone.Load() != 1 {
+		t.Errorf("after %v, alone %d", took, s.alone.Load())
+	}
+	// What comes late is kept all the same.
+	here.decide(id, allow("1"))
+	here.sent(client)
+	expect(t, client, ask("a"), "ALLOW ALLOWED 1")
+}
+
+func TestNobodyWaitsForAStreamThatHasNotSpoken(t *testing.T) {
+	s := newScripted(t)
+	client := s.client(t, usherd.WithCache(10))
+	expect(t, client, ask("first"), "ALLOW ALLOWED alone")
+	here := s.next(t)
+	// One is added, to bring it to life, and asked by itself all the same.
+	for range 5 {
+		expect(t, client, ask("a"), "ALLOW ALLOWED alone")
+		expect(t, client, ask("b"), "ALLOW ALLOWED alone")
+	}
+	var id uint64
+	eventually(t, "one is added", func() bool {
+		expect(t, client, ask("a"), "ALLOW ALLOWED alone")
+		return len(here.asked) > 0
+	})
+	id = here.added()
+	if len(here.asked) != 0 {
+		t.Error("more than one was added")
+	}
+	message := decided(id, allow("1"))
+	message.Terms = watchTerms(long)
+	here.say(message)
+	eventually(t, "it is kept", func() bool { return client.Stats().Entries == 1 })
 }
 
 func TestWhileTheStreamIsNotThereQuestionsAreAskedByThemselves(t *testing.T) {
@@ -377,7 +423,9 @@ func TestWithTheStreamEverythingIsGone(t *testing.T) {
 			})
 			again.decide(again.added(), allow("2"))
 			get(t, came)
-			expect(t, client, ask("a"), "ALLOW ALLOWED 2")
+			eventually(t, "it is known again", func() bool {
+				return get(t, later(client, ask("a"))).String() == "ALLOW ALLOWED 2"
+			})
 			if stats := client.Stats(); stats.StreamsLost != 1 || stats.Silences != 0 || stats.Entries != 1 {
 				t.Errorf("%+v", stats)
 			}
@@ -411,7 +459,8 @@ func TestAStreamThatDoesNotSayHowItIsServedIsNotUsed(t *testing.T) {
 			if got := get(t, came); got.String() != "ALLOW ALLOWED alone" {
 				t.Errorf("got %v", got)
 			}
-			if stats := client.Stats(); stats.Entries != 0 || stats.StreamsLost != 1 {
+			eventually(t, "it is given up", func() bool { return client.Stats().StreamsLost == 1 })
+			if stats := client.Stats(); stats.Entries != 0 || stats.Hits != 0 {
 				t.Errorf("%+v", stats)
 			}
 		})

@@ -12,10 +12,10 @@ import (
 
 const (
 	// firstWithin is how long a stream may take for its first message after the first addition.
-	firstWithin = 10 * time.Second
+	firstWithin = 5 * time.Second
 	// mostChanges and largestMessage bound a message: the server takes 256 changes and 256 KiB.
 	mostChanges    = 256
-	largestMessage = 192 << 10
+	largestMessage = 128 << 10
 )
 
 // subscription is a stream of Subscribe.
@@ -87,13 +87,13 @@ func (f *feed) put(made change) {
 	}
 }
 
-// serve opens a stream and hears what it says until it is lost. It returns whether the stream could be used.
-func (c *cache) serve(ctx context.Context) bool {
+// serve opens a stream and hears what it says until it is lost.
+func (c *cache) serve(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stream, err := c.open(ctx)
 	if err != nil {
-		return false
+		return
 	}
 	f := &feed{stream: stream, cancel: cancel, more: make(chan struct{}, 1)}
 	// Until the first addition nothing is waited for.
@@ -102,7 +102,7 @@ func (c *cache) serve(ctx context.Context) bool {
 	c.mu.Lock()
 	if c.closed {
 		c.mu.Unlock()
-		return false
+		return
 	}
 	c.feed = f
 	c.mu.Unlock()
@@ -121,7 +121,7 @@ func (c *cache) serve(ctx context.Context) bool {
 		over := c.feed != f
 		c.mu.Unlock()
 		if over {
-			return f.terms
+			return
 		}
 	}
 }

@@ -16,7 +16,7 @@ const (
 	longestName  = 1 << 10
 	mostModels   = 16
 
-	// longestKept is the longest token that the cache keeps, so that 10,000 of them have a place in memory.
+	// longestKept is how many bytes a question has at most that the cache keeps: 10,000 of them have a place in memory.
 	longestKept = 16 << 10
 )
 
@@ -130,10 +130,9 @@ func (q *Question) key() (key, bool) {
 		}
 		k.fallbacks = joined(q.FallbackModels)
 	}
-	short := len(k.token) <= longestKept && len(k.route) <= longestName && len(k.method) <= longestName &&
-		len(k.model) <= longestName && len(k.fallbacks) <= mostModels*longestName && len(k.team) <= longestName &&
-		len(k.endUser) <= longestName && len(k.organization) <= longestName
-	return k, short
+	size := len(k.token) + len(k.route) + len(k.method) + len(k.model) + len(k.fallbacks) + len(k.team) +
+		len(k.endUser) + len(k.organization)
+	return k, size <= longestKept
 }
 
 // joined keeps names apart by their lengths: no two lists have one text.

@@ -154,7 +154,8 @@ func (w *watcher) pause(told howTold, wait time.Duration) time.Duration {
 // counts is for how long what is known may still be relied on.
 func (w *watcher) counts() time.Duration {
 	left := w.silence - time.Since(w.heard)
-	if until := w.decision.ValidUntil(); !until.IsZero() {
+	// A denial does not end by becoming old.
+	if until := w.decision.ValidUntil(); w.decision.Allowed() && !until.IsZero() {
 		left = min(left, time.Until(until))
 	}
 	return left

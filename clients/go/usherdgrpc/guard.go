@@ -158,7 +158,7 @@ func ended(decision usherd.Decision, err error) error {
 	case errors.As(err, &refused) && refused.Why == gateway.OriginNotAllowed:
 		return failed(codes.PermissionDenied, "A session cookie acts only on requests from an allowed origin.", "")
 	case errors.As(err, &refused):
-		return failed(codes.Unauthenticated, "The request carries two different credentials.", "")
+		return failed(codes.InvalidArgument, "The call carries two different credentials.", "")
 	case err != nil || decision == usherd.Decision{}:
 		return failed(codes.Unavailable, noDecision, "")
 	}

@@ -15,7 +15,8 @@ type Option func(*guard)
 // Reading says how requests are read; the zero Reader unless given.
 func Reading(reader gateway.Reader) Option { return func(g *guard) { g.reader = reader } }
 
-// Streams says which requests are watched while they are answered; those that ask for a streamed answer unless given.
+// Streams says which requests are watched while they are answered; those that ask for a streamed answer, and websockets,
+// unless given.
 func Streams(choose func(*http.Request, gateway.Asked) bool) Option {
 	return func(g *guard) { g.streams = choose }
 }
@@ -33,8 +34,10 @@ func Answering(answer func(http.ResponseWriter, *http.Request, usherd.Decision, 
 // New is the middleware. The client is a [*usherd.Client], or a fake.
 func New(client usherd.Asker, options ...Option) func(http.Handler) http.Handler {
 	g := &guard{
-		client:  client,
-		streams: func(_ *http.Request, asked gateway.Asked) bool { return asked.Stream },
+		client: client,
+		streams: func(request *http.Request, asked gateway.Asked) bool {
+			return asked.Stream || gateway.IsWebsocket(request.Header)
+		},
 		passing: func(*http.Request) bool { return false },
 		answer: func(w http.ResponseWriter, _ *http.Request, decision usherd.Decision, err error) {
 			gateway.For(decision, err).Write(w)
@@ -80,33 +83,42 @@ func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Ha
 
 // watch serves a request for as long as it may go on.
 func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gateway.Asked, next http.Handler) {
-	ctx, cancel := context.WithCancelCause(request.Context())
-	hear, stop := iter.Pull2(g.client.Watch(ctx, asked.Question))
+	// A connection that is taken over outlives its request.
+	watching, end := context.WithCancel(context.WithoutCancel(request.Context()))
+	keep := context.AfterFunc(request.Context(), end)
+	hear, stop := iter.Pull2(g.client.Watch(watching, asked.Question))
 	first, err, told := hear()
 	if err != nil || !told || !first.Allowed() {
 		stop()
-		cancel(nil)
+		end()
 		if err == nil && !told {
 			err = &usherd.Fault{Kind: usherd.BadAnswer}
 		}
 		g.answer(w, request, first.Decision, err)
 		return
 	}
-	answer := newWriter(w)
+	ctx, cancel := context.WithCancelCause(request.Context())
+	answer := newWriter(w, keep, end)
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
-		if decision, err, cut := untilDenied(ctx, hear); cut {
+		defer end()
+		defer stop()
+		if decision, err, cut := untilDenied(watching, hear); cut {
 			answer.cut(decision, err)
 			cancel(ErrCut)
 		}
 	}()
 	finished := false
 	defer func() {
-		// The handler is done, or has panicked: nothing may run on.
 		cancel(nil)
+		if answer.takenOver() {
+			// Its watch ends when it is closed.
+			return
+		}
+		// The handler is done, or has panicked: nothing may run on.
+		end()
 		<-heard
-		stop()
 		if finished {
 			g.end(answer, request)
 		}

@@ -351,6 +351,74 @@ func TestAReaderWhoDoesNotReadCannotKeepAnAnswerOpen(t *testing.T) {
 	}
 }
 
+func TestAWebsocketIsClosedWhenItMayNotGoOn(t *testing.T) {
+	for name, lingers := range map[string]bool{"a handler that stays": true, "a handler that has gone": false} {
+		t.Run(name, func(t *testing.T) {
+			usher := usherdtest.NewServer(t)
+			usher.Set("good", usherdtest.Allow())
+			closed := make(chan error, 1)
+			echo := func(connection net.Conn, buffered *bufio.ReadWriter) {
+				_, _ = io.WriteString(connection, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n")
+				_, err := io.Copy(connection, buffered)
+				_ = connection.Close()
+				closed <- err
+			}
+			handler := func(w http.ResponseWriter, _ *http.Request) {
+				connection, buffered, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+				} else if lingers {
+					echo(connection, buffered)
+				} else {
+					go echo(connection, buffered)
+				}
+			}
+			client := usher.Client(usherd.WithTimeout(10 * time.Second))
+			server := httptest.NewServer(usherdhttp.New(client)(http.HandlerFunc(handler)))
+			defer server.Close()
+			dial := func(token string) *bufio.ReadWriter {
+				connection, err := net.Dial("tcp", server.Listener.Addr().String())
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = connection.Close() })
+				fmt.Fprintf(connection, "GET /v1/realtime?model=gpt-4o HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"+
+					"Upgrade: websocket\r\nAuthorization: Bearer %s\r\n\r\n", token)
+				return bufio.NewReadWriter(bufio.NewReader(connection), bufio.NewWriter(connection))
+			}
+			if line, err := dial("nobody").ReadString('\n'); err != nil || !strings.Contains(line, " 403 ") {
+				t.Errorf("a denial: %q, %v", line, err)
+			}
+			wire := dial("good")
+			if line, err := wire.ReadString('\n'); err != nil || !strings.Contains(line, " 101 ") {
+				t.Fatalf("got %q, %v", line, err)
+			}
+			if question := usher.Asked()[1]; question.Method != "GET" || question.Model == nil || *question.Model != "gpt-4o" {
+				t.Error("it was asked about something else")
+			}
+			for _, want := range []string{"Upgrade: websocket\r\n", "\r\n", "hello\n"} {
+				if want == "hello\n" {
+					_, _ = wire.WriteString(want)
+					_ = wire.Flush()
+				}
+				if line, err := wire.ReadString('\n'); err != nil || line != want {
+					t.Fatalf("got %q, %v", line, err)
+				}
+			}
+			time.Sleep(50 * time.Millisecond) // the handler that goes has gone
+			usher.Revoke("good")
+			if rest, err := io.ReadAll(wire); len(rest) != 0 {
+				t.Errorf("got %q, %v", rest, err)
+			}
+			select {
+			case <-closed:
+			case <-time.After(5 * time.Second):
+				t.Error("the connection is open")
+			}
+		})
+	}
+}
+
 func TestAHandlerThatPanicsLeavesNothingBehind(t *testing.T) {
 	_, server := gatewayOf(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
 	request, err := http.NewRequest(http.MethodPost, server.URL+path, strings.NewReader(streamed))

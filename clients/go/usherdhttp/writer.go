@@ -1,10 +1,12 @@
 package usherdhttp
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"maps"
 	"mime"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -46,10 +48,16 @@ type writer struct {
 	how      howCut
 	decision usherd.Decision
 	err      error
+
+	connection net.Conn    // taken over: nil if it is not
+	keep       func() bool // keeps the watch when the request is over
+	end        func()      // ends the watch
 }
 
-func newWriter(under http.ResponseWriter) *writer {
-	return &writer{under: under, control: http.NewResponseController(under), before: under.Header().Clone()}
+func newWriter(under http.ResponseWriter, keep func() bool, end func()) *writer {
+	return &writer{
+		under: under, control: http.NewResponseController(under), before: under.Header().Clone(), keep: keep, end: end,
+	}
 }
 
 // begin notes what is about to be sent. The handler may go on changing its headers, which are not looked at again.
@@ -115,6 +123,41 @@ func (w *writer) FlushError() error {
 // Flush is FlushError for those who do not ask.
 func (w *writer) Flush() { _ = w.FlushError() }
 
+// Hijack lets the handler take the connection over, for a websocket. It is closed when it may not go on, and watched
+// until it is.
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.over.Load() {
+		return nil, nil, ErrCut
+	}
+	connection, buffered, err := w.control.Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	w.keep()
+	w.began, w.connection = true, connection
+	return &watchedConnection{connection, w.end}, buffered, nil
+}
+
+// watchedConnection ends its watch when it is closed.
+type watchedConnection struct {
+	net.Conn
+	end func()
+}
+
+// Close is that of the connection.
+func (c *watchedConnection) Close() error {
+	c.end()
+	return c.Conn.Close()
+}
+
+func (w *writer) takenOver() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.connection != nil
+}
+
 // SetReadDeadline is that of http.ResponseController.
 func (w *writer) SetReadDeadline(deadline time.Time) error {
 	return w.control.SetReadDeadline(deadline)
@@ -139,10 +182,15 @@ func (w *writer) cut(decision usherd.Decision, err error) {
 	defer unblock.Stop()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.finished {
+	if w.finished && w.connection == nil {
 		return
 	}
 	w.decision, w.err = decision, err
+	if w.connection != nil {
+		// Whoever reads and writes there is told by that.
+		_ = w.connection.Close()
+		return
+	}
 	switch {
 	case !w.began:
 		w.how = cutBefore
