@@ -123,9 +123,23 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gatewa
 			g.end(answer, request)
 		}
 	}()
-	next.ServeHTTP(answer, request.WithContext(with(ctx, first.Decision, asked)))
+	serve(answer, request.WithContext(with(ctx, first.Decision, asked)), next)
 	answer.done()
 	finished = true
+}
+
+// serve calls the handler. One that gives up because its answer was cut, as httputil.ReverseProxy does, does not break off
+// what has been ended already.
+func serve(answer *writer, request *http.Request, next http.Handler) {
+	defer func() {
+		if !answer.over.Load() {
+			return
+		}
+		if problem := recover(); problem != nil && problem != http.ErrAbortHandler {
+			panic(problem)
+		}
+	}()
+	next.ServeHTTP(answer, request)
 }
 
 // untilDenied hears until what was allowed may not go on; false: the request ended before.

@@ -1,0 +1,60 @@
+package usherd_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/usherd/usherd/clients/go/internal/exampletest"
+	"github.com/usherd/usherd/clients/go/usherd"
+	"github.com/usherd/usherd/clients/go/usherdtest"
+)
+
+// One question, and the three things that an answer can be.
+func ExampleClient_Authorize() {
+	t := new(exampletest.T)
+	defer t.End()
+	usher := usherdtest.NewServer(t) // yours is where usherd runs: usherd.New("localhost:50051")
+	usher.Set("alice-token", usherdtest.Allow())
+	client := usher.Client(usherd.WithCache(10_000))
+
+	model := "gpt-4o"
+	for _, token := range []string{"alice-token", "another"} {
+		decision, err := client.Authorize(context.Background(), usherd.Question{
+			Token: token, Route: "/v1/chat/completions", Method: "POST", Model: &model,
+		})
+		switch {
+		case err != nil: // a *usherd.Fault: no decision. The request may not pass
+			fmt.Println("no decision:", err)
+		case !decision.Allowed():
+			fmt.Println("denied:", decision.Reason(), decision.HTTPStatus())
+		default:
+			fmt.Println("allowed:", decision.ResolvedModel())
+		}
+	}
+	// Output:
+	// allowed: gpt-4o
+	// denied: NOT_ENTITLED 403
+}
+
+// What becomes of a decision while something runs on it.
+func ExampleClient_Watch() {
+	t := new(exampletest.T)
+	defer t.End()
+	usher := usherdtest.NewServer(t)
+	usher.Set("alice-token", usherdtest.Allow())
+	client := usher.Client()
+
+	for event, err := range client.Watch(context.Background(), usherd.Question{Token: "alice-token", Route: "/v1/models"}) {
+		if err != nil {
+			fmt.Println("no decision:", err)
+			break
+		}
+		fmt.Println(event.Kind, event.Decision)
+		if event.Kind == usherd.Decided {
+			usher.Revoke("alice-token")
+		}
+	}
+	// Output:
+	// decided ALLOW ALLOWED
+	// ended DENY TOKEN_REVOKED
+}
