@@ -99,7 +99,7 @@ class Memory:
         """What was counted."""
         counts = self._counts
         return CacheStatistics(
-            entries=0 if self.stream is None else len(self.stream),
+            entries=0 if self.stream is None else self.stream.entries,
             hits=counts.hits,
             misses=counts.misses,
             asked_by_itself=counts.asked_by_itself,

@@ -98,7 +98,9 @@ class Subscriptions:
         self.due = math.inf
         """When it is over unless something is heard before, by the clock that never goes back."""
 
-    def __len__(self) -> int:
+    @property
+    def entries(self) -> int:
+        """How many decisions are kept."""
         return len(self._held)
 
     # What is asked.
