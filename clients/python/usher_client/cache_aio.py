@@ -89,7 +89,8 @@ class AsyncCache:
         tasks = [asyncio.create_task(self._send(call, stream)), asyncio.create_task(self._overlook(call, stream))]
         try:
             while memory.heard(stream, await outcome(call.read), clocks.now(), time.time()):
-                pass
+                if stream.wants_to_send:
+                    self._to_send.set()
         except UsherFault:
             pass  # the stream is lost, and the next one is opened after a while
         finally:

@@ -128,7 +128,10 @@ class Cache:
 
     def _heard(self, stream: Subscriptions, body: object) -> bool:
         with self._lock:
-            return self._memory.heard(stream, body, clocks.now(), time.time())
+            heard = self._memory.heard(stream, body, clocks.now(), time.time())
+            if stream.wants_to_send:
+                self._to_send.notify_all()
+            return heard
 
     def _messages(self, stream: Subscriptions) -> Iterator[bytes]:
         while True:

@@ -134,9 +134,14 @@ class Subscriptions:
             flight = self._add(key, question)
         return flight
 
+    @property
+    def wants_to_send(self) -> bool:
+        """Whether there is something to send."""
+        return bool(self._adds or self._removes)
+
     def next_message(self) -> bytes | None:
         """What to send now; None: nothing."""
-        if not self._adds and not self._removes:
+        if not self.wants_to_send:
             return None
         message = api.SubscribeRequest()
         # The server adds before it removes: on a stream that is full, one more would be its end.
