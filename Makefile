@@ -44,6 +44,9 @@ test-client-java: $(VENV)/.dev ## Builds and tests the Java client, its stories 
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
 	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
+test-client-typescript: $(VENV)/.dev ## Tests the TypeScript client, against scripted servers and the real one (needs node, npm).
+	cd clients/typescript && npm ci --no-progress && npm test
+
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
 
@@ -95,6 +98,8 @@ clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/typescript/build \
 		clients/java/target clients/java/*/target tests/peers/oidc/node_modules
+
+		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -135,6 +140,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java \
-	test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload \
-	fault-proxy clean
+.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java \ test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload \ fault-proxy clean
