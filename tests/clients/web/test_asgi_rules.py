@@ -281,6 +281,34 @@ async def test_the_app_gets_the_body_once_and_then_hears_of_the_client() -> None
     assert asked.asked[0]["token"] == "canary.token.value"
 
 
+@pytest.mark.parametrize("declared", [True, False])
+@pytest.mark.parametrize(
+    ("answer", "status", "left"),
+    [
+        (decision(allowed=False, reason="TOKEN_EXPIRED", message="M.", http_status=401), 401, True),
+        (decision(allowed=False, reason="MODEL_REQUIRED", message="M.", http_status=401), 401, False),
+        (Unavailable(), 503, True),
+    ],
+)
+async def test_a_large_body_of_somebody_unknown_is_not_read(
+    declared: bool, answer: Any, status: int, left: bool
+) -> None:
+    usherd = Usherd(answer=answer)
+    parts = [b'{"model": "o3", "x": "' + b"x" * 300_000] + [b"x" * 100_000] * 5 + [b'"}']
+    server = Server([{"type": "http.request", "body": each, "more_body": each != parts[-1]} for each in parts])
+    headers = [*scope()["headers"]]
+    if declared:
+        headers.append((b"content-length", str(sum(map(len, parts))).encode()))
+    app, _ = streaming()
+
+    await UsherMiddleware(app, usherd)(scope(headers=headers), server.receive, server.send)
+
+    assert server.status == status
+    assert usherd.asked[0]["model"] is None
+    assert len(server.requests) == ((7 if declared else 6) if left else 0)
+    assert [each["model"] for each in usherd.asked[1:]] == ([] if left else ["o3"])
+
+
 async def test_a_client_that_goes_before_its_body_is_there_is_not_asked_about() -> None:
     usherd = Usherd()
     server = Server([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])

@@ -78,7 +78,11 @@ async def test_the_fastapi_gateway(usherd: CompanyDaemon) -> None:
                 if token and got.count("word") > 2:
                     await usherd.revoke(token)
                     token = ""
-        again = await client.post(CHAT, json={"model": MODEL})
+        for _ in range(500):  # the cache hears of it on a stream of its own
+            again = await client.post(CHAT, json={"model": MODEL})
+            if not again.is_success:
+                break
+            await asyncio.sleep(0.01)
 
     assert health.json() == "ok"
     assert (refused.status_code, other.status_code) == (401, 403)

@@ -12,6 +12,14 @@ TRY_AGAIN_LATER: Final = 1013
 _DENIAL_RESPONSE: Final = "websocket.http.response"
 
 
+class Answered(Exception):
+    """A request is answered in the app's place."""
+
+    def __init__(self, answer: HttpAnswer) -> None:
+        super().__init__(answer.status)
+        self.answer = answer
+
+
 async def answer_http(answer: HttpAnswer, send: Send, kind: str = "http.response") -> None:
     """Sends a whole answer."""
     headers = [(name.encode(), value.encode()) for name, value in answer.headers]

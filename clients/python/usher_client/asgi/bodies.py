@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final
 
 from usher_client.asgi.protocol import Message, Receive
 from usher_client.http.reading import RequestRefused
+
+LARGE: Final = 256 * 1024
+"""Bytes from which on a body is large: nobody may have that much kept for them before they are known."""
 
 
 class ClientGone(Exception):
     """The client went before its request was there."""
 
 
-async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int) -> bytes:
-    """The body. Raises RequestRefused for more than `most` bytes, as soon as it is known, and ClientGone."""
+async def read_body(
+    receive: Receive, headers: Iterable[tuple[bytes, bytes]], most: int, large: Callable[[], Awaitable[None]]
+) -> bytes:
+    """The body. Raises RequestRefused for more than `most` bytes, as soon as it is known, and ClientGone.
+
+    `large` is called once, as soon as the body is known to be large, and may raise what it likes.
+    """
+    known_large = False
     for name, value in headers:
-        if name.lower() == b"content-length" and value.isdigit() and int(value[:20]) > most:
-            raise RequestRefused("body_too_large")
+        if name.lower() == b"content-length" and value.isdigit():
+            if int(value[:20]) > most:
+                raise RequestRefused("body_too_large")
+            known_large = int(value[:20]) > LARGE
+    if known_large:
+        await large()
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -27,6 +41,9 @@ async def read_body(receive: Receive, headers: Iterable[tuple[bytes, bytes]], mo
         size += len(chunk)
         if size > most:
             raise RequestRefused("body_too_large")
+        if size > LARGE and not known_large:
+            known_large = True
+            await large()
         chunks.append(chunk)
         if not message.get("more_body", False):
             return chunks[0] if len(chunks) == 1 else b"".join(chunks)

@@ -8,8 +8,9 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
-from usher_client.asgi.answering import answer_http, refuse_handshake
-from usher_client.asgi.bodies import ClientGone, read_body, replayed
+from usher.v1 import reason_pb2
+from usher_client.asgi.answering import Answered, answer_http, refuse_handshake
+from usher_client.asgi.bodies import LARGE, ClientGone, read_body, replayed
 from usher_client.asgi.cutting import HttpCut, WebSocketCut, run_until_cut
 from usher_client.asgi.protocol import App, Receive, Scope, Send
 from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
@@ -18,14 +19,17 @@ from usher_client.faults import UsherFault
 from usher_client.gateway.connecting import Connection, Usherd
 from usher_client.gateway.watching import Watched
 from usher_client.http.credential import read_credential
-from usher_client.http.errors import HttpAnswer, denial_answer, fault_answer, refusal_answer
-from usher_client.http.json_members import LARGE
-from usher_client.http.reading import Reading, RequestRefused
-from usher_client.http.request import Asked, read_handshake, read_request
+from usher_client.http.errors import denial_answer, fault_answer, refusal_answer
+from usher_client.http.reading import Headers, Reading, RequestRefused
+from usher_client.http.request import Asked, read_handshake, read_request, route_of
 from usher_client.questions import DEFAULT_DEADLINE, checked_deadline
 
 _log: Final = logging.getLogger("usher_client")
 _USUAL: Final = Reading()
+_OF_TOKENS: Final = frozenset(
+    name.removeprefix("REASON_") for name, number in reason_pb2.Reason.items() if 10 <= number < 50
+)
+"""Reasons why a token is no good, whatever it is to be good for."""
 
 
 class UsherMiddleware:
@@ -78,16 +82,12 @@ class UsherMiddleware:
             return
         try:
             token, asked, receive = await self._read(path, inner, receive)
-        except RequestRefused as refused:
-            await answer_http(refusal_answer(refused.code), send)
+            inner[KEY] = await self._decide(token, asked)
+        except Answered as answered:
+            await answer_http(answered.answer, send)
             return
         except ClientGone:
             return
-        decided = await self._decide(token, asked)
-        if isinstance(decided, HttpAnswer):
-            await answer_http(decided, send)
-            return
-        inner[KEY] = decided
         cut = HttpCut(send, at_once=asked.stream)
         await run_until_cut(partial(self._app, inner, receive, cut.send), cut, self._watched(token, asked))
 
@@ -101,39 +101,62 @@ class UsherMiddleware:
         asked = read_handshake(path, scope.get("query_string", b""), headers, self._reading)
         try:
             # Over HTTP/2 no header says that it is a websocket, with which a page of anybody may act by a cookie.
-            token = read_credential("CONNECT", headers, self._reading).token
-        except RequestRefused as refused:
-            decided: Decision | HttpAnswer = refusal_answer(refused.code)
-        else:
-            decided = await self._decide(token, asked)
-        if isinstance(decided, HttpAnswer):
+            token = self._credential("CONNECT", headers)
+            inner[KEY] = await self._decide(token, asked)
+        except Answered as answered:
             await receive()
-            await refuse_handshake(decided, scope, send)
+            await refuse_handshake(answered.answer, scope, send)
             return
-        inner[KEY] = decided
         cut = WebSocketCut(send)
         await run_until_cut(partial(self._app, inner, receive, cut.send), cut, self._watched(token, asked))
 
     async def _read(self, path: str, scope: Scope, receive: Receive) -> tuple[str, Asked, Receive]:
-        """The token, what is asked for, and the app's way to the body. Raises RequestRefused and ClientGone."""
+        """The token, what is asked for, and the app's way to the body. Raises Answered and ClientGone."""
         headers = texts_of(scope, self._wanted)
-        token = read_credential(scope["method"], headers, self._reading).token
-        body = await read_body(receive, scope["headers"], self._reading.max_body)
+        token = self._credential(scope["method"], headers)
+
+        async def large() -> None:
+            await self._refuse_strangers(
+                token, Asked(route=route_of(path, self._reading.base_path), method=scope["method"])
+            )
+
+        try:
+            body = await read_body(receive, scope["headers"], self._reading.max_body, large)
+        except RequestRefused as refused:
+            raise Answered(refusal_answer(refused.code)) from None
         read = partial(read_request, scope["method"], path, headers, body, self._reading)
         asked = read() if len(body) <= LARGE else await asyncio.to_thread(read)
         return token, asked, replayed(body, receive)
 
-    async def _decide(self, token: str, asked: Asked) -> Decision | HttpAnswer:
-        """The decision that allows the request, or what to answer in the app's place."""
+    def _credential(self, method: str, headers: Headers) -> str:
         try:
-            decision = await self._connection.client().authorize(token, deadline=self._deadline, **asked.wishes())
+            return read_credential(method, headers, self._reading).token
+        except RequestRefused as refused:
+            raise Answered(refusal_answer(refused.code)) from None
+
+    async def _refuse_strangers(self, token: str, asked: Asked) -> None:
+        """Raises Answered where the token is no good, whatever it is that it is to be good for, or nobody knows."""
+        decision = await self._answer(token, asked)
+        if decision.allowed is not True and decision.reason in _OF_TOKENS:
+            raise Answered(denial_answer(decision))
+
+    async def _decide(self, token: str, asked: Asked) -> Decision:
+        """The decision, which allows the request. Raises Answered."""
+        decision = await self._answer(token, asked)
+        if decision.allowed is not True:
+            raise Answered(denial_answer(decision))
+        return decision
+
+    async def _answer(self, token: str, asked: Asked) -> Decision:
+        try:
+            return await self._connection.client().authorize(token, deadline=self._deadline, **asked.wishes())
         except UsherFault as fault:
-            return fault_answer(fault)
+            answer = fault_answer(fault)
         except Exception as error:
             # A bug, or a client of another event loop: whatever it is, it is no decision. Its text may have anything.
             _log.error("no decision: %s", type(error).__name__)
-            return fault_answer()
-        return decision if decision.allowed is True else denial_answer(decision)
+            answer = fault_answer()
+        raise Answered(answer)
 
     def _watched(self, token: str, asked: Asked) -> Watched:
         return Watched(lambda: self._connection.client().watch(token, deadline=self._deadline, **asked.wishes()))
