@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -17,6 +17,7 @@ from starlette.responses import StreamingResponse as Stream
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
+from tools.waiting import until
 from usher_client import Decision
 from usher_client.asgi import UsherMiddleware, decision_of
 
@@ -34,7 +35,10 @@ class Seen:
     """Streams whose generator was ended."""
     started: bool = False
     stopped: bool = False
-    events: list[str] = field(default_factory=list)
+
+    async def all_closed(self, streams: int) -> None:
+        """So many have ended, at last: a generator that was left where it had given something is ended by Python."""
+        await asyncio.to_thread(until, lambda: self.closed == streams)
 
 
 def told(decision: Decision, body: bytes, headers: Any) -> dict[str, Any]:

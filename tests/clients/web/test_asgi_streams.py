@@ -18,7 +18,6 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from clients.web.apps import CHAT, CHUNK, Seen, fast_api, starlette
 from clients.web.serving import calling, served
 from tools.company_daemon import MODEL, REALTIME, CompanyDaemon, company_daemon
-from tools.waiting import until
 from usher_client import AsyncClient
 from usher_client.asgi import UsherMiddleware
 from usher_client.http import Reading
@@ -89,7 +88,7 @@ async def test_a_stream_is_cut_when_its_team_is_blocked(usherd: CompanyDaemon, f
     assert error is None
     assert last_event(got)["code"] == "team_blocked"
     assert took < WITHIN
-    assert seen.closed == 1
+    await seen.all_closed(1)
 
 
 @pytest.mark.parametrize("framework", ["fastapi", "starlette"])
@@ -102,7 +101,7 @@ async def test_a_stream_is_cut_when_its_token_is_revoked(usherd: CompanyDaemon, 
 
     assert last_event(got)["code"] == "token_revoked"
     assert took < WITHIN
-    assert seen.closed == 1
+    await seen.all_closed(1)
     assert again.status_code == 401
 
 
@@ -127,7 +126,7 @@ async def test_a_stream_of_another_kind_is_broken_off(usherd: CompanyDaemon, fra
     assert isinstance(error, httpx.RemoteProtocolError)
     assert got.replace(CHUNK, b"") == b""
     assert took < WITHIN
-    assert seen.closed == 1
+    await seen.all_closed(1)
 
 
 async def test_an_event_stream_that_nobody_announced_is_cut(usherd: CompanyDaemon) -> None:
@@ -178,7 +177,7 @@ async def test_a_client_that_goes_ends_the_stream_and_its_watch(usherd: CompanyD
         async with calling(address, token) as client, client.stream("POST", CHAT, json=STREAMED) as answer:
             async for _ in answer.aiter_raw():
                 break
-        await asyncio.to_thread(until, lambda: seen.closed == 1)
+        await seen.all_closed(1)
         others = {each.get_coro().__qualname__ for each in asyncio.all_tasks()}  # type: ignore[union-attr]
 
     assert not [each for each in others if "run_until_cut" in each]
@@ -224,7 +223,7 @@ async def test_a_websocket_is_closed_when_its_token_is_revoked(usherd: CompanyDa
     assert closed is not None
     assert (closed.code, closed.reason) == (1008, "token_revoked")
     assert took < WITHIN
-    assert seen.closed == 1
+    await seen.all_closed(1)
 
 
 async def test_a_websocket_of_an_allowed_origin_passes_with_a_cookie(usherd: CompanyDaemon) -> None:
