@@ -97,7 +97,7 @@ class Vigil:
             return Step(Do.ASK)
         left = self._left(now, wall)
         if left <= 0:
-            self._end(Unknown(fault=self.fault or Unavailable()))
+            self._end(Unknown(fault=Unavailable() if self.fault is None else self.fault))
             return Step(Do.STOP)
         if now >= self._ask_at:
             return Step(Do.ASK)

@@ -118,6 +118,8 @@ class AsyncWatch:
         item: asyncio.Future[T | _End] | None = None
         try:
             await self.first()
+            if not self.allowed:
+                raise NoLongerAllowed(await self.not_allowed())
             cut = asyncio.ensure_future(self.not_allowed())
             while True:
                 item = asyncio.ensure_future(_next(source))

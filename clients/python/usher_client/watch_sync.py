@@ -118,6 +118,8 @@ class Watch:
         Raises NoLongerAllowed when it is cut, and UsherFault when there is no first decision. The watch is then closed.
         """
         self.first()
+        if not self.allowed:
+            raise NoLongerAllowed(self.not_allowed())
         lookout = _Lookout(self, cut)
         lookout.start()
         source = iter(items)
