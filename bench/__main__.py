@@ -8,7 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import directory, edits, envoy, in_process, listening, living, metrics, revocations, wire, workers
+from bench import client, directory, edits, envoy, in_process, listening, living, metrics, revocations, wire, workers
 from bench.company import company
 from bench.report import Figure, machine, text
 from tools.ports import free_port
@@ -18,9 +18,10 @@ def main() -> int:
     """Runs the measurements and prints them."""
     parser = argparse.ArgumentParser(prog="bench", description="Measures usherd on this machine, in rotated rounds.")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of each measurement (default 5)")
-    parts = ("in-process", "revocations", "wire", "metrics", "edits", "directory", "living", "workers", "envoy")
+    alone = ("edits", "directory", "living", "workers", "envoy", "client")
+    parts = ("in-process", "revocations", "wire", "metrics", *alone)
     parser.add_argument(
-        "part", nargs="?", choices=parts, help="one of the parts; edits, directory, living, workers and envoy only so"
+        "part", nargs="?", choices=parts, help=f"one of the parts; {', '.join(alone)} are measured only so"
     )
     parser.add_argument("--only", choices=parts, help="the same")
     parser.add_argument("--seconds", type=float, default=60.0, help="living: how long changes go on (default 60)")
@@ -32,6 +33,9 @@ def main() -> int:
         folder, port = Path(name), free_port()
         print("making 1,000 tokens ...", file=sys.stderr)
         made = company(folder, port)
+        if wanted.only == "client":
+            print("measuring the Python client's cache ...", file=sys.stderr)
+            figures += client.measure(wanted.rounds)
         if wanted.only == "workers":
             print("measuring two workers against one ...", file=sys.stderr)
             figures += workers.measure(made, folder, wanted.rounds)
