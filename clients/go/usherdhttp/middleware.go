@@ -104,7 +104,7 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gatewa
 		defer close(heard)
 		defer end()
 		defer stop()
-		if decision, err, cut := untilDenied(watching, hear); cut {
+		if cut, decision, err := untilDenied(watching, hear); cut {
 			answer.cut(decision, err)
 			cancel(ErrCut)
 		}
@@ -145,26 +145,26 @@ func serve(answer *writer, request *http.Request, next http.Handler) {
 // untilDenied hears until what was allowed may not go on; false: the request ended before.
 func untilDenied(
 	ctx context.Context, hear func() (usherd.Event, error, bool),
-) (decision usherd.Decision, err error, cut bool) {
+) (cut bool, decision usherd.Decision, err error) {
 	for {
 		event, err, told := hear()
 		switch {
 		case ctx.Err() != nil:
-			return usherd.Decision{}, nil, false
+			return false, usherd.Decision{}, nil
 		case err != nil || !told || event.Kind == usherd.Unknown:
 			if err == nil {
 				err = &usherd.Fault{Kind: usherd.Unavailable}
 			}
-			return usherd.Decision{}, err, true
+			return true, usherd.Decision{}, err
 		case !event.Allowed():
-			return event.Decision, nil, true
+			return true, event.Decision, nil
 		}
 	}
 }
 
 // end finishes an answer that was cut.
 func (g *guard) end(answer *writer, request *http.Request) {
-	decision, err, how := answer.ending()
+	how, decision, err := answer.ending()
 	switch how {
 	case cutBefore:
 		g.answer(answer.fresh(), request, decision, err)

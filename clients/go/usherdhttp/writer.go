@@ -227,10 +227,10 @@ func (w *writer) done() {
 	w.finished = w.how == notCut
 }
 
-func (w *writer) ending() (usherd.Decision, error, howCut) {
+func (w *writer) ending() (howCut, usherd.Decision, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.decision, w.err, w.how
+	return w.how, w.decision, w.err
 }
 
 // fresh is the writer as it was before the handler began, for another answer in its place.
