@@ -185,55 +185,6 @@ var answeredAlready = func() chan struct{} {
 	return closed
 }()
 
-// makeRoom lets the least recently used go; false: everything waits for its first answer.
-func (c *cache) makeRoom() bool {
-	for len(c.entries) >= c.limit {
-		e := c.order.leastRecent()
-		if e == nil {
-			return false
-		}
-		c.forget(e, true)
-		c.count.evicted.Add(1)
-	}
-	return true
-}
-
-// settle gives those who wait for it their answer.
-func (c *cache) settle(e *entry, answer outcome) {
-	e.answer = answer
-	close(e.answered)
-	c.pending--
-}
-
-// hold keeps what was decided.
-func (c *cache) hold(e *entry, decision Decision, now time.Time) {
-	first := e.waits()
-	e.decision, e.answered = decision, nil
-	if first {
-		e.used.Store(int64(now.Sub(c.epoch)))
-		c.order.add(e)
-	}
-}
-
-// forget removes an entry, and its subscription from the stream unless that has ended already. Whoever waits for it asks
-// by himself.
-func (c *cache) forget(e *entry, subscribed bool) {
-	if e.waits() {
-		select {
-		case <-e.answered:
-		default:
-			c.settle(e, outcome{alone: true})
-		}
-	} else {
-		c.order.remove(e)
-	}
-	delete(c.entries, e.key)
-	delete(c.numbered, e.number)
-	if subscribed {
-		c.feed.remove(e.number)
-	}
-}
-
 // lose ends a stream, and everything that it told is gone.
 func (c *cache) lose(f *feed, silence bool) {
 	f.cancel()

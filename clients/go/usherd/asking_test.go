@@ -1,0 +1,123 @@
+package usherd_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+
+	usherv1 "github.com/usherd/usherd/clients/go/usher/v1"
+	"github.com/usherd/usherd/clients/go/usherd"
+)
+
+// result is what came of one question.
+type result struct {
+	decision usherd.Decision
+	err      error
+}
+
+func (r result) String() string {
+	if r.err != nil {
+		return r.err.Error()
+	}
+	return fmt.Sprintf("%v %s", r.decision, r.decision.ID())
+}
+
+func later(client *usherd.Client, question usherd.Question, options ...usherd.CallOption) <-chan result {
+	came := make(chan result, 1)
+	go func() {
+		decision, err := client.Authorize(context.Background(), question, options...)
+		came <- result{decision, err}
+	}()
+	return came
+}
+
+func get(t testing.TB, came <-chan result) result {
+	t.Helper()
+	select {
+	case got := <-came:
+		return got
+	case <-time.After(5 * time.Second):
+		t.Fatal("no answer")
+		return result{}
+	}
+}
+
+func expect(t testing.TB, client *usherd.Client, question usherd.Question, want string) {
+	t.Helper()
+	if got := get(t, later(client, question)).String(); got != want {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+}
+
+// eventually waits until something is so.
+func eventually(t testing.TB, what string, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if so() {
+			return
+		}
+	}
+	t.Fatalf("never came true: %s", what)
+}
+
+func kindOf(err error) usherd.FaultKind {
+	var fault *usherd.Fault
+	if !errors.As(err, &fault) {
+		return -1
+	}
+	return fault.Kind
+}
+
+// keeping is a client whose stream is open and begun.
+func keeping(t testing.TB, silence time.Duration, options ...usherd.Option) (*scripted, *usherd.Client, *stream) {
+	t.Helper()
+	s := newScripted(t)
+	client := s.client(t, append([]usherd.Option{usherd.WithCache(100)}, options...)...)
+	// The first question finds no stream.
+	expect(t, client, ask("first"), "ALLOW ALLOWED alone")
+	here := s.next(t)
+	here.begin(silence)
+	eventually(t, "the stream is used", func() bool {
+		came := later(client, ask("probe"))
+		select {
+		case request := <-here.asked:
+			here.decide(request.GetAdd()[0].GetId(), uncacheable(allow("probe")))
+			get(t, came)
+			here.removed()
+			return true
+		case got := <-came:
+			return got.String() == "never"
+		}
+	})
+	s.alone.Store(0)
+	return s, client, here
+}
+
+func uncacheable(decision *usherv1.Decision) *usherv1.Decision {
+	decision.Cacheable = false
+	return decision
+}
+
+// held asks a question and has its decision kept.
+func (s *stream) held(client *usherd.Client, question usherd.Question, decision *usherv1.Decision) uint64 {
+	s.t.Helper()
+	came := later(client, question)
+	id := s.added()
+	s.decide(id, decision)
+	get(s.t, came)
+	return id
+}
+
+// sent waits until the client has heard all that was said so far: by asking one more thing after it.
+func (s *stream) sent(client *usherd.Client) {
+	s.t.Helper()
+	came := later(client, ask("sent "+time.Now().String()))
+	id := s.added()
+	s.decide(id, uncacheable(allow("sent")))
+	get(s.t, came)
+	if s.removed() != id {
+		s.t.Fatal("what is not kept was not removed")
+	}
+}
