@@ -82,7 +82,8 @@ final class LiveCache {
    */
   CompletableFuture<Decision> join(Question question) {
     tally.misses.increment();
-    if (!question.isWhole() || question.message().getSerializedSize() > LARGEST_QUESTION) {
+    Question.Sent sent = question.sent();
+    if (!sent.whole() || sent.message().getSerializedSize() > LARGEST_QUESTION) {
       return null;
     }
     synchronized (lock) {
@@ -110,7 +111,7 @@ final class LiveCache {
       if (!open.ready) {
         // One question makes the server say how the stream is served; it does not wait for that.
         if (open.size() == 0) {
-          entries.put(question, open.add(question, now));
+          entries.put(question, open.add(question, sent.message(), now));
           after(FIRST_WORD_WITHIN, () -> hasBegun(open));
         }
         return null;
@@ -118,7 +119,7 @@ final class LiveCache {
       if (open.underWay() >= MOST_UNDER_WAY || (open.size() >= size && !evict())) {
         return null;
       }
-      Entry added = open.add(question, now);
+      Entry added = open.add(question, sent.message(), now);
       entries.put(question, added);
       return added.join();
     }

@@ -69,13 +69,13 @@ final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
     return entries.values();
   }
 
-  Entry add(Question question, long now) {
+  Entry add(Question question, dev.usherd.v1.Question sent, long now) {
     Entry entry = new Entry(question, this, ++lastId, now);
     entries.put(entry.id, entry);
     underWay++;
     call.sendMessage(
         SubscribeRequest.newBuilder()
-            .addAdd(SubscribeRequest.Add.newBuilder().setId(entry.id).setQuestion(question.message()))
+            .addAdd(SubscribeRequest.Add.newBuilder().setId(entry.id).setQuestion(sent))
             .build());
     return entry;
   }

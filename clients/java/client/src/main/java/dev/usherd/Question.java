@@ -1,7 +1,5 @@
 package dev.usherd;
 
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
 
 /**
@@ -22,6 +20,7 @@ public final class Question implements Comparable<Question> {
   private static final int ROUTE = 16 * 1024;
   private static final int NAME = 1024;
   private static final int FALLBACKS = 16;
+  private static final int HASHED = 48;
 
   private final String token;
   private final String route;
@@ -33,22 +32,23 @@ public final class Question implements Comparable<Question> {
   private final String endUserId;
   private final String organizationId;
   private final boolean modifiesGuardrails;
-  private final boolean whole;
   private int hash;
 
   private Question(Builder builder) {
-    Texts texts = new Texts();
-    token = texts.read(builder.token, TOKEN);
-    route = texts.read(builder.route, ROUTE);
-    method = texts.read(builder.method, NAME);
-    model = texts.optional(builder.model);
-    fallbackModels = texts.names(builder.fallbackModels);
-    teamId = texts.optional(builder.teamId);
-    teamAlias = texts.optional(builder.teamAlias);
-    endUserId = texts.read(builder.endUserId, NAME);
-    organizationId = texts.read(builder.organizationId, NAME);
+    token = builder.token;
+    route = builder.route;
+    method = builder.method;
+    model = builder.model;
+    // One more than the server takes is denied; nobody needs the rest.
+    fallbackModels =
+        builder.fallbackModels.isEmpty()
+            ? List.of()
+            : builder.fallbackModels.stream().limit(FALLBACKS + 2).map(each -> each == null ? REFUSED : each).toList();
+    teamId = builder.teamId;
+    teamAlias = builder.teamAlias;
+    endUserId = builder.endUserId;
+    organizationId = builder.organizationId;
     modifiesGuardrails = builder.modifiesGuardrails;
-    whole = texts.whole;
   }
 
   /**
@@ -65,7 +65,7 @@ public final class Question implements Comparable<Question> {
   /**
    * The path that is asked about.
    *
-   * @return the route, as it will be asked
+   * @return the route
    */
   public String route() {
     return route;
@@ -89,31 +89,40 @@ public final class Question implements Comparable<Question> {
     return token;
   }
 
-  /** Whether nothing had to be cut or replaced, so that equal questions are the same question. */
-  boolean isWhole() {
-    return whole;
-  }
+  /**
+   * The question as it is sent.
+   *
+   * @param message what is sent
+   * @param whole whether nothing had to be cut or replaced, so that equal questions are the same question
+   */
+  record Sent(dev.usherd.v1.Question message, boolean whole) {}
 
   dev.usherd.v1.Question message() {
+    return sent().message();
+  }
+
+  Sent sent() {
+    Texts texts = new Texts();
     dev.usherd.v1.Question.Builder message =
         dev.usherd.v1.Question.newBuilder()
-            .setToken(token)
-            .setRoute(route)
-            .setMethod(method)
-            .addAllFallbackModels(fallbackModels)
-            .setEndUserId(endUserId)
-            .setOrganizationId(organizationId)
+            .setToken(texts.read(token, TOKEN))
+            .setRoute(texts.read(route, ROUTE))
+            .setMethod(texts.read(method, NAME))
+            .setEndUserId(texts.read(endUserId, NAME))
+            .setOrganizationId(texts.read(organizationId, NAME))
             .setModifiesGuardrails(modifiesGuardrails);
+    texts.whole &= fallbackModels.size() <= FALLBACKS + 1;
+    fallbackModels.stream().limit(FALLBACKS + 1).forEach(each -> message.addFallbackModels(texts.read(each, NAME)));
     if (model != null) {
-      message.setModel(model);
+      message.setModel(texts.read(model, NAME));
     }
     if (teamId != null) {
-      message.setTeamId(teamId);
+      message.setTeamId(texts.read(teamId, NAME));
     }
     if (teamAlias != null) {
-      message.setTeamAlias(teamAlias);
+      message.setTeamAlias(texts.read(teamAlias, NAME));
     }
-    return message.build();
+    return new Sent(message.build(), texts.whole);
   }
 
   @Override
@@ -125,11 +134,20 @@ public final class Question implements Comparable<Question> {
   public int hashCode() {
     int known = hash;
     if (known == 0) {
-      known = 31 * (31 * (31 * token.hashCode() + route.hashCode()) + (model == null ? 1 : model.hashCode()));
+      known = 31 * (31 * ending(token) + route.hashCode()) + (model == null ? 1 : model.hashCode());
       known = 31 * (31 * known + endUserId.hashCode()) + (teamId == null ? 1 : teamId.hashCode());
       hash = known;
     }
     return known;
+  }
+
+  /** The hash of a token's end, which is a part of its signature: a text that was just read has none that is known. */
+  private static int ending(String token) {
+    int hash = token.length();
+    for (int at = Math.max(0, hash - HASHED); at < token.length(); at++) {
+      hash = 31 * hash + token.charAt(at);
+    }
+    return hash;
   }
 
   /**
@@ -207,25 +225,6 @@ public final class Question implements Comparable<Question> {
     private String cut(String value, int end) {
       whole = false;
       return value.substring(0, end);
-    }
-
-    String optional(String value) {
-      return value == null ? null : read(value, NAME);
-    }
-
-    List<String> names(List<String> values) {
-      if (values.isEmpty()) {
-        return List.of();
-      }
-      List<String> names = new ArrayList<>();
-      for (String each : values) {
-        if (names.size() > FALLBACKS) {
-          whole = false;
-          break;
-        }
-        names.add(read(each == null ? REFUSED : each, NAME));
-      }
-      return Collections.unmodifiableList(names);
     }
   }
 

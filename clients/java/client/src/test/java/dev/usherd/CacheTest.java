@@ -41,6 +41,7 @@ class CacheTest {
 
   @BeforeEach
   void start() throws Exception {
+    Warm.up();
     server = new ScriptedServer();
   }
 
