@@ -4,15 +4,14 @@ import { agreed, valuesOf, type Headers } from "./reading.js";
 
 /** Something that is there, and of which no more matters. */
 export const SOMETHING: unique symbol = Symbol("something");
+/** What is named twice, or otherwise read in two ways by two readers. */
+export const TWICE: unique symbol = Symbol("twice");
 
 /** A value, as far as a question can be about it; an object of those that have members that matter. */
-export type Field = string | true | typeof SOMETHING | readonly string[] | { readonly [name: string]: Field } | undefined;
+export type Field = string | true | typeof SOMETHING | typeof TWICE | readonly string[] | Fields | undefined;
 
-/** The fields of a body, and whether one besides the model could be read in two ways. */
-export interface Fields {
-  fields: ReadonlyMap<string, Field>;
-  inDoubt: boolean;
-}
+/** Values by their names. */
+export type Fields = ReadonlyMap<string, Field>;
 
 const NAMES = new Set([
   "model",
@@ -29,15 +28,9 @@ const OF_OBJECTS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["litellm_metadata", new Set(["user"])],
 ]);
 const MAX_LIST = 64 * 1024;
-const NOTHING: Fields = { fields: new Map(), inDoubt: false };
+const NOTHING: Fields = new Map();
 
-/** A value that two readers could read in two ways. */
-class InDoubt extends Error {}
-
-/**
- * The fields that a question may be about. A model that is named twice is left out, as everything is of a body that cannot be
- * read.
- */
+/** The fields that a question may be about; none of a body that cannot be read. */
 export async function bodyFields(headers: Headers, body: Buffer): Promise<Fields> {
   const type = agreed(valuesOf(headers, "content-type"), "unknown") ?? "";
   const kind = (/^[^;]*/.exec(type)?.[0] ?? "").replace(/[ \t]+$/, "").toLowerCase();
@@ -62,6 +55,11 @@ export async function bodyFields(headers: Headers, body: Buffer): Promise<Fields
   return NOTHING;
 }
 
+/** The member of an object. */
+export function inside(value: Field, name: string): Field {
+  return value instanceof Map ? (value as Fields).get(name) : value === TWICE ? TWICE : undefined;
+}
+
 async function jsonFields(json: Buffer, names: ReadonlySet<string>): Promise<Fields> {
   const found = await members(json, names);
   const inner = new Map<Buffer, Fields>();
@@ -71,48 +69,31 @@ async function jsonFields(json: Buffer, names: ReadonlySet<string>): Promise<Fie
       inner.set(value, await jsonFields(value, wanted));
     }
   }
-  return single(found, (text, name) => valueOf(name, text, inner.get(text)));
+  return single(found, (json, name) => inner.get(json) ?? valueOf(name, json));
 }
 
 function single<T>(found: ReadonlyMap<string, readonly T[]>, read: (value: T, name: string) => Field): Fields {
-  const fields = new Map<string, Field>();
-  let inDoubt = false;
-  for (const [name, [value, ...more]] of found) {
-    if (more.length > 0 || value === undefined) {
-      inDoubt ||= name !== "model";
-      continue;
-    }
-    try {
-      fields.set(name, read(value, name));
-    } catch (error) {
-      if (!(error instanceof InDoubt)) {
-        throw error;
-      }
-      inDoubt = true;
-    }
-  }
-  return { fields, inDoubt };
+  return new Map(
+    [...found].map(([name, [value, ...more]]) => [
+      name,
+      value === undefined || more.length > 0 ? TWICE : read(value, name),
+    ]),
+  );
 }
 
-function valueOf(name: string, json: Buffer, inner: Fields | undefined): Field {
-  if (inner !== undefined) {
-    if (inner.inDoubt) {
-      throw new InDoubt();
-    }
-    return Object.fromEntries(inner.fields);
-  }
+function valueOf(name: string, json: Buffer): Field {
   const first = String.fromCharCode(json[0] ?? 0);
   if (first === '"') {
     return textOf(json);
+  }
+  if (name === "organization_id") {
+    return first === "n" ? undefined : SOMETHING;
   }
   if (first !== "{" && first !== "[") {
     return scalar(json.toString("latin1"));
   }
   if (name === "fallbacks") {
     return fallbacks(json);
-  }
-  if (name === "organization_id") {
-    throw new InDoubt();
   }
   // Of everything else it only matters whether something is in it.
   return /^.[ \t\r\n]*.$/.test(json.toString("latin1", 0, MAX_LIST)) ? undefined : SOMETHING;
@@ -130,18 +111,15 @@ function scalar(word: string): Field {
 }
 
 /** Names, or objects with a model, each of which is named once. */
-function fallbacks(json: Buffer): readonly string[] {
+function fallbacks(json: Buffer): Field {
   const value: unknown = json.length > MAX_LIST || json[0] !== 0x5b ? undefined : JSON.parse(json.toString("utf8"));
   if (!Array.isArray(value) || keysIn(json) !== keysOf(value)) {
-    throw new InDoubt();
+    return TWICE;
   }
-  return value.map((each: unknown) => {
-    const name: unknown = typeof each === "object" && each !== null ? (each as { model?: unknown }).model : each;
-    if (typeof name !== "string") {
-      throw new InDoubt();
-    }
-    return name;
-  });
+  const names = value.map((each: unknown) =>
+    typeof each === "object" && each !== null ? (each as { model?: unknown }).model : each,
+  );
+  return names.every((each) => typeof each === "string") ? names : TWICE;
 }
 
 /** How many names stand in that JSON, which is valid. */

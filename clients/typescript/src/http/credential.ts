@@ -1,5 +1,5 @@
 import { readSessions } from "./cookies.js";
-import { RequestRefused, valuesOf, type Headers, type Reading } from "./reading.js";
+import { RequestRefused, isHandshake, valuesOf, type Headers, type Reading } from "./reading.js";
 
 /** What to ask with, and where it stood: a header's lower-case name, "header" for a configured one, "cookie", "none". */
 export interface Credential {
@@ -30,8 +30,8 @@ export function readCredential(method: string, headers: Headers, reading: Readin
   if (token === "") {
     return { token, source: "none" };
   }
-  // A browser sends its cookies with whatever a page of anybody makes it send.
-  if (!SAFE_METHODS.has(method)) {
+  // A browser sends its cookies with whatever a page of anybody makes it send, and lets it talk on a websocket.
+  if (!SAFE_METHODS.has(method) || isHandshake(headers)) {
     const origins = valuesOf(headers, "origin");
     if (origins.length !== 1 || !reading.origins.has(origins[0] ?? "")) {
       throw new RequestRefused("origin_not_allowed");

@@ -84,6 +84,11 @@ export function agreed<T>(values: readonly string[], otherwise: T): string | T |
   return values.every((each) => each === values[0]) ? values[0] : otherwise;
 }
 
+/** Whether a request opens a websocket. */
+export function isHandshake(headers: Headers): boolean {
+  return valuesOf(headers, "upgrade").some((each) => each.toLowerCase().includes("websocket"));
+}
+
 /** Pairs out of Node's `rawHeaders`. */
 export function headersOf(raw: readonly string[]): [string, string][] {
   const headers: [string, string][] = [];

@@ -1,6 +1,8 @@
 import type { Question } from "../questions.js";
-import { bodyFields, type Field } from "./body.js";
-import { agreed, valuesOf, type Headers, type Reading } from "./reading.js";
+import { TWICE, bodyFields, inside, type Field, type Fields } from "./body.js";
+import { urlencodedFields } from "./forms.js";
+import { NotReadable } from "./json_members.js";
+import { agreed, isHandshake, valuesOf, type Headers, type Reading } from "./reading.js";
 
 /** What one request asks for, besides its credential. */
 export interface RequestAsked extends Omit<Question, "token"> {
@@ -9,15 +11,16 @@ export interface RequestAsked extends Omit<Question, "token"> {
 }
 
 /** Fallbacks that are refused: no model has an empty name. */
-const IN_DOUBT: readonly string[] = [""];
+const REFUSED_FALLBACKS: readonly string[] = [""];
 /** Stands for what should be a text and is none: no field of a question takes it. */
-const NO_TEXT = "\0";
+const REFUSED = "\0";
 const STREAMED_BY_PATH = ":streamGenerateContent";
+const MODEL = new Set(["model"]);
 
 /**
  * What a request asks for. `target` is the path as it came, with or without a query. What cannot be read with certainty is
- * not guessed: a model that is unknown is refused by the server on routes that need one, and where more than the model is in
- * doubt, a fallback stands in the question that no model can be called by.
+ * not guessed: a model that is unknown is refused by the server on routes that need one, and everything else that is in doubt
+ * is asked as something that it denies.
  */
 export async function readRequest(
   method: string,
@@ -27,15 +30,13 @@ export async function readRequest(
   reading: Reading,
 ): Promise<RequestAsked> {
   const route = routeOf(target, reading.basePath);
-  const { fields, inDoubt } = await bodyFields(headers, body);
-  const named = reading.modelHeader === undefined ? fields.get("model") : undefined;
-  const byHeader = reading.modelHeader === undefined ? undefined : agreed(valuesOf(headers, reading.modelHeader), undefined);
+  const fields = await bodyFields(headers, body);
   const metadata = fields.get("metadata");
   return {
     route,
     method,
-    model: typeof named === "string" ? named : byHeader,
-    fallbackModels: inDoubt ? IN_DOUBT : fallbacksOf(fields.get("fallbacks")),
+    model: modelOf(fields, target, headers, body, reading),
+    fallbackModels: fallbacksOf(fields.get("fallbacks")),
     ...teamOf(headers, reading),
     endUserId: endUserOf(fields),
     organizationId: organizationOf(fields.get("organization_id")),
@@ -61,29 +62,52 @@ function teamOf(headers: Headers, reading: Reading): { teamId?: string | undefin
   return teamId !== undefined && teamAlias !== undefined ? { teamId: "" } : { teamId, teamAlias };
 }
 
-function fallbacksOf(value: Field): readonly string[] {
-  return value === undefined ? [] : Array.isArray(value) ? (value as readonly string[]) : IN_DOUBT;
+function modelOf(
+  fields: Fields,
+  target: string,
+  headers: Headers,
+  body: Buffer,
+  reading: Reading,
+): string | undefined {
+  if (reading.modelHeader !== undefined) {
+    return agreed(valuesOf(headers, reading.modelHeader), undefined);
+  }
+  // The handshake of a websocket has no body: the query names its model.
+  const named = isHandshake(headers) && body.length === 0 ? queryModel(target) : fields.get("model");
+  return typeof named === "string" ? named : undefined;
 }
 
-function endUserOf(fields: ReadonlyMap<string, Field>): string {
+function queryModel(target: string): Field {
+  const query = target.indexOf("?");
+  try {
+    const named = urlencodedFields(Buffer.from(query < 0 ? "" : target.slice(query + 1), "latin1"), MODEL).get("model");
+    return named?.length === 1 ? named[0] : undefined;
+  } catch (error) {
+    if (error instanceof NotReadable) {
+      return undefined;
+    }
+    throw error;
+  }
+}
+
+function fallbacksOf(value: Field): readonly string[] {
+  return value === undefined ? [] : Array.isArray(value) ? (value as readonly string[]) : REFUSED_FALLBACKS;
+}
+
+function endUserOf(fields: Fields): string {
   const candidates = [
     fields.get("user"),
     inside(fields.get("litellm_metadata"), "user"),
     inside(fields.get("metadata"), "user_id"),
   ];
-  return candidates.find((each): each is string => typeof each === "string" && each !== "") ?? "";
+  const found = candidates.find((each) => each === TWICE || (typeof each === "string" && each !== ""));
+  return found === undefined ? "" : typeof found === "string" ? found : REFUSED;
 }
 
 function organizationOf(value: Field): string {
-  return value === undefined ? "" : typeof value === "string" ? value : NO_TEXT;
+  return value === undefined ? "" : typeof value === "string" ? value : REFUSED;
 }
 
 function isSomething(value: Field): boolean {
   return value !== undefined && value !== "";
-}
-
-function inside(value: Field, name: string): Field {
-  return typeof value === "object" && !Array.isArray(value)
-    ? (value as { readonly [name: string]: Field })[name]
-    : undefined;
 }
