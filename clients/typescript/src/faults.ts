@@ -17,9 +17,20 @@ import type { Decision } from "./decision.js";
  * | `closed` | this client was closed before the answer came | |
  * | `cancelled` | the caller's `signal` was aborted before the answer came | |
  */
-export type FaultKind = keyof typeof TEXTS;
+export type FaultKind =
+  | "invalid_request"
+  | "precondition"
+  | "caller_unknown"
+  | "caller_not_allowed"
+  | "unavailable"
+  | "overloaded"
+  | "out_of_time"
+  | "bad_answer"
+  | "internal"
+  | "closed"
+  | "cancelled";
 
-const TEXTS = {
+const TEXTS: Readonly<Record<FaultKind, string>> = {
   invalid_request: "the request is not valid",
   precondition: "the request does not fit the server's state",
   caller_unknown: "the caller has not shown who it is",
@@ -31,7 +42,7 @@ const TEXTS = {
   internal: "internal error",
   closed: "the client is closed",
   cancelled: "the caller has cancelled the call",
-} as const;
+};
 
 /**
  * No decision could be made. Never a denial, never an allowance: a gateway fails closed on it.
