@@ -44,9 +44,6 @@ test-client-java: $(VENV)/.dev ## Builds and tests the Java client, its stories 
 test-keycloak: $(VENV)/.dev build/keycloak/.built ## Runs the tests against a real Keycloak, in minutes (needs java and mvn).
 	$(BIN)/python -m pytest -m keycloak tests/peers $(ARGS)
 
-test-client-typescript: $(VENV)/.dev ## Tests the TypeScript client, against scripted servers and the real one (needs node, npm).
-	cd clients/typescript && npm ci --no-progress && npm test
-
 parity: $(VENV)/.run ## Asks what LiteLLM was asked, and shows where answers part (CASES=... for other cases).
 	$(BIN)/python -m usherd parity $(CASES) $(ARGS)
 
@@ -140,4 +137,4 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java \ test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload \ fault-proxy clean
+.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean
