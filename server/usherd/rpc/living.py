@@ -63,7 +63,9 @@ class Living:
 
     async def subscribe(self, received: AsyncIterator[bytes], context: Context, call: Call) -> None:
         """Reads what to subscribe to in a task of its own, and writes all events."""
-        stream = self._hub.open(_Told(self._listener, self._call_now, context), translate.MAX_SUBSCRIPTIONS)
+        told = _Told(self._listener, self._call_now, context)
+        # What is kept for many requests must not take the place of those that have rows written.
+        stream = self._hub.open(told, translate.MAX_SUBSCRIPTIONS, only_written=True)
         reader = asyncio.ensure_future(self._read(received, stream, context))
         try:
             terms: api.StreamTerms | None = terms_of(self._hub.bounds.max_silence)

@@ -148,13 +148,14 @@ class Hub:
 
     # Streams.
 
-    def open(self, deciding: Deciding, most: int) -> Stream:
-        """A new stream of at most so many subscriptions. Raises Overloaded and ShuttingDown."""
+    def open(self, deciding: Deciding, most: int, *, only_written: bool = False) -> Stream:
+        """A new stream of at most so many subscriptions; `only_written` as `Stream`. Raises Overloaded and
+        ShuttingDown."""
         if self._closing:
             raise ShuttingDown
         if len(self._streams) >= self.bounds.streams:
             raise Overloaded
-        stream = Stream(self, deciding, most)
+        stream = Stream(self, deciding, most, only_written=only_written)
         self._streams[stream] = None
         return stream
 

@@ -48,6 +48,8 @@ class Found(NamedTuple):
     """What the token may be revoked by."""
     key_lasts: float = math.inf
     """Seconds for which the key is trusted if nothing is fetched meanwhile."""
+    writes: bool = False
+    """Whoever asked this once would have something written first, which is not done here."""
     public: bool = False
     """The route is open to all, so that it stands whatever becomes of the token."""
 
@@ -125,6 +127,7 @@ class Judging:
     async def _decided(
         self, kept: KeptToken | None, holder: Genuine | Refused, question: Question, *, explain: bool
     ) -> Found:
+        writes = False
         if isinstance(holder, Refused):
             verdict = self._judge.refused(holder.refusal, holder.check, holder.token, explain=explain)
             # The hook may say otherwise another time, and other rules may read the claims otherwise.
@@ -139,11 +142,12 @@ class Judging:
             if explain:
                 verdict = self._judge.judge(holder, question, asked, facts, explain=True).verdict
             else:
-                verdict = self._verdicts.of(holder, question, asked, facts).verdict
+                verdict, wanted = self._verdicts.of(holder, question, asked, facts)
+                writes = bool(wanted)
             decision, revision, final = self._decisions.of(verdict, holder, facts), facts.revision, False
         refs = tuple((each.kind, each.id) for each in verdict.depends_on if each.kind not in _NOT_OF_THE_DIRECTORY)
         looked_up: Sequence[Lookup] = () if kept is None else tuple(self._looked_up.of(kept.token))
         lasts = math.inf
         if kept is not None and kept.token.key is not None and not final:
             lasts = self._keys.usable_for(kept.token.key)
-        return Found(decision, kept, revision, final, refs, tuple(looked_up), lasts)
+        return Found(decision, kept, revision, final, refs, tuple(looked_up), lasts, writes)

@@ -39,8 +39,11 @@ class Stream:
     One task asks for events, and at most one other adds and removes subscriptions.
     """
 
-    def __init__(self, hub: Hub, deciding: Deciding, most: int) -> None:
+    def __init__(self, hub: Hub, deciding: Deciding, most: int, *, only_written: bool = False) -> None:
+        """`only_written`: a decision that wants something written is not told; a resync says that it has to be asked
+        where that is done."""
         self._hub = hub
+        self._only_written = only_written
         self._deciding = deciding
         self._most = most
         self._subscriptions: dict[int, Subscription] = {}
@@ -111,6 +114,10 @@ class Stream:
         if judging is None or self._away:
             raise ShuttingDown
         found = await judging.first(question, explain=explain, at_least=at_least, patience=patience)
+        if self._only_written and found.writes:
+            self._untold.append(Event(number, "", Resync(Cause.DIRECTORY)))
+            self.go_on()
+            return
         subscription = Subscription(self, number, question, explain, request_id)
         subscription.decision = found.decision
         self._deciding.decided(subscription, found.decision)
@@ -316,11 +323,13 @@ class Stream:
                 found = await judging.again(subscription.kept, subscription.question, explain=subscription.explain)
             if subscription.closed:
                 return None
-            if isinstance(found, Found):
-                event = self._compared(subscription, found, cause)
+            event: Event | None
+            if not isinstance(found, Found):
+                event = self._lapsed(subscription, cause_of_lapse(found))
+            elif self._only_written and found.writes:
+                event = self._lapsed(subscription, Cause.DIRECTORY)
             else:
-                event = Event(subscription.id, subscription.decision.decision_id, Resync(cause_of_lapse(found)))
-                self._drop(subscription)
+                event = self._compared(subscription, found, cause)
         except asyncio.CancelledError:
             # Whoever asks for the next event after all must not miss it.
             if not subscription.closed:
@@ -335,6 +344,10 @@ class Stream:
             # It may depend on something else now, which news meanwhile were about.
             hub.touch(subscription, cause, None)
         return event
+
+    def _lapsed(self, subscription: Subscription, cause: Cause) -> Event:
+        self._drop(subscription)
+        return Event(subscription.id, subscription.decision.decision_id, Resync(cause))
 
     def _compared(self, subscription: Subscription, found: Found, cause: Cause | None) -> Event | None:
         if -1 < found.revision < subscription.revision:

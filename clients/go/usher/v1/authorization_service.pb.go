@@ -636,7 +636,7 @@ type isSubscribeResponse_Event interface {
 }
 
 type SubscribeResponse_Decision struct {
-	// The complete decision: the first event of each subscription, unless it is a fault.
+	// The complete decision: the first event of each subscription, unless it is a fault or a resync.
 	Decision *Decision `protobuf:"bytes,3,opt,name=decision,proto3,oneof"`
 }
 
@@ -662,7 +662,7 @@ type SubscribeResponse_Ended struct {
 
 type SubscribeResponse_Resync struct {
 	// The decision is unknown from now on, and the subscription has ended: ask again. With 0, all of them: the stream
-	// then ends with OK.
+	// then ends with OK. In place of a decision that wants rows written first, which is not done here: ask once.
 	Resync *Resync `protobuf:"bytes,8,opt,name=resync,proto3,oneof"`
 }
 

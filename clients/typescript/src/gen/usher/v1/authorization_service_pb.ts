@@ -294,7 +294,7 @@ export type SubscribeResponse = Message<"usher.v1.SubscribeResponse"> & {
    */
   event: {
     /**
-     * The complete decision: the first event of each subscription, unless it is a fault.
+     * The complete decision: the first event of each subscription, unless it is a fault or a resync.
      *
      * @generated from field: usher.v1.Decision decision = 3;
      */
@@ -335,7 +335,7 @@ export type SubscribeResponse = Message<"usher.v1.SubscribeResponse"> & {
   } | {
     /**
      * The decision is unknown from now on, and the subscription has ended: ask again. With 0, all of them: the stream
-     * then ends with OK.
+     * then ends with OK. In place of a decision that wants rows written first, which is not done here: ask once.
      *
      * @generated from field: usher.v1.Resync resync = 8;
      */
