@@ -1,6 +1,7 @@
 """What can be asked of the server over HTTP, on loopback:
 
-    GET  /stories[?without=models,limits]   the stories that can be told, and those that are left out, with the reason
+    GET  /stories[?without=models,limits]   the stories that can be told, and those that are left out, with the reason;
+                                            without=writes: those that no cache answers
     POST /stories/ID/begin                  from now on gRPC answers for that story's world
     POST /stories/ID/steps/N                makes the change of that step, or says what to ask and what to expect
     POST /lab/begin {teams, silence}        a company; its questions, all allowed, and `max_silence` in seconds, which
