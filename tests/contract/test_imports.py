@@ -39,6 +39,7 @@ SABOTAGES = [
     ("sql-door", "server/usherd/stores/memory_directory.py", "import sqlalchemy"),
     ("cli-door", "server/usherd/decide.py", "import typer"),
     ("log-door", "server/usherd/decide.py", "import structlog"),
+    ("litellm-door", "clients/python/usher_client/asgi/middleware.py", "import litellm"),
     ("otel-door", "server/usherd/app.py", "import opentelemetry.trace"),
     ("http-door", "server/usherd/telemetry/counts.py", "import h11"),
     ("http-door", "server/usherd/http/server.py", "import prometheus_client"),
