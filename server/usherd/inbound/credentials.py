@@ -49,7 +49,7 @@ def credential(headers: Headers, method: str, header: str | None, origins: Set[s
     token = session_cookie(headers.values("cookie"))
     if token is None:
         return _NONE
-    if method not in _SAFE and not _comes_from(headers, origins):
+    if (method not in _SAFE or _opens_websocket(headers)) and not _comes_from(headers, origins):
         raise RequestRefused(Cause.ORIGIN_NOT_ALLOWED)
     return Credential(token, "cookie")
 
@@ -68,6 +68,11 @@ def _one(found: list[tuple[str, Source]]) -> Credential:
 def _bare(value: str) -> str:
     scheme = _SCHEME.fullmatch(value)
     return value if scheme is None else scheme[1]
+
+
+def _opens_websocket(headers: Headers) -> bool:
+    """Whether it is a handshake: a page of anybody may open a websocket, and the browser sends its cookies along."""
+    return any("websocket" in value.lower() for value in headers.values("upgrade"))
 
 
 def _comes_from(headers: Headers, origins: Set[str]) -> bool:
