@@ -405,6 +405,26 @@ async def test_its_own_client_is_closed_with_the_apps_life() -> None:
     assert len(opened[0].asked) == 2
 
 
+def test_each_event_loop_gets_a_client_of_its_own() -> None:
+    opened: list[Usherd] = []
+
+    def opening() -> Usherd:
+        opened.append(Usherd())
+        return opened[-1]
+
+    async def app(inner: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": decision_of(inner).reason.encode()})
+
+    middleware = UsherMiddleware(app, opening)
+    servers = [Server(), Server()]
+    for server in servers:
+        asyncio.run(middleware(scope(), server.receive, server.send))
+
+    assert [server.body for server in servers] == [b"ALLOWED", b"ALLOWED"]
+    assert [len(each.asked) for each in opened] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("changed", "route"),
     [
