@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
 
 from usher_client.asgi.protocol import Message, Receive
+from usher_client.http.json_members import LARGE
 from usher_client.http.reading import RequestRefused
-
-LARGE: Final = 256 * 1024
-"""Bytes from which on a body is large: nobody may have that much kept for them before they are known."""
 
 
 class ClientGone(Exception):
@@ -21,7 +18,8 @@ async def read_body(
 ) -> bytes:
     """The body. Raises RequestRefused for more than `most` bytes, as soon as it is known, and ClientGone.
 
-    `large` is called once, as soon as the body is known to be large, and may raise what it likes.
+    `large` is called once, as soon as the body is known to be large, and may raise what it likes: nobody may have that
+    much kept and read for them before they are known.
     """
     known_large = False
     for name, value in headers:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from usher.v1 import reason_pb2
 from usher_client.asgi.answering import Answered, answer_http, refuse_handshake
-from usher_client.asgi.bodies import LARGE, ClientGone, read_body, replayed
+from usher_client.asgi.bodies import ClientGone, read_body, replayed
 from usher_client.asgi.cutting import HttpCut, WebSocketCut, run_until_cut
 from usher_client.asgi.protocol import App, Receive, Scope, Send
 from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
@@ -20,6 +20,7 @@ from usher_client.gateway.connecting import Connection, Usherd
 from usher_client.gateway.watching import Watched
 from usher_client.http.credential import read_credential
 from usher_client.http.errors import denial_answer, fault_answer, refusal_answer
+from usher_client.http.json_members import LARGE
 from usher_client.http.reading import Headers, Reading, RequestRefused
 from usher_client.http.request import Asked, read_handshake, read_request, route_of
 from usher_client.questions import DEFAULT_DEADLINE, checked_deadline

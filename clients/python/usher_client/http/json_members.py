@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 from usher_client.http.json_skim import skimmed_members
 from usher_client.http.not_json import NotJson
 
-LARGE: Final = 256 * 1024
+LARGE: Final = 128 * 1024
 """Bytes from which on a text is skimmed: built, it could be thirty times as large, and hold the process up."""
 
 _COLON = re.compile(r"[ \t\n\r]*:[ \t\n\r]*")

@@ -15,7 +15,7 @@ from typing import Final
 from usher_client.http.not_json import NotJson
 
 MAX_DEPTH: Final = 200
-MAX_STEPS: Final = 250_000
+MAX_STEPS: Final = 100_000
 """Values, besides those of plain lists: no request of a person has as many."""
 
 _STRING = rb'"[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+"'
