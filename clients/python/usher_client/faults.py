@@ -132,6 +132,11 @@ def fault_class(code: int) -> type[UsherFault]:
     return _BY_CODE.get(code, InternalFault)
 
 
+def code_of(fault: type[UsherFault]) -> int:
+    """The gRPC status code that a fault goes with; 13 (INTERNAL) for those that no server ends a call with."""
+    return next((code for code, kind in _BY_CODE.items() if kind is fault), 13)
+
+
 def code_number(code: object) -> int:
     """The number of a gRPC status code; 2 (UNKNOWN) for whatever is none."""
     return int(code.value[0]) if isinstance(code, grpc.StatusCode) else 2

@@ -44,7 +44,7 @@ def _pool() -> descriptor_pool.DescriptorPool:
             )
 
     # Texts are bytes here: text that is not UTF-8 must not hide the reason that stands beside it.
-    declare("Status", ("details", 3, _FIELD.TYPE_MESSAGE, "Detail"))
+    declare("Status", ("code", 1, _FIELD.TYPE_INT32, ""), ("details", 3, _FIELD.TYPE_MESSAGE, "Detail"))
     declare("Detail", ("type_url", 1, _FIELD.TYPE_BYTES, ""), ("value", 2, _FIELD.TYPE_BYTES, ""))
     declare("ErrorInfo", ("reason", 1, _FIELD.TYPE_BYTES, ""), ("domain", 2, _FIELD.TYPE_BYTES, ""))
     declare("RetryInfo", ("retry_delay", 1, _FIELD.TYPE_MESSAGE, "Delay"))
@@ -58,6 +58,8 @@ _POOL = _pool()
 _Status: Any = _message_class(_POOL, "Status")
 _ErrorInfo: Any = _message_class(_POOL, "ErrorInfo")
 _RetryInfo: Any = _message_class(_POOL, "RetryInfo")
+_Detail: Any = _message_class(_POOL, "Detail")
+_Delay: Any = _message_class(_POOL, "Delay")
 
 
 def read_details(trailers: Iterable[tuple[str, str | bytes]] | None) -> tuple[str, float | None]:
@@ -80,6 +82,17 @@ def read_details(trailers: Iterable[tuple[str, str | bytes]] | None) -> tuple[st
         except DecodeError:
             continue
     return reason, retry_after
+
+
+def write_details(code: int, reason: str, retry_after: float | None) -> bytes:
+    """What a server sends of a reason and of seconds to wait; for servers that stand in for usherd in tests."""
+    info = _ErrorInfo(reason=reason.encode(), domain=DOMAIN.encode())
+    details = [_Detail(type_url=_ERROR_INFO.encode(), value=info.SerializeToString())]
+    if retry_after is not None:
+        delay = _Delay(seconds=int(retry_after), nanos=int(retry_after % 1 * 1e9))
+        wait = _RetryInfo(retry_delay=delay)
+        details.append(_Detail(type_url=_RETRY_INFO.encode(), value=wait.SerializeToString()))
+    return bytes(_Status(code=code, details=details).SerializeToString())
 
 
 def seconds_to_wait(seconds: int, nanos: int) -> float | None:
