@@ -179,6 +179,25 @@ async def test_a_watch_can_be_closed_while_it_is_read(opens: Opens) -> None:
         assert not watch.allowed
 
 
+@pytest.mark.parametrize("read_first", [True, False])
+@both_clients
+async def test_a_watch_of_a_client_that_is_closed_ends_at_once(opens: Opens, read_first: bool) -> None:
+    async with speaking() as world:
+        async with opens(world.target) as client:
+            watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
+            if read_first:
+                first = asyncio.ensure_future(watch.first())
+                (await world.watch()).say(watched(LIVING, decision=may("A")))
+                await first
+        async with asyncio.timeout(5):
+            if read_first:
+                assert isinstance(await watch.next(), Unknown)
+                assert await watch.next() is None
+            else:
+                with pytest.raises(Closed):
+                    await watch.first()
+
+
 @both_clients
 async def test_a_server_of_old_is_asked_again(opens: Opens) -> None:
     once = said.terms(mode=api.MODE_ONCE)
@@ -366,3 +385,25 @@ async def test_a_guarded_stream_of_threads_that_ends_first_is_whole_and_is_not_c
             assert await working == list(range(100))
             await call.over.wait()
         assert cuts == []
+
+
+async def test_a_guarded_stream_of_threads_is_cut_when_its_watch_is_closed() -> None:
+    async with speaking() as world:
+        waiting = threading.Event()
+        watches: list[Any] = []
+
+        def work() -> None:
+            response = _Response()
+            with Client(world.target) as client, client.watch(TOKEN, ROUTE, deadline=ROOMY) as watch:
+                watches.append(watch)
+                for item in watch.guard(response, response.close):
+                    if item == 2:
+                        waiting.set()
+
+        working = asyncio.ensure_future(asyncio.to_thread(work))
+        await _begun(world, may("A"))
+        await asyncio.to_thread(waiting.wait, 10)
+        watches[0].close()
+        async with asyncio.timeout(10):
+            with pytest.raises(Closed):
+                await working

@@ -81,7 +81,8 @@ class Decision:
     wire: decision_pb2.Decision = field(repr=False, compare=False)
     """The message itself, for what stands only there (`limits`, `depends_on`, `explanation.shadow`).
 
-    Its `effect` is not `allowed`, and still less is that of the shadow.
+    Its `effect` is not `allowed`, and still less is that of the shadow. Do not change it: a cache may give the same
+    decision to others.
     """
 
     def __bool__(self) -> bool:

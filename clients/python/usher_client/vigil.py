@@ -152,6 +152,14 @@ class Vigil:
         self._wait = min(_LONGEST_WAIT, _FIRST_WAIT if lasted or not self._wait else 2 * self._wait)
         self._ask_at = now + self._wait
 
+    def give_up(self, fault: UsherFault) -> None:
+        """It cannot be asked any more."""
+        self._calling = False
+        self.fault = fault
+        self._over = True
+        if self._held is not None:
+            self._events.append(Unknown(fault=fault))
+
     def _left(self, now: float, wall: float) -> float:
         """Seconds for which what is held stands."""
         return min(self._until - now, _ends_at(self._held) - wall)

@@ -161,6 +161,8 @@ class AsyncWatch:
         self._vigil.asked(clocks.now(), time.time())
         try:
             self._call = self._begin()
+        except Closed as closed:
+            self._vigil.give_up(closed)
         except UsherFault as fault:
             self._vigil.lost(fault, clocks.now())
         except Exception:

@@ -135,6 +135,7 @@ class Watch:
                     return
                 yield item  # type: ignore[misc]
         finally:
+            lookout.over.set()
             self.close()
             lookout.join()
 
@@ -160,6 +161,9 @@ class Watch:
         self._vigil.asked(clocks.now(), time.time())
         try:
             self._call = self._begin()
+        except Closed as closed:
+            self._vigil.give_up(closed)
+            return
         except UsherFault as fault:
             self._vigil.lost(fault, clocks.now())
             return
@@ -218,6 +222,8 @@ class _Lookout(threading.Thread):
         self._watch = watch
         self._cut = cut
         self._why: Exception | None = None
+        self.over = threading.Event()
+        """Whether the work is over by itself."""
 
     def run(self) -> None:
         try:
@@ -226,7 +232,7 @@ class _Lookout(threading.Thread):
             self._why = fault
         except Exception:
             self._why = InternalFault()
-        if self._cut is not None and not self._watch._closing.is_set():
+        if self._cut is not None and not self.over.is_set():
             self._cut()
 
     def check(self) -> None:
