@@ -6,9 +6,6 @@ import grpc
 import pytest
 
 from usher_client import AsyncClient, Client
-from usher_client.channels import _options
-from usherd.rpc.limits import Limits
-from usherd.rpc.options import options
 
 HERE = [
     "localhost:1",
@@ -66,11 +63,3 @@ def test_plaintext_to_elsewhere_can_be_written() -> None:
 def test_encrypted_and_plaintext_at_once_is_refused() -> None:
     with pytest.raises(ValueError, match="plaintext"):
         Client("usherd:1", credentials=grpc.ssl_channel_credentials(), plaintext=True)
-
-
-def test_a_connection_is_pinged_no_more_often_than_usherd_takes_it() -> None:
-    ours = dict(_options(proxy=False))
-    theirs = {each.name: each.value for each in options(Limits())}
-    assert theirs["grpc.http2.min_ping_interval_without_data_ms"] < ours["grpc.keepalive_time_ms"] <= 60_000
-    # Only with calls: idle connections are not kept alive.
-    assert "grpc.keepalive_permit_without_calls" not in ours

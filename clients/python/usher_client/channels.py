@@ -39,11 +39,6 @@ def _options(*, proxy: bool) -> list[tuple[str, Any]]:
         ("grpc.service_config_disable_resolution", 1),
         # Whoever sets http_proxy for other programs must not be handed tokens in plaintext.
         ("grpc.enable_http_proxy", 1 if proxy else 0),
-        # A connection whose other end is gone without a word would else be kept for a quarter of an hour, and every
-        # question be asked on it. More often than every 30 s, usherd would take pings for a flood.
-        ("grpc.keepalive_time_ms", 40_000),
-        ("grpc.keepalive_timeout_ms", 10_000),
-        ("grpc.http2.max_pings_without_data", 0),
     ]
 
 
