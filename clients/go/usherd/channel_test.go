@@ -8,7 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
@@ -124,6 +126,9 @@ func TestPlaintextIsRefusedOffThisMachine(t *testing.T) {
 	if _, err := usherd.New("localhost:1", dial); err == nil {
 		t.Error("a dialer was believed to stay on this machine")
 	}
+	if _, err := usherd.New("usherd.example:1", usherd.WithTransportCredentials(insecure.NewCredentials())); err == nil {
+		t.Error("credentials that encrypt nothing were taken for some that do")
+	}
 	client, err := usherd.New("usherd.example:50051", usherd.WithPlaintext())
 	if err != nil {
 		t.Fatal(err)
@@ -154,5 +159,42 @@ func TestTheGatewayShowsItsOwnCredentialAndNotItsCallers(t *testing.T) {
 	if _, err := usherd.New(s.target, usherd.WithBearer("secret key\n")); err == nil ||
 		strings.Contains(err.Error(), "secret") {
 		t.Errorf("what cannot be sent: %v", err)
+	}
+}
+
+func TestAServerThatIsBackIsFoundSoon(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := listener.Addr().String()
+	_ = listener.Close()
+	client, err := usherd.New(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = client.Close() }()
+	// It is away for long enough for waits to grow.
+	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+		if _, err := client.Authorize(context.Background(), ask("a")); kindOf(err) != usherd.Unavailable {
+			t.Fatalf("got %v", err)
+		}
+	}
+	if listener, err = net.Listen("tcp", target); err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer()
+	usherv1.RegisterAuthorizationServiceServer(server, &scripted{authorize: alwaysAllow})
+	go func() { _ = server.Serve(listener) }()
+	defer server.Stop()
+	back := time.Now()
+	for {
+		if _, err = client.Authorize(context.Background(), ask("a")); err == nil {
+			break
+		}
+		if time.Since(back) > 6*time.Second {
+			t.Fatalf("after %v: %v", time.Since(back), err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

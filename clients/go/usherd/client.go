@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/metadata"
@@ -34,6 +35,12 @@ const serviceConfig = `{
 // The server takes a ping each 30 s. A connection whose other end is gone is noticed, so that the stream that is opened
 // anew after silence is not opened on it for ever.
 var keepAlive = keepalive.ClientParameters{Time: time.Minute, Timeout: 20 * time.Second}
+
+// A server that is back is found within seconds, however long it was away.
+var reconnecting = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 5 * time.Second},
+	MinConnectTimeout: 5 * time.Second,
+}
 
 // Asker is what middleware needs of a client; a [*Client] is one.
 type Asker interface {
@@ -92,6 +99,7 @@ func dialOptions(s *settings) []grpc.DialOption {
 		// A TXT record of the target's zone would replace the configuration above.
 		grpc.WithDisableServiceConfig(),
 		grpc.WithKeepaliveParams(keepAlive),
+		grpc.WithConnectParams(reconnecting),
 		grpc.WithUserAgent("usherd-go"),
 	}
 	if s.credentials != nil {

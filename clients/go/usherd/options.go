@@ -43,6 +43,9 @@ func WithTransportCredentials(given credentials.TransportCredentials) Option {
 		if given == nil {
 			return errors.New("usherd: WithTransportCredentials: expected credentials")
 		}
+		if given.Info().SecurityProtocol == "insecure" {
+			return errors.New("usherd: WithTransportCredentials: these encrypt nothing; WithPlaintext says so")
+		}
 		s.credentials = given
 		return nil
 	}

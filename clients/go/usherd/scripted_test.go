@@ -34,15 +34,16 @@ func newScripted(t testing.TB) *scripted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &scripted{target: listener.Addr().String(), streams: make(chan *stream, 16)}
-	s.authorize = func(_ *usherv1.AuthorizeRequest, out grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error {
-		return out.Send(answer(allow("alone")))
-	}
+	s := &scripted{target: listener.Addr().String(), authorize: alwaysAllow, streams: make(chan *stream, 16)}
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(256 << 10))
 	usherv1.RegisterAuthorizationServiceServer(server, s)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
 	return s
+}
+
+func alwaysAllow(_ *usherv1.AuthorizeRequest, out grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error {
+	return out.Send(answer(allow("alone")))
 }
 
 func (s *scripted) Authorize(

@@ -158,6 +158,33 @@ func TestAWatchThatLearnsNothingInTimeEndsAsUnknown(t *testing.T) {
 	}
 }
 
+func TestADenialIsNotUnknownBecauseItsEndHasPassed(t *testing.T) {
+	const silence = 600 * time.Millisecond
+	s, streams := playing(t)
+	watch := hearing(t, context.Background(), s.client(t))
+	began := time.Now()
+	go func() {
+		here := next(t, streams)
+		decision := deny("1", usherv1.Reason_REASON_TEAM_BLOCKED)
+		decision.ValidUntil = timestamppb.New(time.Now().Add(100 * time.Millisecond))
+		here.say(t, living(decision, silence))
+		here.end <- errors.New("")
+		for {
+			select {
+			case here = <-streams:
+				here.end <- status.Error(codes.Internal, "")
+			case <-time.After(3 * silence):
+				return
+			}
+		}
+	}()
+	watch.expect(usherd.Decided, false, "1")
+	watch.expect(usherd.Unknown, false, "")
+	if took := time.Since(began); took < silence-50*time.Millisecond {
+		t.Errorf("after %v", took)
+	}
+}
+
 func TestWhoeverStopsAWatchEndsItsStream(t *testing.T) {
 	s, streams := playing(t)
 	client := s.client(t)
