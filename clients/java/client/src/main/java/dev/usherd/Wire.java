@@ -11,6 +11,7 @@ import dev.usherd.v1.SubscribeResponse;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
+import io.grpc.Context;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import java.io.InputStream;
@@ -56,9 +57,15 @@ final class Wire {
 
   private <Q, A> ClientCall<Q, A> begun(
       MethodDescriptor<Q, A> method, CallOptions options, Metadata shown, ClientCall.Listener<A> listener) {
-    ClientCall<Q, A> call = channel.newCall(method, options);
-    call.start(listener, shown);
-    return call;
+    // What lasts has nothing to do with the call that this thread may be serving: it must not end with that.
+    Context before = Context.ROOT.attach();
+    try {
+      ClientCall<Q, A> call = channel.newCall(method, options);
+      call.start(listener, shown);
+      return call;
+    } finally {
+      Context.ROOT.detach(before);
+    }
   }
 
   private static <Q, A extends MessageLite> MethodDescriptor<Q, A> lenient(

@@ -5,6 +5,7 @@ import java.util.Locale;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** Finds the one credential of a request. */
 final class CredentialReader {
@@ -44,7 +45,8 @@ final class CredentialReader {
     if (token == null || token.isEmpty()) {
       return NONE;
     }
-    if (!SAFE.contains(method)) {
+    // A browser sends its cookies with whatever a page of anybody makes it send, and opens websockets for it.
+    if (!SAFE.contains(method) || isWebsocket(headers)) {
       List<String> origin = headers.values("origin");
       if (origin.size() != 1 || !origins.contains(origin.get(0))) {
         throw new RefusedException(Refusal.ORIGIN_NOT_ALLOWED);
@@ -70,6 +72,13 @@ final class CredentialReader {
       only = value;
     }
     return only == null ? null : new Credential(only, source);
+  }
+
+  /** Whether these are the headers of a websocket's handshake. */
+  static boolean isWebsocket(Headers headers) {
+    return headers.values("upgrade").stream()
+        .flatMap(each -> Stream.of(each.split(",", -1)))
+        .anyMatch(each -> trimmed(each).equalsIgnoreCase("websocket"));
   }
 
   /** The value without the white space that HTTP allows around it. */

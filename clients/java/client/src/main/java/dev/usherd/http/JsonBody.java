@@ -40,6 +40,9 @@ final class JsonBody {
       // The reader would pass over a byte order mark.
       return BodyContent.NOTHING;
     }
+    if (hasControlInText(body)) {
+      return BodyContent.NOTHING;
+    }
     InputStreamReader text = new InputStreamReader(new ByteArrayInputStream(body), StandardCharsets.UTF_8.newDecoder());
     try (JsonReader json = new JsonReader(text)) {
       json.setStrictness(Strictness.STRICT);
@@ -49,6 +52,22 @@ final class JsonBody {
     } catch (IOException | IllegalStateException | NumberFormatException none) {
       return BodyContent.NOTHING;
     }
+  }
+
+  /** Whether a text has a control character, which the reader does not notice in texts that it skips. */
+  private static boolean hasControlInText(byte[] body) {
+    boolean inText = false;
+    for (int at = 0; at < body.length; at++) {
+      byte each = body[at];
+      if (inText && each == '\\') {
+        at++;
+      } else if (each == '"') {
+        inText = !inText;
+      } else if (inText && each >= 0 && each < ' ') {
+        return true;
+      }
+    }
+    return false;
   }
 
   private BodyContent content() {

@@ -1,5 +1,6 @@
 package dev.usherd.http;
 
+import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
@@ -69,7 +70,9 @@ public final class RequestReader {
       throw new RefusedException(Refusal.BODY_TOO_LARGE);
     }
     String route = route(target);
-    BodyContent content = content(headers, body);
+    // A handshake is a GET without a body: its query names the model. Whatever else says that it is one is read as it is.
+    boolean handshake = method.equals("GET") && body.length == 0 && CredentialReader.isWebsocket(headers);
+    BodyContent content = handshake ? handshake(target) : content(headers, body);
     String teamId = teamHeader == null ? null : wish(headers.values(teamHeader));
     String teamAlias = teamAliasHeader == null ? null : wish(headers.values(teamAliasHeader));
     if (teamId != null && teamAlias != null) {
@@ -119,6 +122,15 @@ public final class RequestReader {
       }
     }
     return path;
+  }
+
+  private static BodyContent handshake(String target) {
+    int query = target.indexOf('?');
+    String named =
+        query < 0
+            ? null
+            : FormBody.read(target.substring(query + 1).getBytes(StandardCharsets.UTF_8)).model();
+    return new BodyContent(named, List.of(), "", "", false, false);
   }
 
   private static BodyContent content(Headers headers, byte[] body) {

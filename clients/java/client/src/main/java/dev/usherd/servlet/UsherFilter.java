@@ -102,7 +102,7 @@ public final class UsherFilter implements Filter {
         body = ReplayedRequest.read(request, reader.maxBody());
         replayed = new ReplayedRequest(request, body);
       }
-      read = reader.read(request.getMethod(), request.getRequestURI(), headers, body);
+      read = reader.read(request.getMethod(), target(request), headers, body);
       question = read.question(credential);
     } catch (RefusedException refused) {
       answer(response, HttpAnswer.refused(refused.refusal()));
@@ -126,6 +126,12 @@ public final class UsherFilter implements Filter {
       cut.watch();
     }
     passed(cut, replayed, response, chain);
+  }
+
+  private static String target(HttpServletRequest request) {
+    return request.getQueryString() == null
+        ? request.getRequestURI()
+        : request.getRequestURI() + "?" + request.getQueryString();
   }
 
   private static void passed(Cut cut, HttpServletRequest request, HttpServletResponse response, FilterChain chain)

@@ -19,6 +19,7 @@ import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -158,6 +159,18 @@ class UsherFilterTest {
     return http.send(request.build(), HttpResponse.BodyHandlers.ofString());
   }
 
+  /** A stream whose first event has come, and that is watched. */
+  private InputStream begun(HttpRequest.Builder request) throws IOException, InterruptedException {
+    InputStream body = http.send(request.build(), HttpResponse.BodyHandlers.ofInputStream()).body();
+    assertEquals("data: 0\n\n", new String(body.readNBytes(9), StandardCharsets.UTF_8));
+    untilWatched();
+    return body;
+  }
+
+  private static String rest(InputStream body) throws IOException {
+    return new String(body.readAllBytes(), StandardCharsets.UTF_8);
+  }
+
   private static String code(HttpResponse<String> response) {
     return JsonParser.parseString(response.body())
         .getAsJsonObject()
@@ -226,7 +239,7 @@ class UsherFilterTest {
 
   @Test
   void a_stream_of_events_is_cut_at_once_with_an_error_event() throws Exception {
-    HttpResponse<java.io.InputStream> response =
+    HttpResponse<InputStream> response =
         http.send(
             request("/v1/chat/completions", "alice", STREAMED)
                 .header("x-type", "text/event-stream")
@@ -249,7 +262,7 @@ class UsherFilterTest {
 
   @Test
   void what_the_application_had_begun_is_ended_before_the_error_event() throws Exception {
-    HttpResponse<java.io.InputStream> response =
+    HttpResponse<InputStream> response =
         http.send(
             request("/v1/chat/completions", "alice", STREAMED)
                 .header("x-type", "text/event-stream; charset=utf-8")
@@ -266,13 +279,9 @@ class UsherFilterTest {
 
   @Test
   void a_stream_that_goes_on_writing_sees_its_client_gone() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream"));
     usherd.answer("alice", FakeDecision.denied("USER_BLOCKED").build());
-    String body = response.get(10, TimeUnit.SECONDS).body();
+    String body = rest(stream);
     assertTrue(body.endsWith("\"code\":\"user_blocked\"}}\n\n"), body);
     for (int each = 0; each < 500 && seen.get() == null; each++) {
       Thread.sleep(5);
@@ -283,25 +292,16 @@ class UsherFilterTest {
 
   @Test
   void when_nothing_can_be_learned_a_stream_is_cut_without_saying_why() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream"));
     usherd.breakDown(UsherFault.Kind.OVERLOADED);
-    assertTrue(response.get(10, TimeUnit.SECONDS).body().endsWith("\"code\":\"authorization_unavailable\"}}\n\n"));
+    assertTrue(rest(stream).endsWith("\"code\":\"authorization_unavailable\"}}\n\n"));
   }
 
   @Test
   void any_other_stream_is_broken_off_so_that_it_is_not_taken_for_whole() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", STREAMED).header("x-type", "application/x-ndjson").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", STREAMED).header("x-type", "application/x-ndjson"));
     usherd.revoke("alice");
-    Exception broken = assertThrows(Exception.class, () -> response.get(10, TimeUnit.SECONDS));
-    assertTrue(broken.getCause() instanceof IOException, broken.toString());
+    assertThrows(IOException.class, () -> rest(stream));
   }
 
   @Test
@@ -322,44 +322,30 @@ class UsherFilterTest {
 
   @Test
   void a_stream_of_events_that_nobody_asked_for_is_watched_all_the_same() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", BODY).header("x-type", "text/event-stream").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", BODY).header("x-type", "text/event-stream"));
     usherd.revoke("alice");
-    assertTrue(response.get(10, TimeUnit.SECONDS).body().contains("event: error"));
+    assertTrue(rest(stream).contains("event: error"));
   }
 
   @Test
   void an_answer_in_parts_that_lasts_is_watched() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", BODY).header("x-type", "text/plain").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", BODY).header("x-type", "text/plain"));
     usherd.revoke("alice");
-    assertThrows(Exception.class, () -> response.get(10, TimeUnit.SECONDS));
+    assertThrows(IOException.class, () -> rest(stream));
   }
 
   @Test
   void a_stream_that_stays_allowed_ends_whole_and_is_watched_no_more() throws Exception {
-    CompletableFuture<HttpResponse<String>> response =
-        http.sendAsync(
-            request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream").build(),
-            HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    InputStream stream = begun(request("/v1/chat/completions", "alice", STREAMED).header("x-type", "text/event-stream"));
     usherd.answer("alice", FakeDecision.allowed().userId("alice").build());
     go.countDown();
-    HttpResponse<String> answer = response.get(10, TimeUnit.SECONDS);
-    assertEquals(200, answer.statusCode());
-    assertFalse(answer.body().contains("error"));
+    assertFalse(rest(stream).contains("error"));
     assertEquals(0, usherd.watched());
   }
 
   @Test
   void an_asynchronous_stream_is_cut_and_completed() throws Exception {
-    HttpResponse<java.io.InputStream> response =
+    HttpResponse<InputStream> response =
         http.send(request("/v1/async", "alice", STREAMED).build(), HttpResponse.BodyHandlers.ofInputStream());
     assertEquals("data: 0\n\n", new String(response.body().readNBytes(9), StandardCharsets.UTF_8));
     untilWatched();
