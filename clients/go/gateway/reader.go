@@ -62,7 +62,8 @@ func (r *Reader) Question(method, target string, header http.Header, body []byte
 	asked.Route = r.route(target)
 	said := readBody(header, body)
 	said.into(&asked)
-	if IsWebsocket(header) {
+	// Whoever merely sends the headers of a handshake must not choose what is read.
+	if method == http.MethodGet && len(body) == 0 && IsWebsocket(header) {
 		asked.Model = modelOfQuery(target)
 	}
 	if r.ModelHeader != "" {

@@ -138,6 +138,12 @@ func TestAWebsocketIsAskedAboutAtItsHandshake(t *testing.T) {
 	if got := reader.Question("GET", "/v1/realtime?model=gpt-4o", http.Header{}, nil); got.Model != nil {
 		t.Errorf("without a handshake: %s", shown(got.Model))
 	}
+	for _, method := range []string{"POST", "GET"} {
+		got := reader.Question(method, "/v1/chat/completions?model=gpt-4o", handshake, []byte(`{"model":"o3"}`))
+		if shown(got.Model) != `"o3"` {
+			t.Errorf("a %s with a body that says that it is a handshake: got %s", method, shown(got.Model))
+		}
+	}
 }
 
 func TestNothingIsBuiltOfALargeBodyButWhatIsRead(t *testing.T) {
