@@ -97,8 +97,12 @@ def test_a_header_can_say_whatever_the_code_can_tell() -> None:
             "envoy.identity_headers.x-envoy-original-path: says something else to whoever reads it",
         ),
         (
-            "{team_header: x-team, identity_headers: {x_team: team}}",
-            "envoy.identity_headers.x_team: is team_header, which clients send; expected another name",
+            "{team_header: x_team, identity_headers: {x-team: team}}",
+            "envoy.identity_headers.x-team: is team_header, which clients send; expected another name",
+        ),
+        (
+            "{identity_headers: {x_who: user}}",
+            "envoy.identity_headers.x_who: has an underscore, which some programs read",
         ),
         ("{identity_headers: {x-user: password}}", "envoy.identity_headers.x-user: "),
         ("{identity_headers: {X-User: user}}", "is no name of a header"),

@@ -46,8 +46,10 @@ def _settable(name: str, read: Mapping[str, str]) -> Found:
     path: KeyPath = (*_ENVOY, "identity_headers", name)
     if name in _NEVER_SET or name.startswith("x-envoy-"):
         yield path, "says something else to whoever reads it; expected a name of its own, as x-usherd-user"
+    if "_" in name:
+        yield path, "has an underscore, which some programs read as a dash, and others not; expected dashes"
     for other, key in read.items():
-        if name.replace("_", "-") == other.replace("_", "-"):
+        if name == other.replace("_", "-"):
             yield path, f"is {key}, which clients send; expected another name"
 
 
