@@ -78,7 +78,7 @@ class Answers:
         """What differs from answer to answer: the decision's id, and headers that only look like ours."""
         own = b"".join(_header(name, decision.decision_id) for name in self._own_id)
         for name in odd:
-            if name.replace(b"_", b"-") in self._names:
+            if name not in self._names and name.replace(b"_", b"-") in self._names:
                 own += _field(_REMOVED, name)
         return own
 
