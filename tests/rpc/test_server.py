@@ -14,13 +14,16 @@ from grpc_reflection.v1alpha import reflection_pb2
 
 import usherd
 from tools.directory_world import METHODS as DIRECTORY_METHODS
+from tools.envoy_requests import CHECK as ENVOY_CHECK
 from tools.revocation_world import METHODS as REVOCATION_METHODS
 from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, running
 from tools.session_world import METHODS as SESSION_METHODS
-from usherd.callers import MANAGING, RPCS
+from usherd.callers import ENVOY, MANAGING, RPCS
+from usherd.inbound.handed_on import GatewayRules
 from usherd.rpc.address import AddressUnusable, is_local
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.service import DirectoryService
+from usherd.rpc.envoy.service import EnvoyService, EnvoyTerms
 from usherd.rpc.guard import method_of
 from usherd.rpc.health import Health
 from usherd.rpc.hub_life import new_hub
@@ -62,17 +65,20 @@ async def test_these_methods_are_served_and_no_others() -> None:
         SessionService(None, limits=limits, gate=Gate(limits)),
     ]
 
-    def names(*, with_reflection: bool) -> frozenset[str]:
+    def names(*reflected: str, envoy: EnvoyService | None = None) -> frozenset[str]:
         streams = OpenStreams()
         living = Living(new_hub(limits), limits=limits, gate=Gate(limits), call_now=streams.call_now)
         return methods(
-            service, health, managing, with_reflection=with_reflection, begins=begins, streams=streams, living=living
+            service, health, managing, envoy, reflected=reflected, begins=begins, streams=streams, living=living
         ).names
 
-    assert names(with_reflection=False) == METHODS
-    assert names(with_reflection=True) == METHODS | {REFLECTION}
+    asked_by_envoy = EnvoyService(service, EnvoyTerms(GatewayRules(), lambda: "0" * 26))
+    assert names() == METHODS
+    assert names("usher.v1.AuthorizationService") == METHODS | {REFLECTION}
+    assert names(envoy=asked_by_envoy) == METHODS | {ENVOY_CHECK}
     # What has a name that a caller's rights could have is served, and the other way round.
-    assert {f"/{each}/{name}" for each, found in RPCS.items() for name in found} == METHODS | {REFLECTION}
+    everything = {f"/{each}/{name}" for each, found in RPCS.items() for name in found}
+    assert everything == METHODS | {REFLECTION, ENVOY_CHECK}
     assert {*DIRECTORY_METHODS, *REVOCATION_METHODS, *SESSION_METHODS} == MANAGING
 
 
@@ -80,6 +86,8 @@ def test_every_method_but_reflection_is_counted_by_its_name_and_our_own_with_bug
     ours = {*(f"{counts.SERVICE}{name}" for name in counts.METHODS), *counts.MANAGING_METHODS}
 
     assert ours | {f"{counts.HEALTH}{name}" for name in counts.HEALTH_METHODS} == METHODS
+    assert f"/{ENVOY}/Check" == ENVOY_CHECK
+    assert counts.ENVOY_METHOD in counts.Counts().methods
     # A subscribing stream has many questions, and no id of its own.
     assert {name for name in METHODS if marks_of(name) is not method_of} == ours - {f"{counts.SERVICE}Subscribe"}
 

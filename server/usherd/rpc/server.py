@@ -128,7 +128,8 @@ def methods(
     handlers[SUBSCRIBE] = grpc.stream_stream_rpc_method_handler(guard_stream(SUBSCRIBE, living.subscribe))
     if envoy is not None:
         for name, serve in envoy.handlers().items():
-            handler = guarded(serve, begins(name), envoy.at_hand()[name], listener, unbegun=Call(name), instead=instead)
+            at_once = envoy.at_hand()[name]
+            handler = guarded(serve, begins(name), at_once, listener, envoy.marks, unbegun=Call(name), instead=instead)
             handlers[name] = grpc.unary_unary_rpc_method_handler(handler)
     for each in managing:
         for name, serve in each.handlers().items():

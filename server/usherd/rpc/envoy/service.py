@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import time
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from usher.v1 import question_pb2
@@ -19,9 +21,10 @@ from usherd.ports import NewId
 from usherd.rpc.deadline import bounded
 from usherd.rpc.envoy.answers import Answers, failure
 from usherd.rpc.envoy.attributes import Taken, Taker
-from usherd.rpc.guard import AtHand, Serve
+from usherd.rpc.guard import AtHand, Context, Serve
 from usherd.rpc.options import MAX_REQUEST
 from usherd.rpc.service import AuthorizationService
+from usherd.rpc.trace_context import trace_of
 from usherd.rpc.translate import Wishes
 
 CHECK = f"/{ENVOY}/Check"
@@ -72,6 +75,16 @@ class EnvoyService:
     def forget(self) -> None:
         """Forgets what was kept of an authorizer that answers no more."""
         self._answers.forget()
+
+    def marks(self, received: bytes, context: Context, call: Call) -> Mapping[str, str]:
+        """What tells a call with a bug from others: as `marks.marks_of`."""
+        found = {"method": CHECK}
+        trace = call.trace or trace_of(context)
+        if trace is not None:
+            found["trace_id"] = trace.trace_id
+        with contextlib.suppress(RequestRefused):
+            found["request_id"] = self._taker.taken(received).request_id
+        return found
 
     def _at_hand(self, data: bytes, call: Call) -> bytes | None:
         request: Taken | None = None
