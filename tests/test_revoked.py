@@ -7,10 +7,11 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import worlds
+from examples import examples
 from usherd.changes import Lookup, News, Sought
 from usherd.domain import SESSION_ISSUER, VerifiedClaims, VerifiedToken
 from usherd.errors import RevocationsUnavailable
@@ -294,7 +295,7 @@ def scanned(entries: list[Entry], asked: VerifiedToken, now: float) -> bool:
     return any(now < each.until and is_about(each, asked) for each in entries)
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(st.lists(st.tuples(_ENTRIES, st.booleans()), max_size=12), _TOKENS, _TIMES)
 def test_law_the_copy_says_what_a_look_at_each_entry_says(
     history: list[tuple[Entry, bool]], asked: VerifiedToken, now: float

@@ -8,10 +8,11 @@ import secrets
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import keyring
+from examples import examples
 from keyring import ISSUER_NAME, NOW, StaticKeys, recalled
 from usherd.authenticate.digest_cache import DigestCache
 from usherd.authenticate.verifier import Verifier
@@ -170,7 +171,7 @@ async def test_a_token_is_remembered_from_its_first_instant() -> None:
     assert recalled(world.verifier, token) is first
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(
     st.lists(
         st.tuples(

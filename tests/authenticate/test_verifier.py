@@ -9,10 +9,11 @@ import string
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import keyring
+from examples import examples
 from keyring import ISSUER, ISSUER_NAME, NOW, StaticKeys, recalled
 from usherd.authenticate.token_id import TokenIds
 from usherd.authenticate.verifier import MAX_KEY_PATIENCE, Verifier
@@ -237,7 +238,7 @@ def valid_tokens() -> tuple[str, ...]:
     return tuple(keyring.key_pair(kind).token() for kind in KINDS)
 
 
-@settings(max_examples=1000)
+@examples(1000)
 @given(st.data())
 def test_a_token_with_one_character_changed_never_verifies(data: st.DataObject) -> None:
     kind = data.draw(st.integers(0, len(KINDS) - 1))

@@ -9,7 +9,7 @@ from chaos.report import problems, result_of, text
 from chaos.run import calm, news, scene, stormy
 from chaos.score import BROKEN
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 FINE = {"broken": dict.fromkeys(BROKEN, 0), "log_events": {"serving": 2}}
 

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from tools.memory_store import MemoryStore
 from usherd.changes import RowKind
 from usherd.cli.directory_plan import KINDS, KeptRows, gathered, keyed, planned
@@ -102,7 +103,7 @@ async def make(store: MemoryStore, edits: list[Edit], size: int) -> None:
         await store.apply(edits[place : place + size])
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(rows=companies())
 def test_what_was_exported_is_there_already(rows: Rows) -> None:
     async def work() -> None:
@@ -122,7 +123,7 @@ def test_what_was_exported_is_there_already(rows: Rows) -> None:
 SHARED = companies(st.sampled_from(["i-1", "i-2", "i-3"]))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(first=SHARED, second=SHARED, prune=st.booleans(), size=st.integers(1, 9))
 def test_a_plan_that_was_made_leaves_nothing_to_be_done(first: Rows, second: Rows, prune: bool, size: int) -> None:
     async def work() -> None:

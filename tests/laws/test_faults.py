@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import usherd
+from examples import examples
 from laws.strategies import askings, rarely, worlds
 from usherd import judge
 from usherd.domain import CheckOutcome, Decision, Effect, Question
@@ -33,7 +34,7 @@ from usherd.policy import ProvisionRules, UserRules
 from usherd.reasons import Reason
 from worlds import CHAT, Recorder, World, policy
 
-law = settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+law = examples(1000, deadline=None, suppress_health_check=list(HealthCheck))
 
 FAULTS: list[BaseException] = [
     KeysUnavailable(),

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from examples import examples, how_many
 from keyring import NOW
 from laws.strategies import MODEL_PATTERNS, OWNERS, ROUTE_PATTERNS, askings, some, worlds
 from usherd.domain import Dependency, DependencyKind, Effect, Verdict
@@ -25,9 +26,7 @@ from usherd.reasons import Reason
 from usherd.rpc.messages import decision_message
 from worlds import Recorder, World, finished, issuer, policy
 
-law = settings(
-    max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+law = examples(1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 def allows(verdict: Verdict) -> bool:
@@ -344,10 +343,11 @@ print(hashlib.sha256(b"".join(wire(World(**fields), question) for fields, questi
 """
 
 
+@pytest.mark.law
 def test_the_verdicts_bytes_do_not_depend_on_the_hash_seed() -> None:
     drawn: list[Any] = []
 
-    @settings(max_examples=1000, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=how_many(1000), database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(worlds(), askings())
     def draw(world: World, asking: dict[str, Any]) -> None:
         fields = {name: getattr(world, name) for name in FIELDS}

@@ -10,9 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples
 from laws.strategies import askings, mixtures, options, worlds
 from usherd.domain import Effect, Question, Verdict
 from usherd.errors import Refusal
@@ -23,9 +24,7 @@ from usherd.reading import Reading
 from usherd.reasons import Reason
 from worlds import World, finished
 
-law = settings(
-    max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+law = examples(1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 # Worlds take longest to draw: each is asked several questions.
 questions = st.lists(askings(), min_size=5, max_size=5)
 GUARDS = tuple(info for info in OPTIONS if info.guard)

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples
 from laws.strategies import OWNERS, TEAMS, askings, ceilings, limits, some, worlds
 from usherd.facts import Team, User, Write, WriteKind
 from worlds import World, finished
 
-law = settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+law = examples(600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 USERS = st.builds(
     User,

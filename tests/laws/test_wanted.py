@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples
 from laws.strategies import askings, worlds
 from usherd.facts import BudgetOwner, BudgetState, EndUser, Membership, Organization, Team, User
 from usherd.ports import Facts, Wanted
 from worlds import World
 
-law = settings(
-    max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
-)
+law = examples(600, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 
 
 class OnlyWanted:

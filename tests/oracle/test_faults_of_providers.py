@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from oracle.daemon import ALWAYS, DEADLINE, until
 from oracle.judge import ALLOWED, NO_KEYS
 from oracle.provider import Provider
@@ -39,6 +41,7 @@ def test_every_fault_has_a_stated_outcome() -> None:
     assert {fault for fault, cause in stated().items() if cause == "none"} == LATE_BUT_GOOD
 
 
+@pytest.mark.slow
 async def test_each_fault_has_its_stated_outcome_for_as_long_as_stated(tmp_path: Path) -> None:
     providers = {
         each.value: Provider(f"p-{number}", IMPATIENT if each in (Fault.HANG, Fault.DRIP) else RULES, deadline=DEADLINE)

@@ -163,6 +163,7 @@ def test_a_wrong_answer_is_counted_and_told(token: Token, at: float, outcome: st
 
 
 @pytest.mark.parametrize("mutant", mutants.MUTANTS)
+@pytest.mark.slow
 async def test_a_defect_of_usherd_is_found(mutant: str, tmp_path: Path) -> None:
     well = Provider("well", Rules(stale_for=60, removed_grace=3), deadline=DEADLINE)
     dead = Provider("dead", Rules(), deadline=DEADLINE)

@@ -6,6 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from oracle.daemon import ALWAYS, DEADLINE, until
 from oracle.judge import ALLOWED
 from oracle.provider import Provider
@@ -14,6 +16,7 @@ from oracle.watch import watching
 from tools.faults import Fault
 
 
+@pytest.mark.slow
 async def test_a_withdrawal_during_a_reload_is_obeyed_after_it(tmp_path: Path) -> None:
     rules = Rules(every=600, stale_for=3600, removed_grace=3600, cooldown=1)
     main = Provider("main", rules, deadline=DEADLINE)

@@ -29,6 +29,7 @@ def test_memory_is_compared_by_the_medians_of_its_thirds() -> None:
     assert growth([1, 2]) == 1.0
 
 
+@pytest.mark.slow
 async def test_a_short_soak_counts_calls_under_each_fault_and_finds_nothing_wrong() -> None:
     result = await soak(7, minute=6)
 
@@ -44,6 +45,7 @@ async def test_a_short_soak_counts_calls_under_each_fault_and_finds_nothing_wron
     assert f"{'all':<24}{result['calls']:>10}{0:>8}" in text(result)
 
 
+@pytest.mark.slow
 async def test_a_soak_of_a_defect_is_broken() -> None:
     result = await soak(2, program=(mutants.__file__, "expired_tokens_pass"))
 

@@ -10,9 +10,10 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from grpc_health.v1 import health_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from tools.rpc_world import CANARY, QUESTION, Answers, calling, ready, running
 from usher.v1 import authorization_service_pb2 as api
 from usherd.errors import FaultReason, InvalidRequest
@@ -102,7 +103,7 @@ def _requests(draw: st.DrawFn) -> tuple[str, bytes]:
     return method, bytes(data)
 
 
-@settings(max_examples=2000, deadline=None)
+@examples(2000, deadline=None)
 @given(request=_requests())
 def test_every_method_answers_any_bytes_in_words_of_the_contract(request: tuple[str, bytes]) -> None:
     method, data = request
@@ -123,7 +124,7 @@ HEADER = st.tuples(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, deadline=None)
 @given(request=_requests(), headers=st.lists(HEADER, max_size=5), compressed=st.booleans())
 def test_over_the_wire_too(request: tuple[str, bytes], headers: list[tuple[str, str]], compressed: bool) -> None:
     code, details = WIRE.call(*request, headers, compressed)

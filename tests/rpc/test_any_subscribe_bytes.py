@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from tools.living_core import TEAMS
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
@@ -97,7 +98,7 @@ def _message(draw: st.DrawFn) -> bytes:
     return bytes(data)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500, deadline=None)
 @given(messages=st.lists(_message(), max_size=4))
 def test_any_bytes_are_answered_in_words_of_the_contract(messages: list[bytes]) -> None:
     context = asyncio.run(_answers(messages))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import ssl
 from datetime import timedelta
@@ -266,8 +267,10 @@ async def _first(channel: grpc.aio.Channel, method: str, metadata: tuple[tuple[s
     """How the first message of any method ends, whatever its shape."""
     stream = channel.stream_stream(method)(metadata=metadata, timeout=10)
     try:
-        await stream.write(check_bytes() if method.startswith(SERVICE) else b"")
-        await stream.done_writing()
+        # One that is refused may be over before it has been written to.
+        with contextlib.suppress(asyncio.InvalidStateError):
+            await stream.write(check_bytes() if method.startswith(SERVICE) else b"")
+            await stream.done_writing()
         await stream.read()
         stream.cancel()
     except grpc.aio.AioRpcError as error:

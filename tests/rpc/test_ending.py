@@ -8,8 +8,10 @@ import grpc
 
 from tools.rpc_world import Answers, call, calling, check_bytes, running
 from usherd.rpc.limits import Limits
+from usherd.rpc.server import Listen
 
 OK = grpc.StatusCode.OK
+MOMENT = Listen().moment
 
 
 async def test_calls_in_flight_finish_and_later_ones_are_turned_away() -> None:
@@ -19,7 +21,10 @@ async def test_calls_in_flight_finish_and_later_ones_are_turned_away() -> None:
         begun.set()
         await release.wait()
 
-    async with running(Answers(then=wait), limits=Limits(deadline=30)) as server, calling(server) as channel:
+    async with (
+        running(Answers(then=wait), limits=Limits(deadline=30), moment=MOMENT) as server,
+        calling(server) as channel,
+    ):
         flying = asyncio.create_task(call(channel, "Check", check_bytes()))
         await begun.wait()
         drain = asyncio.create_task(server.drain(10))
@@ -42,7 +47,10 @@ async def test_calls_that_do_not_finish_end_with_the_grace() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    async with running(Answers(then=hang), limits=Limits(deadline=60)) as server, calling(server) as channel:
+    async with (
+        running(Answers(then=hang), limits=Limits(deadline=60), moment=MOMENT) as server,
+        calling(server) as channel,
+    ):
         flying = asyncio.create_task(call(channel, "Check", check_bytes()))
         await begun.wait()
         async with asyncio.timeout(5):
@@ -65,7 +73,7 @@ async def test_under_load_a_drain_loses_nothing_that_a_retry_does_not_bring_back
             await asyncio.sleep(0)
 
     stop = asyncio.Event()
-    async with running(Answers(then=a_little)) as server, calling(server) as one, calling(server) as two:
+    async with running(Answers(then=a_little), moment=MOMENT) as server, calling(server) as one, calling(server) as two:
         askers = [asyncio.create_task(ask(channel, stop)) for channel in (one, two) for _ in range(20)]
         await asyncio.sleep(0.3)
         await server.drain(5)

@@ -9,9 +9,10 @@ import grpc
 import pytest
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from keyring import NOW, StaticKeys, claims
 from tools.revocation_world import METHODS, PAIR, policy
 from usher.v1 import revocation_pb2
@@ -118,7 +119,7 @@ def is_ours(code: grpc.StatusCode, details: str) -> bool:
     return code is grpc.StatusCode.INVALID_ARGUMENT and (details in constants or ": expected " in details)
 
 
-@settings(max_examples=1500, deadline=None)
+@examples(1500, deadline=None)
 @given(request=_requests())
 def test_every_method_answers_any_bytes_in_words_of_the_contract(request: tuple[str, bytes]) -> None:
     method, data = request

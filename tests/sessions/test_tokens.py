@@ -10,10 +10,11 @@ from typing import Any
 
 import jwt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import keyring
+from examples import examples
 from stores.support import Hands
 from tools.session_world import PAIR, RULES, Replica, replica, session_policy
 from usherd.authenticate.own_keys import KeysWithOwn, OwnKey, OwnKeys
@@ -177,7 +178,7 @@ def test_sessions_in_litellms_form_are_taken_as_before_beside_them() -> None:
     assert not verified.is_own_session
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300, deadline=None)
 @given(place=st.integers(0, 10_000), letter=st.sampled_from("ABCDEFGHabcdefgh0123456789-_."))
 def test_no_change_of_one_character_leaves_it_genuine(place: int, letter: str) -> None:
     good = signed()

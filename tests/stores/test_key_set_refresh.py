@@ -6,9 +6,10 @@ import asyncio
 import secrets
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from keyring import ALGORITHMS, key_pair, key_set
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.key_server import Fault, KeyServer
@@ -142,7 +143,7 @@ async def test_an_unchanged_set_is_not_sent_again(
     assert [fields["added"] for fields in events.of(KeyEvent.LOADED)] == [1, 1]
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50, deadline=None)
 @given(every=st.floats(1, 86400), chance=st.floats(0, 1), asked=st.none() | st.floats(0, 1e9), fails=st.booleans())
 def test_the_next_refresh_is_never_at_once_and_never_late(
     every: float, chance: float, asked: float | None, fails: bool

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo, RetryInfo
@@ -139,11 +139,13 @@ async def running(
     envoy: EnvoyTerms | None = None,
     listener: Listener | None = None,
     on_wait: Callable[[float], None] | None = None,
+    moment: float = 0.01,
     **options: int,
 ) -> AsyncIterator[Serving]:
+    """One that runs. Few tests are about calls that come while it ends, and need a real `moment` for that."""
     async with serving(
         authorizer or Answers(),  # type: ignore[arg-type]
-        listen=listen or Listen(address="127.0.0.1:0", grace=1.0),
+        listen=replace(listen or Listen(address="127.0.0.1:0", grace=1.0), moment=moment),
         limits=limits or Limits(),
         readiness=readiness or ready(),
         begins=begins or Admission(Terms(may_explain=may_explain)).begins,

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from tools.living_core import Core, Revoked, living
 from tools.living_world import change_team
 from usherd.decide import allows
@@ -158,7 +159,7 @@ async def _history(steps: list[tuple[Any, ...]]) -> None:
         assert (core.hub.subscriptions, core.hub._index.entries) == (0, 0)
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150, deadline=None)
 @given(steps=st.lists(STEP, min_size=1, max_size=25))
 def test_whatever_happens_the_last_decision_is_what_check_says(steps: list[tuple[Any, ...]]) -> None:
     asyncio.run(_history(steps))

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 
 _SENDING_AWAY = 2.0
 """Seconds over which living streams are sent away, so that they do not come all at once where they go."""
-_MOMENT = 0.2
-"""Seconds in which an answer reaches its client, and the client's next call comes back."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +60,8 @@ class Listen:
     """Whether the contract can be asked for. `auto`: on addresses that only this machine reaches."""
     grace: float = 10.0
     """Seconds that calls in flight have to finish once the server ends."""
+    moment: float = 0.2
+    """Seconds in which an answer reaches its client, and the client's next call comes back."""
 
 
 class Methods(grpc.GenericRpcHandler):
@@ -166,7 +166,8 @@ class Serving:
         streams: OpenStreams,
         address: str,
         hub: Hub,
-        envoy: EnvoyService | None = None,
+        envoy: EnvoyService | None,
+        moment: float,
     ) -> None:
         self.hub = hub
         """The living decisions."""
@@ -174,6 +175,7 @@ class Serving:
         self._streams = streams
         self._served = served
         self._envoy = envoy
+        self._moment = moment
         self._gates = tuple(gates)
         self._health = health
         self._readiness = readiness
@@ -217,10 +219,10 @@ class Serving:
                     await gate.empty()
         for gate in self._gates:
             gate.hold()
-        await asyncio.sleep(_MOMENT)
-        stopping = asyncio.ensure_future(self._server.stop(_MOMENT * 4))
+        await asyncio.sleep(self._moment)
+        stopping = asyncio.ensure_future(self._server.stop(self._moment * 4))
         try:
-            await asyncio.sleep(_MOMENT)
+            await asyncio.sleep(self._moment)
         finally:
             for gate in self._gates:
                 gate.release()
@@ -302,7 +304,8 @@ async def serving(
     )
     server.add_generic_rpc_handlers((served_methods,))
     address = _bind(server, listen)
-    running = Serving(server, served, (gate, managed), health, readiness, streams, address, hub, asked_by_envoy)
+    gates = (gate, managed)
+    running = Serving(server, served, gates, health, readiness, streams, address, hub, asked_by_envoy, listen.moment)
     await server.start()
     life = asyncio.create_task(kept_running(hub), name="living decisions")
     try:

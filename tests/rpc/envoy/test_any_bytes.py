@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from examples import examples
 from tools.envoy_requests import CHECK, check_request, told
 from usherd.calls import Call
 from usherd.inbound.handed_on import GatewayRules
@@ -80,13 +81,13 @@ def _changed(draw: st.DrawFn, sample: bytes) -> bytes:
     return bytes(data[cut:] if draw(st.booleans()) else data[: len(data) - cut // 4])
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(st.binary(max_size=200) | _changed(BAD))
 def test_without_a_genuine_token_nothing_passes_and_nothing_is_an_error(data: bytes) -> None:
     assert answered(data) == "denied"
 
 
-@settings(max_examples=1500)
+@examples(1500)
 @given(_changed(GOOD))
 def test_with_one_everything_is_answered_and_no_end_user_can_make_it_an_error(data: bytes) -> None:
     assert answered(data) in ("ok", "denied")

@@ -10,9 +10,10 @@ from dataclasses import replace
 from itertools import product
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
 from hypothesis import strategies as st
 
+from examples import examples
 from stores.sql.making import put
 from stores.support import Hands
 from tools.postgres import Postgres
@@ -240,8 +241,8 @@ async def rows_of(store: SqlStore) -> Rows:
     )
 
 
-@settings(
-    max_examples=25,
+@examples(
+    25,
     phases=NO_SHRINKING,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

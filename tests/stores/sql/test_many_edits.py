@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from examples import examples
 from stores.sql.making import USER, apply, place, put, touched
 from stores.sql.test_history import EDITS, FIRST, NO_SHRINKING, OWNERS, bare, rows_of
 from stores.support import Hands
@@ -111,8 +112,8 @@ def without_revisions(rows: Rows) -> Rows:
     )
 
 
-@settings(
-    max_examples=60,
+@examples(
+    60,
     phases=NO_SHRINKING,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -7,10 +7,11 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import delete, func, select
 
+from examples import examples
 from stores.sql.conftest import OpenDatabase
 from stores.support import Hands
 from usherd.changes import ChangeKind, Lookup, News, RowKind, Sought
@@ -200,7 +201,7 @@ def fits(wanted: Wanted, which: Lookup) -> bool:
     )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(wanted=st.builds(Wanted, _WORDS, _WORDS, _WORDS, _WORDS), limit=st.integers(1, 5))
 async def test_pages_have_all_that_fits_once_and_in_order(database: Database, wanted: Wanted, limit: int) -> None:
     store = SqlRevocations(database)

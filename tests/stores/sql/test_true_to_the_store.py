@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from examples import examples
 from stores.sql.making import apply, delete, place, put
 from stores.sql.reading import ANN, replica
 from tools.postgres import Postgres
@@ -234,7 +235,7 @@ ALL = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.tuples(STEPS, st.booleans()), max_size=14), st.lists(QUESTIONS, min_size=1, max_size=3))
 def test_at_every_moment_facts_are_a_fresh_read_at_the_same_revision(
     steps: list[tuple[Any, bool]], questions: list[list[Wanted]]
