@@ -25,7 +25,7 @@ SOON = 5.0
 """Seconds within which another daemon has heard, on a machine that is busy with tests."""
 
 
-@pytest.fixture(name="url", params=["sqlite", "postgresql"])
+@pytest.fixture(name="url", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def _url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path}/directory.db"

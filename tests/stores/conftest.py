@@ -69,7 +69,7 @@ def _run(stopwatch: Hands, events: Events, cache: DocumentCache) -> RunKeySets:
     return run
 
 
-@pytest.fixture(name="open_directory", params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(name="open_directory", params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def _open_directory(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     if request.param == "memory":
         return memory

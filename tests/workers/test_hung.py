@@ -17,6 +17,8 @@ from usherd.workers.orders import Orders
 from usherd.workers.place import Place, PlaceState
 from usherd.workers.port import kept
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_worker_that_answers_no_question_for_long_is_ended_and_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

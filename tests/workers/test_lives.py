@@ -59,6 +59,7 @@ def test_both_answer_at_one_port_and_their_log_lines_have_their_numbers(tmp_path
     assert serving == 2
 
 
+@pytest.mark.slow
 def test_a_killed_worker_is_followed_by_another_and_no_counter_goes_backwards(daemon: Workers) -> None:
     address = metrics_address(daemon.folder)
     for _ in range(12):
@@ -83,6 +84,7 @@ def test_a_killed_worker_is_followed_by_another_and_no_counter_goes_backwards(da
     assert [(each["worker"], each["signal"]) for each in ended] == [(1, "SIGKILL")]
 
 
+@pytest.mark.slow
 def test_a_crash_loop_of_one_is_told_and_takes_no_other_down(daemon: Workers) -> None:
     address = metrics_address(daemon.folder)
     daemon.kill(2)
@@ -117,6 +119,7 @@ def test_a_crash_loop_of_one_is_told_and_takes_no_other_down(daemon: Workers) ->
     assert waits == sorted(waits)
 
 
+@pytest.mark.slow
 def test_no_worker_outlives_its_supervisor(daemon: Workers) -> None:
     pids = [daemon.pid(1), daemon.pid(2)]
     # One that stands still hears nothing, and must not stay either.
@@ -127,6 +130,7 @@ def test_no_worker_outlives_its_supervisor(daemon: Workers) -> None:
     until(lambda: not any(map(lives, pids)))
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_told_to_end_by_itself_is_followed_by_another(daemon: Workers) -> None:
     os.kill(daemon.pid(1), signal.SIGTERM)
     daemon.serves(1, 2)

@@ -10,10 +10,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import grpc.aio
+import pytest
 
 from tools.directory_world import Client, Failed
 from tools.kept_workers import ALONE, COMPANY, At, KeptWorkers, kept_workers
 from tools.waiting import until
+
+pytestmark = pytest.mark.slow
 
 SOON = 1.0
 """Seconds within which all have heard. Of several tries the quickest counts: the machine may be busy with others."""

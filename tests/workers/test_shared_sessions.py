@@ -40,6 +40,7 @@ async def made(at: At) -> tuple[str, str]:
     return answer.session.id, answer.token
 
 
+@pytest.mark.slow
 async def test_every_worker_tells_a_session_of_each_and_goes_on_when_another_is_dead(workers: KeptWorkers) -> None:
     await asyncio.to_thread(workers.wait_for, "sessions_served", 2)
     served = workers.events("sessions_served")

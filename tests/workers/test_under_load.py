@@ -11,6 +11,7 @@ from pathlib import Path
 
 import grpc
 import grpc.aio
+import pytest
 
 from tools.changing import ROUTE, running
 from tools.waiting import PATIENCE
@@ -18,6 +19,8 @@ from tools.workers import Workers
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usherd.reasons import Reason
+
+pytestmark = pytest.mark.slow
 
 CONNECTIONS = 12
 OK, UNAVAILABLE = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE

@@ -33,13 +33,13 @@ def _sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path}/directory.db"
 
 
-@pytest.fixture(name="shared_url", params=["sqlite", "postgresql"])
+@pytest.fixture(name="shared_url", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def _shared_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database that several replicas, or processes, can open."""
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-@pytest.fixture(name="any_url", params=["memory", "sqlite", "postgresql"])
+@pytest.fixture(name="any_url", params=["memory", "sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def _any_url(request: pytest.FixtureRequest) -> str:
     """The URL of an empty database."""
     return "sqlite:///:memory:" if request.param == "memory" else str(request.getfixturevalue(f"{request.param}_url"))

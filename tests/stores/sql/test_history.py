@@ -121,7 +121,7 @@ NO_SHRINKING = (Phase.explicit, Phase.reuse, Phase.generate)
 """To make a history shorter takes minutes, and it is short already."""
 
 
-@pytest.fixture(name="new_url", scope="module", params=["sqlite", "postgresql"])
+@pytest.fixture(name="new_url", scope="module", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
 def _new_url(request: pytest.FixtureRequest) -> Iterator[object]:
     if request.param == "sqlite":
         yield lambda: "sqlite:///:memory:"
