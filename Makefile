@@ -17,8 +17,8 @@ help: ## Lists the commands.
 run: $(VENV)/.run ## Shows usherd at work: an issuer, the daemon, and questions with their answers.
 	$(BIN)/python -m usherd dev demo $(ARGS)
 
-test: $(VENV)/.dev ## Runs the tests that need nothing but Python.
-	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak and not slow" $(ARGS)
+test: $(VENV)/.dev ## Runs the tests that need nothing but Python, and no patience; those of clients are test-clients.
+	$(BIN)/python -m pytest -n 2 -m "not peers and not keycloak and not slow" --ignore=tests/clients $(ARGS)
 
 test-slow: $(VENV)/.dev ## Runs what takes minutes: processes that are killed and starved; properties with five times the examples.
 	$(BIN)/python -m pytest -n 2 -m "(slow or law) and not peers and not keycloak" --hypothesis-profile thorough $(ARGS)
