@@ -290,6 +290,7 @@ def test_no_setting_of_litellm_makes_a_permission_of_a_refusal(world: World, tmp
                 general=general,
                 settings={"enable_post_custom_auth_checks": True},
                 USHERD_TARGET=address,
+                USHERD_CACHE="on",
             ) as proxy,
         ):
             allowed = proxy.ask(CHAT, alice, json=chat())
