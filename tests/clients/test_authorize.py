@@ -78,6 +78,8 @@ WRONG: dict[str, Script] = {
     "allow_without_reason": Script((event(allow(reason=reason_pb2.REASON_UNSPECIFIED)),)),
     "allow_for_a_denials_reason": Script((event(allow(reason=reason_pb2.REASON_TOKEN_EXPIRED)),)),
     "allow_for_a_reason_of_the_future": Script((event(allow(reason=999)),)),
+    "allow_for_an_allowances_reason_of_the_future": Script((event(allow(reason=3)),)),
+    "deny_for_an_allowances_reason_of_the_future": Script((event(deny(reason=3)),)),
     "deny_for_an_allowances_reason": Script((event(deny(reason=reason_pb2.REASON_ALLOWED)),)),
     "allow_for_nobody": Script((event(allow(principal=None)),)),
     "allow_in_another_mode": Script(

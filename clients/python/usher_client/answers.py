@@ -72,6 +72,9 @@ def decision_of(wire: decision_pb2.Decision) -> Decision:
     # reason.proto: numbers 1 to 9 go with ALLOW, all others with DENY; 0 is never sent.
     if wire.reason == 0 or (1 <= wire.reason <= 9) is not allowed:
         raise BadAnswer
+    # What another allowance may ask of a gateway, one that is too old for it cannot know.
+    if allowed and wire.reason not in (reason_pb2.REASON_ALLOWED, reason_pb2.REASON_PUBLIC_ROUTE):
+        raise BadAnswer
     # principal.proto: the unspecified kind is never sent with ALLOW.
     if allowed and wire.principal.kind == principal_pb2.PRINCIPAL_KIND_UNSPECIFIED:
         raise BadAnswer
