@@ -14,9 +14,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from clients import said
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, question_pb2
+from usher_client.entries import Outcome
 from usher_client.keeping import DecisionCache
 from usher_client.memory import Memory
-from usher_client.subscriptions import FIRST_WORD, Outcome, Subscriptions
+from usher_client.subscriptions import FIRST_WORD, Subscriptions
 
 SILENCE = 15.0
 KEYS = [f"q{number}" for number in range(5)]

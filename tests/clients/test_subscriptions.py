@@ -10,10 +10,11 @@ from clients import said
 from clients.said import may, may_not
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, fault_pb2, question_pb2, reason_pb2
+from usher_client.entries import Outcome
 from usher_client.faults import BadAnswer, Unavailable
 from usher_client.keeping import DecisionCache
 from usher_client.memory import Memory
-from usher_client.subscriptions import FIRST_WORD, MOST_BYTES, MOST_CHANGES, Outcome, Subscriptions
+from usher_client.subscriptions import FIRST_WORD, MOST_BYTES, MOST_CHANGES, Subscriptions
 
 SILENCE = 15.0
 

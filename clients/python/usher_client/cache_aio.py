@@ -13,11 +13,12 @@ from usher.v1 import question_pb2
 from usher_client import clocks
 from usher_client.calls_aio import outcome
 from usher_client.decision import Decision
+from usher_client.entries import Flight, Outcome
 from usher_client.faults import UsherFault, fresh
 from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.memory import Memory
 from usher_client.question_key import Key
-from usher_client.subscriptions import Flight, Outcome, Subscriptions
+from usher_client.subscriptions import Subscriptions
 
 ByItself = Callable[[float], Awaitable[Decision]]
 """Asks with a call of its own, in so many seconds."""

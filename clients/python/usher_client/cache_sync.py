@@ -15,11 +15,12 @@ from usher_client import clocks
 from usher_client.alarms import Alarms
 from usher_client.calls_sync import outcome
 from usher_client.decision import Decision
+from usher_client.entries import Outcome
 from usher_client.faults import UsherFault, fresh
 from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.memory import Memory
 from usher_client.question_key import Key
-from usher_client.subscriptions import Outcome, Subscriptions
+from usher_client.subscriptions import Subscriptions
 
 ByItself = Callable[[float], Decision]
 """Asks with a call of its own, in so many seconds."""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from usher.v1 import question_pb2
 from usher_client.decision import Decision
+from usher_client.entries import Counts, Flight, StreamOver
 from usher_client.keeping import CacheStatistics, DecisionCache
 from usher_client.question_key import Key, keepable
-from usher_client.subscriptions import Counts, Flight, StreamOver, Subscriptions
+from usher_client.subscriptions import Subscriptions
 
 LASTED = 5.0
 """Seconds that a stream has to last for the next one to be opened soon."""

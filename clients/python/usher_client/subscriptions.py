@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usher_client.answers import decision_of, fault_from, parse, promised_silence
 from usher_client.decision import Decision
-from usher_client.faults import BadAnswer, Overloaded, UsherFault
+from usher_client.entries import Counts, Entry, Flight, Outcome, StreamOver
+from usher_client.faults import BadAnswer, Overloaded
 from usher_client.keeping import MAX_ENTRIES
 from usher_client.question_key import Key
 
@@ -24,60 +23,6 @@ MOST_BYTES = 128 * 1024
 """Of a message: the server takes 256 KiB, and ends a stream with a larger one."""
 FIRST_WORD = 5.0
 """Seconds from the first addition to the first message, at most."""
-
-Outcome = Decision | UsherFault | None
-"""What comes of an addition; None: ask by itself."""
-
-
-class StreamOver(Exception):
-    """Nothing that this stream has told may be served any more."""
-
-    def __init__(self, *, silent: bool = False) -> None:
-        super().__init__("silent" if silent else "over")
-        self.silent = silent
-
-
-@dataclass(slots=True)
-class Counts:
-    """What is counted for as long as there is a client."""
-
-    hits: int = 0
-    misses: int = 0
-    asked_by_itself: int = 0
-    evicted: int = 0
-    changed: int = 0
-    ended: int = 0
-    streams_lost: int = 0
-    silences: int = 0
-
-
-class Entry:
-    """A decision that is kept true."""
-
-    __slots__ = ("decision", "id", "key", "until")
-
-    def __init__(self, number: int, key: Key, decision: Decision, until: float) -> None:
-        self.id = number
-        self.key = key
-        self.decision = decision
-        self.until = until
-        """By the calendar."""
-
-
-@dataclass(slots=True, eq=False)
-class Flight:
-    """A question that was added and is not answered yet."""
-
-    id: int
-    key: Key = field(repr=False)
-    waiting: set[Callable[[Outcome], None]] = field(default_factory=set, repr=False)
-    """Called once, with what comes of it; they must not raise, and must not wait. Who gives up takes out its own."""
-
-    def land(self, outcome: Outcome) -> None:
-        """Tells everybody who waits."""
-        for tell in self.waiting:
-            tell(outcome)
-        self.waiting.clear()
 
 
 class Subscriptions:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import grpc
 
@@ -15,13 +15,12 @@ from usher.v1 import event_pb2, question_pb2, reason_pb2
 from usher_client.channels import SERVICE
 from usher_client.faults import Unavailable, UsherFault, code_of
 from usher_client.questions import Question
-from usher_client.status_details import STATUS_DETAILS, write_details
 from usher_client.testing.lines import Line, LoneLine
+from usher_client.testing.replies import abort, as_bytes, batch, model_list
 from usher_client.testing.rules import Failure, Outcome, Rules, Verdict, asked_of
 
 MOST_STREAMS = 200
 """Calls at once, living streams among them; more wait for their turn."""
-_CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class FakeUsherd:
@@ -53,9 +52,9 @@ class FakeUsherd:
         self._server = grpc.server(pool, options=[("grpc.so_reuseport", 0)])
         methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Authorize": grpc.unary_stream_rpc_method_handler(self._authorize, api.AuthorizeRequest.FromString),
-            "Check": grpc.unary_unary_rpc_method_handler(self._check, api.CheckRequest.FromString, _bytes),
-            "BatchCheck": grpc.unary_unary_rpc_method_handler(self._batch, api.BatchCheckRequest.FromString, _bytes),
-            "ListModels": grpc.unary_unary_rpc_method_handler(self._list, api.ListModelsRequest.FromString, _bytes),
+            "Check": grpc.unary_unary_rpc_method_handler(self._check, api.CheckRequest.FromString, as_bytes),
+            "BatchCheck": grpc.unary_unary_rpc_method_handler(self._batch, api.BatchCheckRequest.FromString, as_bytes),
+            "ListModels": grpc.unary_unary_rpc_method_handler(self._list, api.ListModelsRequest.FromString, as_bytes),
             "Subscribe": grpc.stream_stream_rpc_method_handler(self._subscribe, api.SubscribeRequest.FromString),
         }
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
@@ -178,7 +177,7 @@ class FakeUsherd:
         self._speaking.wait()
         outcome = self._outcome(question)
         if isinstance(outcome, Failure):
-            _abort(context, outcome)
+            abort(context, outcome)
         return outcome.decision(question, self._revision)
 
     def _authorize(self, request: api.AuthorizeRequest, context: grpc.ServicerContext) -> Iterator[bytes]:
@@ -224,7 +223,7 @@ class FakeUsherd:
                     if not context.is_active():
                         return
                 if isinstance(said, Failure):
-                    _abort(context, said)
+                    abort(context, said)
                 if said is None:
                     return
                 if said.HasField("terms"):
@@ -239,40 +238,7 @@ class FakeUsherd:
 
     def _batch(self, request: api.BatchCheckRequest, context: grpc.ServicerContext) -> api.BatchCheckResponse:
         self._speaking.wait()
-        response = api.BatchCheckResponse()
-        for item in request.items:
-            item.question.token = item.question.token or request.token
-            outcome = self._outcome(item.question)
-            result = response.results.add(id=item.id)
-            if isinstance(outcome, Failure):
-                result.fault.CopyFrom(outcome.message())
-            else:
-                result.decision.CopyFrom(outcome.decision(item.question, self._revision))
-        return response
+        return batch(request, self._outcome, self._revision)
 
     def _list(self, request: api.ListModelsRequest, context: grpc.ServicerContext) -> api.ListModelsResponse:
-        response = api.ListModelsResponse(revision=f"fake:{self._revision}")
-        question = request.question
-        for model in sorted(self._models):
-            question.model = model
-            decision = self._decided(question, context)
-            if decision.reason < 10:
-                response.models.add(name=model, resolved_model=decision.resolved_model)
-        if not response.models:
-            question.ClearField("model")
-            decision = self._decided(question, context)
-            if decision.reason >= 10:
-                response.denial.CopyFrom(decision)
-        return response
-
-
-def _bytes(message: Any) -> bytes:
-    return bytes(message.SerializeToString())
-
-
-def _abort(context: grpc.ServicerContext, failure: Failure) -> NoReturn:
-    details = write_details(failure.code, failure.reason, failure.retry_after)
-    # What a test has said is so at once, too: it is not asked again by gRPC.
-    context.set_trailing_metadata(((STATUS_DETAILS, details), ("grpc-retry-pushback-ms", "-1")))
-    context.abort(_CODES[failure.code], "by a rule of the test")
-    raise AssertionError
+        return model_list(request.question, self._models, lambda question: self._decided(question, context))
