@@ -3,7 +3,6 @@ package usherdgrpc
 import (
 	"context"
 	"errors"
-	"iter"
 	"net/http"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -13,6 +12,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/usherd/usherd/clients/go/gateway"
+	"github.com/usherd/usherd/clients/go/internal/watching"
 	"github.com/usherd/usherd/clients/go/usherd"
 )
 
@@ -88,20 +88,18 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancelCause(stream.Context())
-	hear, stop := iter.Pull2(g.client.Watch(ctx, question))
-	first, err, told := hear()
-	if err != nil || !told || !first.Allowed() {
-		stop()
-		cancel(nil)
-		return ended(first.Decision, err)
+	decision, err := g.client.Authorize(stream.Context(), question)
+	if err != nil || !decision.Allowed() {
+		return ended(decision, err)
 	}
-	watched := &watchedStream{ServerStream: stream, ctx: with(ctx, first.Decision)}
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	watched := &watchedStream{ServerStream: stream, ctx: with(ctx, decision)}
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
-		if err := untilDenied(ctx, hear); err != nil {
-			watched.cut.Store(&err)
+		if cut, decision, err := watching.UntilDenied(ctx, g.client, question); cut {
+			status := ended(decision, err)
+			watched.cut.Store(&status)
 			cancel(ErrCut)
 		}
 	}()
@@ -109,7 +107,6 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 		// The handler is done, or has panicked: nothing may run on.
 		cancel(nil)
 		<-heard
-		stop()
 	}()
 	err = next(server, watched)
 	// However the handler took it: what was cut is not taken for whole.
@@ -117,21 +114,6 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 		return *cut
 	}
 	return err
-}
-
-// untilDenied hears until what was allowed may not go on, and returns the status for it; nil: the stream ended before.
-func untilDenied(ctx context.Context, hear func() (usherd.Event, error, bool)) error {
-	for {
-		event, err, told := hear()
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil || !told || event.Kind == usherd.Unknown:
-			return ended(usherd.Decision{}, &usherd.Fault{Kind: usherd.Unavailable})
-		case !event.Allowed():
-			return ended(event.Decision, nil)
-		}
-	}
 }
 
 func (g *Guard) question(ctx context.Context, method string, request any) (usherd.Question, error) {
@@ -188,7 +170,7 @@ func with(ctx context.Context, decision usherd.Decision) context.Context {
 	return context.WithValue(ctx, contextKey{}, decision)
 }
 
-// Decision is what let this call pass; false: the interceptor was not asked. Of a stream it is the first one.
+// Decision is what let this call pass; false: nobody was asked.
 func Decision(ctx context.Context) (usherd.Decision, bool) {
 	decision, ok := ctx.Value(contextKey{}).(usherd.Decision)
 	return decision, ok

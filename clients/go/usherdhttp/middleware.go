@@ -2,10 +2,10 @@ package usherdhttp
 
 import (
 	"context"
-	"iter"
 	"net/http"
 
 	"github.com/usherd/usherd/clients/go/gateway"
+	"github.com/usherd/usherd/clients/go/internal/watching"
 	"github.com/usherd/usherd/clients/go/usherd"
 )
 
@@ -69,42 +69,30 @@ func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Ha
 		g.answer(w, request, usherd.Decision{}, err)
 		return
 	}
-	if g.streams(request, asked) {
-		g.watch(w, request, asked, next)
-		return
-	}
 	decision, err := g.client.Authorize(request.Context(), asked.Question)
 	if err != nil || !decision.Allowed() {
 		g.answer(w, request, decision, err)
 		return
 	}
-	next.ServeHTTP(w, request.WithContext(with(request.Context(), decision, asked)))
+	if g.streams(request, asked) {
+		g.watch(w, request, passed{decision, asked}, next)
+		return
+	}
+	next.ServeHTTP(w, request.WithContext(with(request.Context(), passed{decision, asked})))
 }
 
 // watch serves a request for as long as it may go on.
-func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gateway.Asked, next http.Handler) {
+func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, next http.Handler) {
 	// A connection that is taken over outlives its request.
-	watching, end := context.WithCancel(context.WithoutCancel(request.Context()))
+	lasting, end := context.WithCancel(context.WithoutCancel(request.Context()))
 	keep := context.AfterFunc(request.Context(), end)
-	hear, stop := iter.Pull2(g.client.Watch(watching, asked.Question))
-	first, err, told := hear()
-	if err != nil || !told || !first.Allowed() {
-		stop()
-		end()
-		if err == nil && !told {
-			err = &usherd.Fault{Kind: usherd.BadAnswer}
-		}
-		g.answer(w, request, first.Decision, err)
-		return
-	}
 	ctx, cancel := context.WithCancelCause(request.Context())
 	answer := newWriter(w, keep, end)
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
 		defer end()
-		defer stop()
-		if cut, decision, err := untilDenied(watching, hear); cut {
+		if cut, decision, err := watching.UntilDenied(lasting, g.client, let.asked.Question); cut {
 			answer.cut(decision, err)
 			cancel(ErrCut)
 		}
@@ -123,7 +111,7 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, asked gatewa
 			g.end(answer, request)
 		}
 	}()
-	serve(answer, request.WithContext(with(ctx, first.Decision, asked)), next)
+	serve(answer, request.WithContext(with(ctx, let)), next)
 	answer.done()
 	finished = true
 }
@@ -140,26 +128,6 @@ func serve(answer *writer, request *http.Request, next http.Handler) {
 		}
 	}()
 	next.ServeHTTP(answer, request)
-}
-
-// untilDenied hears until what was allowed may not go on; false: the request ended before.
-func untilDenied(
-	ctx context.Context, hear func() (usherd.Event, error, bool),
-) (cut bool, decision usherd.Decision, err error) {
-	for {
-		event, err, told := hear()
-		switch {
-		case ctx.Err() != nil:
-			return false, usherd.Decision{}, nil
-		case err != nil || !told || event.Kind == usherd.Unknown:
-			if err == nil {
-				err = &usherd.Fault{Kind: usherd.Unavailable}
-			}
-			return true, usherd.Decision{}, err
-		case !event.Allowed():
-			return true, event.Decision, nil
-		}
-	}
 }
 
 // end finishes an answer that was cut.
@@ -181,12 +149,11 @@ type passed struct {
 	asked    gateway.Asked
 }
 
-func with(ctx context.Context, decision usherd.Decision, asked gateway.Asked) context.Context {
-	return context.WithValue(ctx, contextKey{}, passed{decision, asked})
+func with(ctx context.Context, let passed) context.Context {
+	return context.WithValue(ctx, contextKey{}, let)
 }
 
-// Decision is what let this request pass; false: the middleware was not asked. Of a request that streams it is the first
-// one.
+// Decision is what let this request pass; false: nobody was asked.
 func Decision(ctx context.Context) (usherd.Decision, bool) {
 	held, ok := ctx.Value(contextKey{}).(passed)
 	return held.decision, ok
