@@ -20,7 +20,10 @@ import (
 // half of a connection's recent calls fail, it stops asking twice. A stream of Subscribe is opened anew by the cache.
 const serviceConfig = `{
 	"methodConfig": [{
-		"name": [{"service": "usher.v1.AuthorizationService", "method": "Authorize"}],
+		"name": [
+			{"service": "usher.v1.AuthorizationService", "method": "Authorize"},
+			{"service": "usher.v1.AuthorizationService", "method": "ListModels"}
+		],
 		"retryPolicy": {
 			"maxAttempts": 3,
 			"initialBackoff": "0.01s",

@@ -1,6 +1,7 @@
 package usherd_test
 
 import (
+	"context"
 	"net"
 	"sync/atomic"
 	"testing"
@@ -22,6 +23,7 @@ type scripted struct {
 
 	target    string
 	authorize func(*usherv1.AuthorizeRequest, grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error
+	list      func(*usherv1.ListModelsRequest) (*usherv1.ListModelsResponse, error)
 	// alone are the questions that came by Authorize.
 	alone atomic.Int64
 	// streams has each stream of Subscribe, as it is opened.
@@ -51,6 +53,15 @@ func (s *scripted) Authorize(
 ) error {
 	s.alone.Add(1)
 	return s.authorize(request, out)
+}
+
+func (s *scripted) ListModels(
+	ctx context.Context, request *usherv1.ListModelsRequest,
+) (*usherv1.ListModelsResponse, error) {
+	if s.list == nil {
+		return s.UnimplementedAuthorizationServiceServer.ListModels(ctx, request)
+	}
+	return s.list(request)
 }
 
 // stream is one stream of Subscribe, as a test holds it.
