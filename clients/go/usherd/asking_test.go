@@ -79,18 +79,31 @@ func keeping(t testing.TB, silence time.Duration, options ...usherd.Option) (*sc
 	expect(t, client, ask("first"), "ALLOW ALLOWED alone")
 	here := s.next(t)
 	here.begin(silence)
+	// Whatever is added meanwhile is answered, and removed since it may not be kept.
+	held := map[uint64]bool{}
+	answer := func(request *usherv1.SubscribeRequest) {
+		for _, each := range request.GetAdd() {
+			held[each.GetId()] = true
+			here.decide(each.GetId(), uncacheable(allow("probe")))
+		}
+		for _, number := range request.GetRemove() {
+			delete(held, number)
+		}
+	}
 	eventually(t, "the stream is used", func() bool {
-		came := later(client, ask("probe"))
-		select {
-		case request := <-here.asked:
-			here.decide(request.GetAdd()[0].GetId(), uncacheable(allow("probe")))
-			get(t, came)
-			here.removed()
-			return true
-		case got := <-came:
-			return got.String() == "never"
+		before, came := client.Stats().Alone, later(client, ask("probe"))
+		for {
+			select {
+			case request := <-here.asked:
+				answer(request)
+			case <-came:
+				return client.Stats().Alone == before
+			}
 		}
 	})
+	for len(held) > 0 {
+		answer(here.request())
+	}
 	s.alone.Store(0)
 	return s, client, here
 }

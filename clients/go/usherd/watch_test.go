@@ -148,7 +148,7 @@ func TestAWatchThatLearnsNothingInTimeEndsAsUnknown(t *testing.T) {
 			watch.over()
 			close(stop)
 			<-done
-			if took < silence-50*time.Millisecond || took > silence+500*time.Millisecond {
+			if took < silence-50*time.Millisecond || took > silence+2*time.Second {
 				t.Errorf("after %v", took)
 			}
 			if name == "a silent stream" && asked != 0 || name != "a silent stream" && (asked < 1 || asked > 7) {
@@ -269,7 +269,7 @@ func TestAServerThatDoesNotTellIsAskedAgain(t *testing.T) {
 	began := time.Now()
 	watch.expect(usherd.Decided, true, "1")
 	watch.expect(usherd.Changed, false, "2")
-	if took := time.Since(began); took < 150*time.Millisecond || took > time.Second {
+	if took := time.Since(began); took < 150*time.Millisecond || took > 3*time.Second {
 		t.Errorf("after %v", took)
 	}
 }
