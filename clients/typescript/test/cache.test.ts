@@ -1,14 +1,18 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { keyOf } from "../src/cache/key.js";
+import { Living } from "../src/cache/living.js";
+import type { Channel, StreamListener } from "../src/channel.js";
+import { SubscribeResponseSchema } from "../src/gen/usher/v1/authorization_service_pb.js";
 import { DependencyKind, Effect } from "../src/gen/usher/v1/decision_pb.js";
 import { Code, FaultReason } from "../src/gen/usher/v1/fault_pb.js";
 import { Usherd, UsherFault, type CacheStatistics, type Question } from "../src/index.js";
 import { asked } from "../src/questions.js";
-import { ScriptedServer, allow, deny, type DecisionInit, type Event } from "./tools/scripted_server.js";
+import { ScriptedServer, allow, deny, terms, type DecisionInit, type Event } from "./tools/scripted_server.js";
 import { until } from "./tools/until.js";
 
 const ONE: Question = { token: "one", route: "/v1/chat/completions", model: "gpt-4o" };
@@ -293,6 +297,30 @@ test("after a silence nothing is served, even if the stream speaks again", async
   assert.deepEqual([counted().silences, counted().streamsLost], [1, 1]);
   await setTimeout(20);
   assert.equal(counted().entries, 0);
+});
+
+test("what was in a buffer while this process stood still is not heard", () => {
+  // A process that was stopped and goes on reads first, and looks at its clock afterwards.
+  let listener: StreamListener | undefined;
+  const channel = {
+    duplex: (_method: string, given: StreamListener) => {
+      listener = given;
+      return { send: () => undefined, cancel: () => undefined };
+    },
+  };
+  const told: unknown[] = [];
+  const gone: string[] = [];
+  const living = new Living(channel as unknown as Channel, {
+    told: (event) => told.push(event.event.case),
+    gone: (loss) => gone.push(loss),
+  });
+  const checkpoint = create(SubscribeResponseSchema, { event: { case: "checkpoint", value: {} }, terms: terms(50) });
+  listener?.heard(toBinary(SubscribeResponseSchema, checkpoint));
+  assert.equal(living.holds(), true);
+  const end = performance.now() + 60;
+  while (performance.now() < end);
+  listener?.heard(toBinary(SubscribeResponseSchema, checkpoint));
+  assert.deepEqual([told, gone, living.holds()], [["checkpoint"], ["silent"], false]);
 });
 
 test("a silence is noticed without a question", async () => {

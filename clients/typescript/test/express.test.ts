@@ -207,12 +207,15 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
       const stopped = new Promise<string>((resolve) => (stop = resolve));
       app.post("/v1/chat/completions", async (request: any, response: ServerResponse) => {
         response.writeHead(200, { "Content-Type": type, ...more });
-        request.usher.signal.addEventListener("abort", () => stop("aborted"));
+        request.usher.signal.addEventListener("abort", () => {
+          response.write("data: late\n\n"); // goes nowhere, and breaks nothing
+          stop("aborted");
+        });
         for (let n = 0; !request.usher.signal.aborted; n += 1) {
           response.write(`data: ${n}\n\n`);
           await setTimeout(5);
         }
-        response.write("data: never\n\n"); // a handler that does not look goes nowhere, and breaks nothing
+        response.write("data: never\n\n");
         response.end("data: nor this\n\n");
       });
       return { stopped };

@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
-import { Mode } from "../src/gen/usher/v1/authorization_service_pb.js";
+import type { Channel, StreamListener } from "../src/channel.js";
+import { AuthorizeResponseSchema, Mode } from "../src/gen/usher/v1/authorization_service_pb.js";
 import { Cause } from "../src/gen/usher/v1/event_pb.js";
 import { Reason } from "../src/gen/usher/v1/reason_pb.js";
 import { Usherd, type Question, type WatchEvent } from "../src/index.js";
-import { ScriptedServer, allow, deny, type Authorize } from "./tools/scripted_server.js";
+import { asked } from "../src/questions.js";
+import { watched } from "../src/watch.js";
+import { ScriptedServer, allow, deny, terms, type Answer, type Authorize } from "./tools/scripted_server.js";
 import { until } from "./tools/until.js";
 
 const QUESTION: Question = { token: "t", route: "/v1/chat/completions", model: "gpt-4o" };
@@ -123,6 +127,7 @@ const BREAKS: Record<string, (asked: Authorize) => void> = {
   resync: (asked) => asked.write({ event: { case: "resync", value: {} } }),
   "an event that is not known": (asked) => asked.call.write(Buffer.from([0x72, 0])),
   "a message that cannot be read": (asked) => asked.call.write(Buffer.from([0x0a, 0x7f])),
+  "an end that allows": (asked) => asked.write({ event: { case: "ended", value: { decision: allow() } } }),
   "a change to something that is no decision": (asked) => asked.write({ event: { case: "changed", value: {} } }),
 };
 for (const [name, broken] of Object.entries(BREAKS)) {
@@ -190,6 +195,38 @@ test("where nothing can be learned it ends unknown, when its time is over", asyn
   const begun = performance.now();
   assert.deepEqual(await heard(), ["decided allowed ALLOWED", "unknown not allowed"]);
   assert.ok(performance.now() - begun < 1000);
+});
+
+test("a denial whose time is over is asked about again, for as long as a silence may be", async () => {
+  first(
+    (asked) => {
+      asked.living(deny({ validUntil: timestampFromMs(1) }), 60_000);
+      setImmediate(() => asked.end());
+    },
+    (asked) => asked.living(allow(), 60_000),
+  );
+  assert.deepEqual(await heard(2), ["decided not allowed TEAM_BLOCKED", "decided allowed ALLOWED"]);
+});
+
+test("what was in a buffer while this process stood still is not heard", async () => {
+  // A process that was stopped and goes on reads first, and looks at its clock afterwards.
+  let listener: StreamListener | undefined;
+  const channel = {
+    stream: (_method: string, _request: Uint8Array, given: StreamListener) => {
+      listener = given;
+      return { send: () => undefined, cancel: () => undefined };
+    },
+  };
+  const watch = watched(channel as unknown as Channel, asked(QUESTION), 1000, undefined);
+  const decided = watch.next();
+  const bytes = (event: Answer): Uint8Array =>
+    toBinary(AuthorizeResponseSchema, create(AuthorizeResponseSchema, event as Parameters<typeof create<typeof AuthorizeResponseSchema>>[1]));
+  listener?.heard(bytes({ event: { case: "decision", value: allow() }, terms: terms(50) }));
+  await decided;
+  const end = performance.now() + 60;
+  while (performance.now() < end);
+  listener?.heard(bytes({ event: { case: "changed", value: { decision: allow() } } }));
+  assert.deepEqual(await heard(9, watch), ["unknown not allowed"]);
 });
 
 test("silence is unknown, and what comes after it is not heard", async () => {

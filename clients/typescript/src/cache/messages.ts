@@ -15,12 +15,13 @@ export function* changes(removed: readonly number[], added: readonly Addition[])
     const remove = removed.slice(at, at + MAX_CHANGES).map(BigInt);
     yield toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { remove }));
   }
+  // No more than so many are under way at all.
   let parts: Uint8Array[] = [];
   let bytes = 0;
   for (const { id, asked } of added) {
     const add = [{ id: BigInt(id), question: questionMessage(asked) }];
     const part = toBinary(SubscribeRequestSchema, create(SubscribeRequestSchema, { add }));
-    if (parts.length === MAX_CHANGES || (bytes > 0 && bytes + part.length > MAX_BYTES)) {
+    if (bytes > 0 && bytes + part.length > MAX_BYTES) {
       yield Buffer.concat(parts);
       [parts, bytes] = [[], 0];
     }

@@ -129,9 +129,9 @@ export class ScriptedServer {
   readonly #server = new Server();
   #port = 0;
 
-  static async start(address = "127.0.0.1:0"): Promise<ScriptedServer> {
+  static async start(address = "127.0.0.1:0", credentials = ServerCredentials.createInsecure()): Promise<ScriptedServer> {
     const scripted = new ScriptedServer();
-    await scripted.#listen(address);
+    await scripted.#listen(address, credentials);
     return scripted;
   }
 
@@ -147,7 +147,7 @@ export class ScriptedServer {
     this.#server.forceShutdown();
   }
 
-  #listen(address: string): Promise<void> {
+  #listen(address: string, credentials: ServerCredentials): Promise<void> {
     const path = (method: string): string => `/usher.v1.AuthorizationService/${method}`;
     const asIs = (message: Buffer): Buffer => message;
     const reads = <D extends DescMessage>(schema: D) => (message: Buffer): MessageShape<D> => fromBinary(schema, message);
@@ -188,7 +188,7 @@ export class ScriptedServer {
       },
     );
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(address, ServerCredentials.createInsecure(), (error, port) => {
+      this.#server.bindAsync(address, credentials, (error, port) => {
         this.#port = port;
         return error === null ? resolve() : reject(error);
       });
