@@ -97,9 +97,6 @@ export class Channel {
       "grpc.service_config_disable_resolution": 1,
       // Whoever sets http_proxy for other programs must not be handed tokens in plaintext.
       "grpc.enable_http_proxy": encrypted ? 1 : 0,
-      // A peer that is gone without a word is noticed in seconds, not in the quarter of an hour that TCP takes.
-      "grpc.keepalive_time_ms": 20_000,
-      "grpc.keepalive_timeout_ms": 5_000,
     });
   }
 

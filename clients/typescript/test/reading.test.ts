@@ -142,6 +142,11 @@ test("a websocket is asked about at its handshake: by its query, and its cookie 
   assert.equal(await read("/v1/realtime?model=a&model=b"), undefined);
   assert.equal(await read("/v1/realtime?model=%zz"), undefined);
   assert.equal(await read("/v1/realtime"), undefined);
+  // Whoever merely sends the headers of a handshake must not choose what is read.
+  const body = Buffer.from('{"model":"o3"}');
+  assert.equal((await readRequest("POST", "/x?model=a", [...handshake, ...JSON_BODY], body, READING)).model, "o3");
+  assert.equal((await readRequest("GET", "/x?model=a", [...handshake, ...JSON_BODY], body, READING)).model, "o3");
+  assert.equal((await readRequest("POST", "/x?model=a", handshake, Buffer.alloc(0), READING)).model, undefined);
   const cookie = ["cookie", "litellm_ui_token_1=eyJhbGciOiJFZERTQSJ9.e30.c2ln"] as const;
   assert.throws(() => readCredential("GET", [...handshake, cookie], READING), RequestRefused);
   const reading = new Reading({ origins: ["https://ui.example"] });

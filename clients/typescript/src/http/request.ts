@@ -35,7 +35,7 @@ export async function readRequest(
   return {
     route,
     method,
-    model: modelOf(fields, target, headers, body, reading),
+    model: modelOf(fields, method, target, headers, body, reading),
     fallbackModels: fallbacksOf(fields.get("fallbacks")),
     ...teamOf(headers, reading),
     endUserId: endUserOf(fields),
@@ -64,6 +64,7 @@ function teamOf(headers: Headers, reading: Reading): { teamId?: string | undefin
 
 function modelOf(
   fields: Fields,
+  method: string,
   target: string,
   headers: Headers,
   body: Buffer,
@@ -72,8 +73,8 @@ function modelOf(
   if (reading.modelHeader !== undefined) {
     return agreed(valuesOf(headers, reading.modelHeader), undefined);
   }
-  // The handshake of a websocket has no body: the query names its model.
-  const named = isHandshake(headers) && body.length === 0 ? queryModel(target) : fields.get("model");
+  // The query names the model of a websocket's handshake, which has no body: whoever merely sends its headers must not choose.
+  const named = method === "GET" && isHandshake(headers) && body.length === 0 ? queryModel(target) : fields.get("model");
   return typeof named === "string" ? named : undefined;
 }
 
