@@ -14,7 +14,19 @@ from typing import Any
 
 import pytest
 
-from peers.envoy import EXAMPLE, Config, Envoy, Upstream, dealing_out, ext_authz, manager, program, running, upstream
+from peers.envoy import (
+    EXAMPLE,
+    Config,
+    Envoy,
+    Upstream,
+    dealing_out,
+    ext_authz,
+    in_its_own_time,
+    manager,
+    program,
+    running,
+    upstream,
+)
 from tools.envoy_company import Asked, asked_by_envoy
 from tools.raw_http import Answer, http1, http2
 from usherd.callers import MIN_CREDENTIAL
@@ -160,11 +172,19 @@ def test_where_there_is_no_decision_nothing_passes_unless_envoy_was_told_so(
 def test_a_server_that_stands_still_is_waited_for_200_ms(
     usherd: Asked, models: Upstream, envoy: Envoy, tmp_path: Path
 ) -> None:
+    def open_in_time(config: Config) -> None:
+        in_its_own_time(config)
+        fails_open(config)
+
     headers = [usherd.bearer("alice"), JSON]
-    http1(envoy.port, "POST", CHAT, headers, BODY)
-    with running(tmp_path, usherd.address, models.port, fails_open) as opened, stopped(usherd):
+    at = (usherd.address, models.port)
+    with (
+        running(tmp_path / "closed", *at, in_its_own_time) as shut,
+        running(tmp_path / "open", *at, open_in_time) as opened,
+        stopped(usherd),
+    ):
         before = time.monotonic()
-        closed = http1(envoy.port, "POST", CHAT, headers, BODY)
+        closed = http1(shut.port, "POST", CHAT, headers, BODY)
         waited = time.monotonic() - before
         passed = http1(opened.port, "POST", CHAT, headers, BODY)
 
@@ -177,7 +197,6 @@ def test_usherd_itself_says_in_time_that_it_has_no_answer(usherd: Asked, models:
     """Its own words reach the client, and the status of the example does not stand in for them."""
 
     def patient(config: Config) -> None:
-        ext_authz(config)["grpc_service"]["timeout"] = "2s"
         ext_authz(config)["status_on_error"] = {"code": "BadGateway"}
 
     with running(tmp_path, usherd.address, models.port, patient) as found:

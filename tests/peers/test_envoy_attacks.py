@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import grpc
 import pytest
 
-from peers.envoy import Config, Envoy, Upstream, ext_authz, manager, running, upstream
+from peers.envoy import Config, Envoy, Upstream, ext_authz, in_its_own_time, manager, running, upstream
 from tools.envoy_company import Asked, asked_by_envoy
 from tools.envoy_requests import CHECK, told
 from tools.raw_http import Answer, Headers, http1
@@ -125,6 +125,7 @@ def bare(config: Config) -> None:
 
 def failing_open(config: Config) -> None:
     """The example that lets pass what nobody answers."""
+    in_its_own_time(config)
     ext_authz(config)["failure_mode_allow"] = True
 
 

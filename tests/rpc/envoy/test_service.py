@@ -110,8 +110,12 @@ async def test_envoy_hears_that_time_is_up_before_its_own_is() -> None:
         await asyncio.sleep(60)
 
     heard = Heard()
-    async with running(Answers(then=hang), envoy=terms(), listener=heard) as server, calling(server) as channel:
-        found = await ask(channel, check_request(headers=[BEARER]), timeout=1.0)
+    limits = Limits(deadline=60)
+    async with (
+        running(Answers(then=hang), envoy=terms(), listener=heard, limits=limits) as server,
+        calling(server) as channel,
+    ):
+        found = await ask(channel, check_request(headers=[BEARER]), timeout=4.0)
 
     assert found.kind == "error"
     assert heard.endings == [(CHECK, FaultReason.DEADLINE_EXCEEDED)]
@@ -234,9 +238,10 @@ async def test_others_are_answered_while_a_long_body_is_read(monkeypatch: pytest
 
     read = Taken.question
     body = b'{"model":"gpt-4o","x":[' + b'{"a":[1,2,3]},' * 9_000 + b"1]}"
-    async with running(envoy=terms()) as server, calling(server) as channel:
+    long_one = check_request(headers=[BEARER, JSON], body=body)
+    async with running(envoy=terms(), limits=Limits(deadline=60)) as server, calling(server) as channel:
         monkeypatch.setattr(Taken, "question", question)
-        long = [asyncio.create_task(ask(channel, check_request(headers=[BEARER, JSON], body=body))) for _ in range(3)]
+        long = [asyncio.create_task(ask(channel, long_one, timeout=60)) for _ in range(3)]
         assert await asyncio.to_thread(begun.wait, 30)
         short = await ask(channel, check_request(headers=[BEARER, JSON], body=b'{"model":"gpt-4o"}'))
         unfinished = [each.done() for each in long]
