@@ -355,6 +355,22 @@ def test_a_form_names_the_model_too(usherd: Asked, models: Upstream, envoy: Envo
     assert told(models)["x-usherd-model"] == "gpt-4o"
 
 
+def test_a_websocket_is_asked_about_at_its_handshake(usherd: Asked, models: Upstream, tmp_path: Path) -> None:
+    def upgrades(config: Config) -> None:
+        manager(config)["upgrade_configs"] = [{"upgrade_type": "websocket"}]
+
+    headers = [usherd.bearer("alice"), ("connection", "Upgrade"), ("upgrade", "websocket")]
+    with running(tmp_path, usherd.address, models.port, upgrades) as envoy:
+        found = [
+            http1(envoy.port, "GET", f"/v1/realtime{query}", headers)
+            for query in ("?model=gpt-4o", "?model=o3", "?model=gpt-4o&model=o3")
+        ]
+
+    assert found[0].status == 200
+    assert told(models)["x-usherd-model"] == "gpt-4o"
+    assert [denied(each) for each in found[1:]] == [(403, "model_not_granted"), MODEL_REQUIRED]
+
+
 def test_a_credential_is_forwarded_where_that_is_configured(models: Upstream, tmp_path: Path) -> None:
     own = {"credential_header": "x-key", "forward_credential": True, "identity_headers": {"x-who": "subject"}}
     with (

@@ -49,7 +49,7 @@ def credential(headers: Headers, method: str, header: str | None, origins: Set[s
     token = session_cookie(headers.values("cookie"))
     if token is None:
         return _NONE
-    if (method not in _SAFE or _opens_websocket(headers)) and not _comes_from(headers, origins):
+    if (method not in _SAFE or names_websocket(headers)) and not _comes_from(headers, origins):
         raise RequestRefused(Cause.ORIGIN_NOT_ALLOWED)
     return Credential(token, "cookie")
 
@@ -70,8 +70,9 @@ def _bare(value: str) -> str:
     return value if scheme is None else scheme[1]
 
 
-def _opens_websocket(headers: Headers) -> bool:
-    """Whether it is a handshake: a page of anybody may open a websocket, and the browser sends its cookies along."""
+def names_websocket(headers: Headers) -> bool:
+    """Whether it has a handshake's headers: a page of anybody may open a websocket, and the browser sends its cookies
+    along."""
     return any("websocket" in value.lower() for value in headers.values("upgrade"))
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from usherd.domain import Question
-from usherd.inbound.body import named_by
-from usherd.inbound.credentials import Credential, credential
+from usherd.inbound.body import Named, named_by
+from usherd.inbound.credentials import Credential, credential, names_websocket
+from usherd.inbound.forms import FormUnreadable, urlencoded
 from usherd.inbound.headers import Headers
 
 
@@ -55,7 +56,7 @@ def question_of(
     """
     headers = request.headers
     shown = credential(headers, request.method, rules.credential_header, rules.origins)
-    named = named_by(headers, request.body)
+    named = _named_by_query(request.target) if _is_handshake(request) else named_by(headers, request.body)
     if said is not None:
         model = said.model
     else:
@@ -74,6 +75,22 @@ def question_of(
         named.modifies_guardrails,
     )
     return asked, shown
+
+
+def _is_handshake(request: Received) -> bool:
+    """Whether it opens a websocket. With a body it does not: its headers alone must not choose what is read."""
+    headers = request.headers
+    has_body = request.body or headers.values("transfer-encoding") or set(headers.values("content-length")) - {"0"}
+    return request.method == "GET" and not has_body and names_websocket(headers)
+
+
+def _named_by_query(target: str) -> Named:
+    """A handshake has no body: its query names the model."""
+    try:
+        found = [value for name, value in urlencoded(target.partition("?")[2].encode()) if name == "model"]
+    except FormUnreadable:
+        found = []
+    return Named(model=found[0] if len(found) == 1 else None)
 
 
 def _route(target: str, base_path: str) -> str:

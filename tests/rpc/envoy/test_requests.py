@@ -152,6 +152,33 @@ def test_a_body_that_takes_long_to_read_names_nothing(filler: bytes) -> None:
     assert question(check_request(headers=[JSON], body=b'{"model":"gpt-4o","x":' + filler + b"}")).model is None
 
 
+WEBSOCKET = ("upgrade", "WebSocket")
+
+
+@FORMS
+@pytest.mark.parametrize(
+    ("method", "query", "headers", "body", "model"),
+    [
+        ("GET", "?model=gpt-4o", [WEBSOCKET], b"", "gpt-4o"),
+        ("GET", "?a=1&mod%65l=gpt%2D4o", [WEBSOCKET, ("content-length", "0")], b"", "gpt-4o"),
+        ("GET", "?model=gpt-4o&model=o3", [WEBSOCKET], b"", None),
+        ("GET", "", [WEBSOCKET], b"", None),
+        ("GET", "?model=%ff", [WEBSOCKET], b"", None),
+        ("GET", "?model=gpt-4o", [], b"", None),
+        ("POST", "?model=gpt-4o", [WEBSOCKET, JSON], b'{"model":"o3"}', "o3"),
+        ("GET", "?model=gpt-4o", [WEBSOCKET, JSON], b'{"model":"o3"}', "o3"),
+        ("GET", "?model=gpt-4o", [WEBSOCKET, ("content-length", "14")], b"", None),
+        ("GET", "?model=gpt-4o", [WEBSOCKET, ("transfer-encoding", "chunked")], b"", None),
+    ],
+)
+def test_a_websockets_handshake_names_its_model_in_the_query_and_nothing_else_does(
+    raw: bool, method: str, query: str, headers: list[tuple[str, str]], body: bytes, model: str | None
+) -> None:
+    found = question(check_request(method, f"/v1/realtime{query}", headers, body, raw=raw))
+
+    assert (found.route, found.model) == ("/v1/realtime", model)
+
+
 def test_a_member_that_is_there_twice_is_never_taken_for_absent() -> None:
     twice = [
         (b'{"model":"a","organization_id":"o1","organization_id":"o2"}', "organization_id", "\x00"),

@@ -21,7 +21,10 @@ _PARTIAL = "x-envoy-auth-partial-body"
 MODEL, BASE_PATH = b"model", b"base_path"
 """What a route's own settings (`context_extensions`) may have: its model, and what it takes off the path."""
 _REQUEST_ID = "x-request-id"
-_ALWAYS_READ = (_PARTIAL, _REQUEST_ID, "cookie", "origin", "upgrade", "content-type", "content-encoding")
+_ALWAYS_READ = (
+    *(_PARTIAL, _REQUEST_ID, "cookie", "origin", "upgrade"),
+    *("content-type", "content-encoding", "content-length", "transfer-encoding"),
+)
 
 
 class Taken(NamedTuple):
