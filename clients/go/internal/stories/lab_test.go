@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"os"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -68,13 +70,27 @@ func (l *lab) known(client *usherd.Client) {
 	l.t.Fatalf("it never knew all: %+v", client.Stats())
 }
 
-// From the moment in which the server has committed a change until the client answers by it: the 99th of a hundred is
-// below 50 ms, and when the new answer was seen once the old one never comes again.
+// window is how long the old answer may be given after the server has committed a change, of all but one in a hundred
+// changes. On a quiet machine it is below 50 ms: USHERD_WINDOW_MS=50 holds the test to that.
+func window(t *testing.T) time.Duration {
+	t.Helper()
+	said := os.Getenv("USHERD_WINDOW_MS")
+	if said == "" {
+		return time.Second
+	}
+	milliseconds, err := strconv.Atoi(said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(milliseconds) * time.Millisecond
+}
+
+// From the moment in which the server has committed a change until the client answers by it there is only a moment, and
+// when the new answer was seen once the old one never comes again.
 func TestNoAnswerOutlivesTheChangeThatTookItBack(t *testing.T) {
 	const (
 		teams = 8
 		flips = 400
-		bound = 50 * time.Millisecond
 	)
 	l := start(t).lab(teams)
 	client := l.warm()
@@ -129,7 +145,7 @@ func TestNoAnswerOutlivesTheChangeThatTookItBack(t *testing.T) {
 	slices.Sort(windows)
 	p50, p99 := windows[flips/2], windows[flips*99/100]
 	t.Logf("told after: half of them %v, p99 %v, all %v; %+v", p50, p99, windows[flips-1], client.Stats())
-	if p99 > bound {
+	if p99 > window(t) {
 		t.Errorf("p99 is %v", p99)
 	}
 	if stats := client.Stats(); stats.Changed < flips*9/10 || stats.Hits < flips {
