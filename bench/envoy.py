@@ -34,7 +34,7 @@ CONNECTIONS = 64
 SECONDS = 4.0
 ALONE = 2.0
 UNASKED = "/unasked"
-MAX_RATIO = 5.0
+MAX_RATIO = 8.0
 """A known question by Envoy over one by Check, in process: it has headers and a body to be read."""
 _CALLS = 20_000
 

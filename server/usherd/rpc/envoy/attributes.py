@@ -59,17 +59,17 @@ class Taker:
         """The request in the bytes of a CheckRequest. Raises RequestRefused (REQUEST_UNREADABLE, BODY_TOO_LARGE)."""
         attributes = _attributes(data)
         http = attributes.request.http
-        mapped = http.header_map.headers
+        raw = len(http.header_map.headers) > 0
         pairs: list[tuple[str, str]] = []
         odd: list[bytes] = []
-        for each in mapped or http.headers:
+        for each in http.header_map.headers if raw else http.headers:
             name = each.key.lower()
             if name in self._read:
-                pairs.append((name.decode(), _text((mapped and each.raw_value) or each.value)))
+                pairs.append((name.decode(), _text((each.raw_value if raw else b"") or each.value)))
             if b"_" in name:
                 odd.append(name)
         # Without a map Envoy has joined what it got several of.
-        headers = Headers(pairs, joined=not mapped)
+        headers = Headers(pairs, joined=not raw)
         body = http.raw_body or http.body
         if len(body) > self._rules.max_body:
             raise RequestRefused(Cause.BODY_TOO_LARGE)
