@@ -17,9 +17,9 @@ record BodyContent(
 
   static final BodyContent NOTHING = new BodyContent(null, List.of(), "", "", false, false);
 
-  /** Stands for what should be a text and is none: no field of a question takes it. */
+  /** Stands for what should be one text and is not: no field of a question takes it. */
   static final String REFUSED = "\0";
 
-  /** Fallbacks that are refused, where something besides the model is in doubt: no model has an empty name. */
+  /** Fallbacks that are refused, where they cannot be read with certainty: no model has an empty name. */
   static final List<String> IN_DOUBT = List.of("");
 }

@@ -1,6 +1,7 @@
 package dev.usherd.http;
 
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -13,24 +14,29 @@ final class FormFields {
           "model", "stream", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id");
 
   private final Map<String, String> fields = new HashMap<>();
-  private boolean modelTwice;
-  private boolean inDoubt;
+  private final Set<String> twice = new HashSet<>();
 
   void add(String name, String value) {
     if (NAMES.contains(name) && fields.put(name, value) != null) {
-      modelTwice |= name.equals("model");
-      inDoubt |= !name.equals("model");
+      twice.add(name);
     }
   }
 
   BodyContent content() {
+    boolean metadataTwice = twice.contains("metadata");
+    String user = text("user");
+    boolean userInDoubt = metadataTwice || twice.contains("litellm_metadata");
     return new BodyContent(
-        modelTwice ? null : fields.get("model"),
+        twice.contains("model") ? null : fields.get("model"),
         // A list of them is no text.
-        inDoubt || fields.containsKey("fallbacks") ? BodyContent.IN_DOUBT : List.of(),
-        fields.getOrDefault("user", ""),
-        fields.getOrDefault("organization_id", ""),
-        !fields.getOrDefault("guardrails", "").isEmpty(),
+        fields.containsKey("fallbacks") ? BodyContent.IN_DOUBT : List.of(),
+        user.isEmpty() && userInDoubt ? BodyContent.REFUSED : user,
+        text("organization_id"),
+        metadataTwice || !text("guardrails").isEmpty(),
         false);
+  }
+
+  private String text(String name) {
+    return twice.contains(name) ? BodyContent.REFUSED : fields.getOrDefault(name, "");
   }
 }

@@ -96,32 +96,29 @@ final class JsonBody {
           organization = only(name, text(none));
         }
         case "litellm_metadata" -> {
-          only(name, "");
           members("litellm_metadata.");
+          litellmUser = only(name, litellmUser);
         }
         case "metadata" -> {
-          only(name, "");
           members("metadata.");
+          guardrails |= seen.contains(name);
+          metadataUser = only(name, metadataUser);
         }
         case "guardrails" -> guardrails |= counts(name);
         case "fallbacks" -> {
-          only(name, "");
+          inDoubt |= !seen.add(name);
           fallbacks();
         }
-        case "stream" -> {
-          only(name, "");
-          stream = isTrue();
-        }
+        case "stream" -> stream |= isTrue();
         default -> json.skipValue();
       }
     }
     json.endObject();
   }
 
-  /** The value; what is named twice puts all of it in doubt. */
+  /** The value; of what is named twice, one that the server refuses. */
   private String only(String name, String value) {
-    inDoubt |= !seen.add(name);
-    return value;
+    return seen.add(name) ? value : BodyContent.REFUSED;
   }
 
   private String text(String otherwise) throws IOException {

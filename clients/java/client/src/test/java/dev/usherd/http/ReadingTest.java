@@ -62,20 +62,26 @@ class ReadingTest {
   void what_is_named_twice_is_asked_as_something_that_is_denied() {
     for (String each :
         List.of(
-            "{\"model\":\"m\",\"user\":\"a\",\"user\":\"b\"}",
-            "{\"model\":\"m\",\"metadata\":{},\"metadata\":{}}",
-            "{\"model\":\"m\",\"metadata\":{\"user_id\":\"a\",\"user_id\":\"b\"}}",
-            "{\"model\":\"m\",\"litellm_metadata\":{\"user\":\"a\",\"user\":\"b\"}}",
             "{\"model\":\"m\",\"fallbacks\":[],\"fallbacks\":[\"o3\"]}",
             "{\"model\":\"m\",\"fallbacks\":[{\"model\":\"a\",\"model\":\"b\"}]}",
-            "{\"model\":\"m\",\"organization_id\":\"a\",\"organization_id\":\"b\"}",
-            "{\"model\":\"m\",\"stream\":true,\"stream\":false}",
             "{\"model\":\"m\",\"fallbacks\":\"o3\"}",
             "{\"model\":\"m\",\"fallbacks\":{\"model\":\"o3\"}}",
             "{\"model\":\"m\",\"fallbacks\":[[\"o3\"]]}")) {
       assertEquals(List.of(""), read(each).fallbackModels(), each);
       assertEquals("m", read(each).model(), each);
     }
+    for (String each :
+        List.of(
+            "{\"user\":\"a\",\"user\":\"b\"}",
+            "{\"metadata\":{},\"metadata\":{}}",
+            "{\"metadata\":{\"user_id\":\"a\",\"user_id\":\"b\"}}",
+            "{\"litellm_metadata\":{},\"litellm_metadata\":{}}",
+            "{\"litellm_metadata\":{\"user\":\"a\",\"user\":\"b\"}}")) {
+      assertEquals("\0", read(each).endUserId(), each);
+    }
+    assertEquals("\0", read("{\"organization_id\":\"a\",\"organization_id\":\"b\"}").organizationId());
+    assertTrue(read("{\"stream\":true,\"stream\":false}").stream());
+    assertTrue(read("{\"metadata\":{},\"metadata\":{}}").modifiesGuardrails());
     assertTrue(read("{\"guardrails\":[],\"guardrails\":[]}").modifiesGuardrails());
     assertEquals("m", read("{\"x\":1,\"x\":2,\"model\":\"m\"}").model());
     assertNull(read("{\"model\":\"m\",\"model\":\"m\"}").model());
@@ -102,7 +108,8 @@ class ReadingTest {
     assertEquals("a b", form("model=a+b&x").model());
     assertEquals("u", form("model=m&user=u").endUserId());
     assertTrue(form("model=m&guardrails=x").modifiesGuardrails());
-    assertEquals(List.of(""), form("model=m&user=a&user=b").fallbackModels());
+    assertEquals("\0", form("model=m&user=a&user=b").endUserId());
+    assertEquals("\0", form("organization_id=a&organization_id=b").organizationId());
     assertEquals(List.of(""), form("model=m&fallbacks=o3").fallbackModels());
     assertEquals("m", form("mod%65l=m").model());
     for (String each : List.of("model=%", "model=%4", "model=%zz", "model=m&x=%ff", "model=m&model=m")) {
