@@ -48,6 +48,12 @@ def test_what_is_named_twice_is_what_is_refused(name: str, refused: dict[str, An
     assert found.wishes() == asked('{"model": "gpt-4o"}').wishes() | refused
 
 
+def test_a_stream_that_is_named_twice_may_be_one() -> None:
+    assert asked('{"stream": true, "stream": false}').stream
+    assert not asked('{"stream": [1]}').stream
+    assert not asked('{"stream": 1}').stream
+
+
 def test_an_inner_name_that_is_there_twice_is_as_bad() -> None:
     assert asked('{"metadata": {"user_id": "a", "user_id": "b"}}').end_user_id == "\x00"
     assert asked('{"metadata": {"guardrails": null, "guardrails": null}}').modifies_guardrails is True

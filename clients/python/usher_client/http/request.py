@@ -19,6 +19,8 @@ _REFUSED_FALLBACKS: Final = ("",)
 """No model has an empty name."""
 _REFUSED: Final = "\x00"
 """Stands for what should be one text and is not: no field of a question takes it."""
+_STREAMED: Final[tuple[object, ...]] = (True, TWICE)
+"""Named twice it may be a stream."""
 _STREAMED_BY_PATH: Final = ":streamGenerateContent"
 
 
@@ -73,7 +75,7 @@ def read_request(method: str, target: str, headers: Headers, body: bytes, readin
         end_user_id=_end_user(fields),
         organization_id=_organization(fields.get("organization_id")),
         modifies_guardrails=bool(fields.get("guardrails") or inside(fields.get("metadata"), "guardrails")),
-        stream=fields.get("stream") is True or route.endswith(_STREAMED_BY_PATH),
+        stream=fields.get("stream") in _STREAMED or route.endswith(_STREAMED_BY_PATH),
     )
 
 
