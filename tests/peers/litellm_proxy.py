@@ -2,7 +2,7 @@
 
 with litellm(folder, backend.url, USHERD_TARGET=target) as proxy:
     proxy.ask("/v1/chat/completions", token, json={...})
-    proxy.told(1)         what LiteLLM logged about requests that came through
+    proxy.told(answer)    what LiteLLM logged about that request
 """
 
 from __future__ import annotations
@@ -71,14 +71,16 @@ class LiteLLM:
         method = "POST" if {"json", "data", "content"} & request.keys() else "GET"
         return self.http.request(method, path, headers=headers | request.pop("headers", {}), **request)
 
-    def told(self, count: int) -> list[dict[str, Any]]:
-        """What it logged about the first `count` requests that came through; it does that a little later."""
+    def told(self, answer: httpx.Response) -> dict[str, Any]:
+        """What it logged about the request that came through with that answer; it does that a little later."""
         file = self._folder / "told.jsonl"
         until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
-            lines = file.read_text().splitlines() if file.exists() else []
-            if len(lines) >= count:
-                return [json.loads(line) for line in lines]
+            whole = file.read_text().rpartition("\n")[0] if file.exists() else ""
+            for told in map(json.loads, whole.splitlines()):
+                if told["litellm_call_id"] == answer.headers["x-litellm-call-id"]:
+                    found: dict[str, Any] = told
+                    return found
             time.sleep(0.1)
         raise AssertionError(self.output())
 
