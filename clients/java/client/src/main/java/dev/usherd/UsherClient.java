@@ -8,8 +8,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.ScheduledThreadPoolExecutor;
 import java.util.concurrent.ThreadFactory;
+import java.util.concurrent.ThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
@@ -28,6 +31,7 @@ public final class UsherClient implements Usherd {
   private final Clocks clocks;
   private final ScheduledThreadPoolExecutor timers;
   private final ExecutorService executor;
+  private final ThreadPoolExecutor answers;
   private final CachedAsking cached;
   private final Set<Watch> watches = ConcurrentHashMap.newKeySet();
   private volatile boolean closed;
@@ -42,11 +46,17 @@ public final class UsherClient implements Usherd {
     timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
     timers.setRemoveOnCancelPolicy(true);
     executor = Executors.newCachedThreadPool(daemons("usherd-listener"));
+    // As many wait at once as ask at once, and a lost stream answers all of them: not each has a thread of its own.
+    int threads = Math.max(2, Runtime.getRuntime().availableProcessors());
+    answers =
+        new ThreadPoolExecutor(
+            threads, threads, 10, TimeUnit.SECONDS, new LinkedBlockingQueue<>(), daemons("usherd-answer"));
+    answers.allowCoreThreadTimeOut(true);
     if (builder.cache == null) {
       cached = null;
     } else {
       LiveCache cache = new LiveCache(wire, builder.cache.size(), clocks, timers);
-      cached = new CachedAsking(cache, clocks, timers, executor, this::askByItself);
+      cached = new CachedAsking(cache, clocks, timers, answers, this::askByItself);
       cache.open();
     }
   }
@@ -107,6 +117,7 @@ public final class UsherClient implements Usherd {
     timers.shutdownNow();
     channel.shutdownNow();
     executor.shutdown();
+    answers.shutdown();
   }
 
   /**

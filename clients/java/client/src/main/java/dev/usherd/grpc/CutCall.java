@@ -11,9 +11,13 @@ import io.grpc.ForwardingServerCall;
 import io.grpc.Metadata;
 import io.grpc.ServerCall;
 import io.grpc.Status;
+import java.time.Duration;
 
 /** A call that says nothing more once it is cut. gRPC's own calls are not for several threads: this one is. */
 final class CutCall<Q, A> extends ForwardingServerCall.SimpleForwardingServerCall<Q, A> implements WatchListener {
+
+  /** A watch that has no first decision by then knows nothing. The request was allowed just now, so it may take longer. */
+  private static final Duration FIRST_WORD = Duration.ofSeconds(5);
 
   private final Usherd usherd;
   private final Question question;
@@ -34,7 +38,7 @@ final class CutCall<Q, A> extends ForwardingServerCall.SimpleForwardingServerCal
     if (getMethodDescriptor().getType().serverSendsOneMessage()) {
       return;
     }
-    Watching begun = usherd.watch(question, options, this);
+    Watching begun = usherd.watch(question, options.deadline(FIRST_WORD), this);
     synchronized (this) {
       watch = begun;
       if (!over) {

@@ -11,6 +11,7 @@ import dev.usherd.http.HttpAnswer;
 import jakarta.servlet.AsyncContext;
 import jakarta.servlet.AsyncEvent;
 import jakarta.servlet.AsyncListener;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -19,6 +20,9 @@ final class Cut implements WatchListener {
 
   /** An answer in parts that takes longer than this is watched, even if nothing says that it is a stream. */
   private static final long LASTING = 1_000_000_000L;
+
+  /** A watch that has no first decision by then knows nothing. The request was allowed just now, so it may take longer. */
+  private static final Duration FIRST_WORD = Duration.ofSeconds(5);
 
   private final Usherd usherd;
   private final Question question;
@@ -65,7 +69,7 @@ final class Cut implements WatchListener {
       }
       watching = true;
     }
-    Watching begunNow = usherd.watch(question, options, this);
+    Watching begunNow = usherd.watch(question, options.deadline(FIRST_WORD), this);
     synchronized (this) {
       watch = begunNow;
       if (!closed) {
