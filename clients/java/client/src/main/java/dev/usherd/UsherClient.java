@@ -1,5 +1,6 @@
 package dev.usherd;
 
+import dev.usherd.v1.AuthorizeResponse;
 import io.grpc.ChannelCredentials;
 import io.grpc.ManagedChannel;
 import java.util.Objects;
@@ -41,6 +42,9 @@ public final class UsherClient implements Usherd {
         builder.channel != null
             ? builder.channel
             : Channels.open(builder.target, builder.credentials, builder.plaintext);
+    // Connects, and loads what messages are made of: a first question has a deadline, and shall not wait for that.
+    channel.getState(true);
+    AuthorizeResponse.getDescriptor();
     wire = new Wire(channel, new Bearer(builder.bearer));
     clocks = builder.clocks;
     timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
@@ -238,7 +242,7 @@ public final class UsherClient implements Usherd {
     }
 
     /**
-     * The client. The channel connects when it is first needed.
+     * The client. It begins to connect, and does not wait for that.
      *
      * @return a client, to be closed
      * @throws IllegalArgumentException for a plaintext target that is not on this machine

@@ -17,6 +17,7 @@ import dev.usherd.v1.FaultReason;
 import dev.usherd.v1.Resync;
 import dev.usherd.v1.StreamTerms;
 import dev.usherd.v1.SubscribeResponse;
+import io.grpc.Context;
 import io.grpc.Status;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -566,6 +567,21 @@ class CacheTest {
     assertEquals(UsherFault.Kind.CLOSED, ((UsherFault) failed.getCause()).kind());
     UsherFault fault = assertThrows(UsherFault.class, () -> client.authorize(Q));
     assertEquals(UsherFault.Kind.CLOSED, fault.kind());
+  }
+
+  @Test
+  void the_stream_does_not_end_with_the_call_that_its_client_was_made_in() throws Exception {
+    Context.CancellableContext served = Context.current().withCancellation();
+    served.call(
+        () -> {
+          open(10, 60_000);
+          return null;
+        });
+    keep(Q, Messages.allow("a"));
+    served.cancel(null);
+    keep(question(1), Messages.allow("b"));
+    assertServed(Q, "a");
+    assertEquals(0, client.cacheStatistics().streamsLost());
   }
 
   @Test

@@ -1,11 +1,13 @@
 package dev.usherd.examples;
 
+import dev.usherd.AskOptions;
 import dev.usherd.Question;
 import dev.usherd.UsherClient;
 import dev.usherd.UsherFault;
 import dev.usherd.WatchEvent;
 import dev.usherd.WatchListener;
 import dev.usherd.Watching;
+import java.time.Duration;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -39,7 +41,7 @@ public final class Agent {
         };
     try (var usherd = UsherClient.builder(arguments[0]).build()) {
       Question question = Question.builder(arguments[1], "/v1/chat/completions").model("gpt-4o").build();
-      Watching watching = usherd.watch(question, listener);
+      Watching watching = usherd.watch(question, AskOptions.defaults().deadline(Duration.ofSeconds(10)), listener);
       boolean stopped = stop.await(1, TimeUnit.MINUTES);
       watching.close();
       System.out.println(stopped ? "not allowed any more" : "done");

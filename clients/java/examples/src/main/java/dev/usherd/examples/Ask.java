@@ -1,9 +1,11 @@
 package dev.usherd.examples;
 
+import dev.usherd.AskOptions;
 import dev.usherd.Decision;
 import dev.usherd.Question;
 import dev.usherd.UsherClient;
 import dev.usherd.UsherFault;
+import java.time.Duration;
 
 /** Asks one question, and tells an allowance, a denial and a fault apart. */
 public final class Ask {
@@ -18,7 +20,10 @@ public final class Ask {
   public static void main(String[] arguments) {
     try (var usherd = UsherClient.builder(arguments[0]).build()) {
       Decision decision =
-          usherd.authorize(Question.builder(arguments[1], "/v1/chat/completions").model("gpt-4o").build());
+          usherd.authorize(
+              Question.builder(arguments[1], "/v1/chat/completions").model("gpt-4o").build(),
+              // A program that has only just begun is slower than a gateway that runs.
+              AskOptions.defaults().deadline(Duration.ofSeconds(10)));
       if (decision.allowed()) {
         System.out.println("call " + decision.resolvedModel());
       } else {
