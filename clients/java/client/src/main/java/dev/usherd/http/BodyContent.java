@@ -17,9 +17,19 @@ record BodyContent(
 
   static final BodyContent NOTHING = new BodyContent(null, List.of(), "", "", false, false);
 
-  /** Stands for what should be one text and is not: no field of a question takes it. */
+  /** Stands for what should be one text and is none, or several: no field of a question takes it. */
   static final String REFUSED = "\0";
 
-  /** Fallbacks that are refused, where they cannot be read with certainty: no model has an empty name. */
-  static final List<String> IN_DOUBT = List.of("");
+  /** Fallbacks that are refused, where they cannot be read: no model has an empty name. */
+  static final List<String> REFUSED_FALLBACKS = List.of("");
+
+  /** The first that is a text that is not empty; where one before it was named twice, it may be anything. */
+  static String endUser(String... candidates) {
+    for (String each : candidates) {
+      if (!each.isEmpty()) {
+        return each;
+      }
+    }
+    return "";
+  }
 }

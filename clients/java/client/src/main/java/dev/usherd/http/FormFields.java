@@ -23,20 +23,22 @@ final class FormFields {
   }
 
   BodyContent content() {
-    boolean metadataTwice = twice.contains("metadata");
-    String user = text("user");
-    boolean userInDoubt = metadataTwice || twice.contains("litellm_metadata");
     return new BodyContent(
         twice.contains("model") ? null : fields.get("model"),
         // A list of them is no text.
-        fields.containsKey("fallbacks") ? BodyContent.IN_DOUBT : List.of(),
-        user.isEmpty() && userInDoubt ? BodyContent.REFUSED : user,
+        fields.containsKey("fallbacks") ? BodyContent.REFUSED_FALLBACKS : List.of(),
+        BodyContent.endUser(text("user"), ofSeveral("litellm_metadata"), ofSeveral("metadata")),
         text("organization_id"),
-        metadataTwice || !text("guardrails").isEmpty(),
+        !fields.getOrDefault("guardrails", "").isEmpty() || twice.contains("guardrails") || twice.contains("metadata"),
         false);
   }
 
   private String text(String name) {
     return twice.contains(name) ? BodyContent.REFUSED : fields.getOrDefault(name, "");
+  }
+
+  /** What is a text has no members; what is there twice may be anything. */
+  private String ofSeveral(String name) {
+    return twice.contains(name) ? BodyContent.REFUSED : "";
   }
 }

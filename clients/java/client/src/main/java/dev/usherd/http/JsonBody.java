@@ -26,7 +26,7 @@ final class JsonBody {
   private String metadataUser = "";
   private String organization = "";
   private List<String> fallbacks = List.of();
-  private boolean inDoubt;
+  private boolean fallbacksInDoubt;
   private boolean guardrails;
   private boolean stream;
 
@@ -71,11 +71,10 @@ final class JsonBody {
   }
 
   private BodyContent content() {
-    String endUser = !user.isEmpty() ? user : !litellmUser.isEmpty() ? litellmUser : metadataUser;
     return new BodyContent(
         models == 1 ? model : null,
-        inDoubt ? BodyContent.IN_DOUBT : fallbacks,
-        endUser,
+        fallbacksInDoubt ? BodyContent.REFUSED_FALLBACKS : fallbacks,
+        BodyContent.endUser(user, litellmUser, metadataUser),
         organization,
         guardrails,
         stream);
@@ -96,17 +95,20 @@ final class JsonBody {
           organization = only(name, text(none));
         }
         case "litellm_metadata" -> {
+          boolean twice = !seen.add(name);
           members("litellm_metadata.");
-          litellmUser = only(name, litellmUser);
+          litellmUser = twice ? BodyContent.REFUSED : litellmUser;
         }
         case "metadata" -> {
+          boolean twice = !seen.add(name);
           members("metadata.");
-          guardrails |= seen.contains(name);
-          metadataUser = only(name, metadataUser);
+          // What is named twice may be anything.
+          metadataUser = twice ? BodyContent.REFUSED : metadataUser;
+          guardrails |= twice;
         }
         case "guardrails" -> guardrails |= counts(name);
         case "fallbacks" -> {
-          inDoubt |= !seen.add(name);
+          fallbacksInDoubt |= !seen.add(name);
           fallbacks();
         }
         case "stream" -> stream |= isTrue();
@@ -116,7 +118,7 @@ final class JsonBody {
     json.endObject();
   }
 
-  /** The value; of what is named twice, one that the server refuses. */
+  /** The value; of what is named twice, one that is refused. */
   private String only(String name, String value) {
     return seen.add(name) ? value : BodyContent.REFUSED;
   }
@@ -196,7 +198,7 @@ final class JsonBody {
     }
     if (json.peek() != JsonToken.BEGIN_ARRAY) {
       json.skipValue();
-      inDoubt = true;
+      fallbacksInDoubt = true;
       return;
     }
     List<String> names = new ArrayList<>();
@@ -204,7 +206,7 @@ final class JsonBody {
     while (json.hasNext()) {
       String name = json.peek() == JsonToken.BEGIN_OBJECT ? modelOfObject() : text(null);
       if (name == null) {
-        inDoubt = true;
+        fallbacksInDoubt = true;
       } else if (names.size() <= MOST_FALLBACKS) {
         // One more than the server takes, which it denies; the rest only has to be JSON.
         names.add(name);

@@ -62,7 +62,22 @@ class ReadingTest {
   void what_is_named_twice_is_asked_as_something_that_is_denied() {
     for (String each :
         List.of(
+            "{\"user\":\"a\",\"user\":\"b\"}",
+            "{\"user\":\"\",\"user\":\"\"}",
+            "{\"metadata\":{},\"metadata\":{\"user_id\":\"b\"}}",
+            "{\"metadata\":{\"user_id\":\"a\",\"user_id\":\"b\"}}",
+            "{\"litellm_metadata\":7,\"litellm_metadata\":{},\"metadata\":{\"user_id\":\"b\"}}",
+            "{\"litellm_metadata\":{\"user\":\"a\",\"user\":\"b\"}}")) {
+      assertEquals("\0", read(each).endUserId(), each);
+    }
+    assertEquals("a", read("{\"metadata\":{},\"metadata\":{},\"user\":\"a\"}").endUserId());
+    assertTrue(read("{\"metadata\":{},\"metadata\":{}}").modifiesGuardrails());
+    assertTrue(read("{\"stream\":true,\"stream\":false}").stream());
+    assertEquals("\0", read("{\"organization_id\":\"a\",\"organization_id\":\"a\"}").organizationId());
+    for (String each :
+        List.of(
             "{\"model\":\"m\",\"fallbacks\":[],\"fallbacks\":[\"o3\"]}",
+            "{\"model\":\"m\",\"fallbacks\":null,\"fallbacks\":null}",
             "{\"model\":\"m\",\"fallbacks\":[{\"model\":\"a\",\"model\":\"b\"}]}",
             "{\"model\":\"m\",\"fallbacks\":\"o3\"}",
             "{\"model\":\"m\",\"fallbacks\":{\"model\":\"o3\"}}",
@@ -70,18 +85,6 @@ class ReadingTest {
       assertEquals(List.of(""), read(each).fallbackModels(), each);
       assertEquals("m", read(each).model(), each);
     }
-    for (String each :
-        List.of(
-            "{\"user\":\"a\",\"user\":\"b\"}",
-            "{\"metadata\":{},\"metadata\":{}}",
-            "{\"metadata\":{\"user_id\":\"a\",\"user_id\":\"b\"}}",
-            "{\"litellm_metadata\":{},\"litellm_metadata\":{}}",
-            "{\"litellm_metadata\":{\"user\":\"a\",\"user\":\"b\"}}")) {
-      assertEquals("\0", read(each).endUserId(), each);
-    }
-    assertEquals("\0", read("{\"organization_id\":\"a\",\"organization_id\":\"b\"}").organizationId());
-    assertTrue(read("{\"stream\":true,\"stream\":false}").stream());
-    assertTrue(read("{\"metadata\":{},\"metadata\":{}}").modifiesGuardrails());
     assertTrue(read("{\"guardrails\":[],\"guardrails\":[]}").modifiesGuardrails());
     assertEquals("m", read("{\"x\":1,\"x\":2,\"model\":\"m\"}").model());
     assertNull(read("{\"model\":\"m\",\"model\":\"m\"}").model());
@@ -110,6 +113,8 @@ class ReadingTest {
     assertTrue(form("model=m&guardrails=x").modifiesGuardrails());
     assertEquals("\0", form("model=m&user=a&user=b").endUserId());
     assertEquals("\0", form("organization_id=a&organization_id=b").organizationId());
+    assertTrue(form("guardrails=&guardrails=").modifiesGuardrails());
+    assertEquals("\0", form("metadata=a&metadata=b").endUserId());
     assertEquals(List.of(""), form("model=m&fallbacks=o3").fallbackModels());
     assertEquals("m", form("mod%65l=m").model());
     for (String each : List.of("model=%", "model=%4", "model=%zz", "model=m&x=%ff", "model=m&model=m")) {
