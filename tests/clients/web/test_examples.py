@@ -116,4 +116,4 @@ async def test_the_grpc_service(usherd: CompanyDaemon) -> None:
 
     assert whole == [{"for": "alice"}, {"word": 0}, {"word": 1}]
     assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
-    assert cut.value.code() is grpc.StatusCode.PERMISSION_DENIED
+    assert cut.value.code() is grpc.StatusCode.UNAUTHENTICATED

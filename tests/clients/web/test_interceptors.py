@@ -262,7 +262,7 @@ async def test_a_stream_is_cut_when_its_token_is_revoked(usherd: CompanyDaemon, 
         await asyncio.to_thread(until, lambda: seen.ended == 1)
 
     assert first.startswith(b"alice of red")
-    assert (code, reason) == (grpc.StatusCode.PERMISSION_DENIED, "token_revoked")
+    assert (code, reason) == (grpc.StatusCode.UNAUTHENTICATED, "token_revoked")
     assert text
     assert took < WITHIN
 

@@ -6,7 +6,7 @@
 The credential comes with the call's metadata, and the route is the method's full name ("/chat.v1.Chat/Complete"). What
 may not pass ends with UNAUTHENTICATED, PERMISSION_DENIED or RESOURCE_EXHAUSTED, and with UNAVAILABLE where there is no
 decision; `usherd-reason` in the trailers says which. What may pass finds its decision by `current_decision()`. Streamed
-responses are watched, and cut with PERMISSION_DENIED, or UNAVAILABLE where nobody knows any longer.
+responses are watched, and cut in the same way.
 """
 
 from usher_client.interceptors.aio import AsyncAuthorization

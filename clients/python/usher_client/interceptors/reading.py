@@ -60,7 +60,7 @@ def denied(denial: Decision) -> Ending:
 
 def cut(denial: Decision | None) -> Ending:
     """What a stream ends with that is denied later; None: nobody knows."""
-    return UNKNOWN if denial is None else _told(denial, grpc.StatusCode.PERMISSION_DENIED)
+    return UNKNOWN if denial is None else denied(denial)
 
 
 def read_call(
