@@ -316,6 +316,28 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
       assert.equal(((await response.json()) as any).error.code, "team_blocked");
     });
 
+    test("a handler that answers after the cut goes nowhere, and breaks nothing", async () => {
+      usherd.allow();
+      use();
+      let answered: unknown = "not yet";
+      app.post("/v1/chat/completions", async (request: any, response: any) => {
+        usherd.deny({}, { reason: "TEAM_BLOCKED" });
+        await once(request.usher.signal, "abort");
+        try {
+          response.status(200).append("x-a", "b").json({ late: true });
+          response.writeHead(200, { "x-c": "d" }).end("late");
+          response.flushHeaders();
+          answered = "quietly";
+        } catch (error) {
+          answered = error;
+        }
+      });
+      const response = await post({ model: "gpt-4o", stream: true });
+      assert.equal(response.status, 403);
+      assert.equal(((await response.json()) as any).error.code, "team_blocked");
+      assert.equal(answered, "quietly");
+    });
+
     test("a stream that ends by itself is left alone", async () => {
       usherd.allow();
       use();

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { PassThrough } from "node:stream";
 import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
@@ -109,6 +110,23 @@ test("a stream is cut by a revocation, with an error at its end", async () => {
   assert.match(text, /^data: 0\n\ndata: 1\n\n/);
   assert.match(text, /\n\nevent: error\ndata: \{"error":\{"message":"Denied.","type":"authentication_error","param":null,"code":"token_revoked"\}\}\n\n$/);
   assert.doesNotMatch(text, /never/);
+});
+
+test("a handler that answers after the cut goes nowhere, and breaks nothing", async () => {
+  usherd.allow();
+  let answered = false;
+  app.post("/late", async (request) => {
+    usherd.deny({}, { reason: "TEAM_BLOCKED" });
+    await once(request.usher?.signal ?? assert.fail(), "abort");
+    answered = true;
+    return { late: true };
+  });
+  const url = await listening();
+  const response = await post(url, { model: "gpt-4o", stream: true }, "/late");
+  assert.equal(response.status, 403);
+  assert.equal(((await response.json()) as { error: { code: string } }).error.code, "team_blocked");
+  assert.equal(answered, true);
+  await setTimeout(20);
 });
 
 test("a stream is let go on while it may", async () => {

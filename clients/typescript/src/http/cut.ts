@@ -111,6 +111,11 @@ class Answer {
       }
       sendAnswer(response, denial === undefined ? faultAnswer() : denialAnswer(denial));
       this.#over = true;
+      // A handler that has yet to answer would be told that it is too late, and may not be prepared for that.
+      response.setHeader = () => response;
+      response.appendHeader = () => response;
+      response.removeHeader = () => undefined;
+      response.flushHeaders = () => undefined;
       return;
     }
     this.#over = true;
