@@ -13,6 +13,7 @@ import { Code, FaultReason } from "../src/gen/usher/v1/fault_pb.js";
 import { Usherd, UsherFault, type CacheStatistics, type Question } from "../src/index.js";
 import { asked } from "../src/questions.js";
 import { ScriptedServer, allow, deny, terms, type DecisionInit, type Event } from "./tools/scripted_server.js";
+import { Patient } from "./tools/patient.js";
 import { until } from "./tools/until.js";
 
 const ONE: Question = { token: "one", route: "/v1/chat/completions", model: "gpt-4o" };
@@ -23,7 +24,7 @@ let usherd: Usherd;
 
 beforeEach(async () => {
   server = await ScriptedServer.start();
-  usherd = new Usherd(server.target, { cache: true });
+  usherd = new Patient(server.target, { cache: true });
 });
 afterEach(() => {
   usherd.close();
@@ -66,7 +67,7 @@ async function gone(): Promise<void> {
 }
 
 test("off is absent", async () => {
-  using off = new Usherd(server.target);
+  using off = new Patient(server.target);
   await off.authorize(ONE);
   assert.equal(off.cacheStatistics, undefined);
   assert.equal(server.streams.length, 0);
@@ -87,7 +88,7 @@ test("a stream that has not spoken yet gets one addition, and everybody is asked
   const begun = performance.now();
   const answers = await Promise.all([ask(), ask(), ask(OTHER)]);
   assert.deepEqual(answers, Array(3).fill([true, "miss"]));
-  assert.ok(performance.now() - begun < 500);
+  assert.ok(performance.now() - begun < 5000);
   assert.deepEqual([server.asked.length, server.stream.added.length, counted().askedByItself], [3, 1, 3]);
 });
 
@@ -95,9 +96,9 @@ test("who has waited for half of the deadline asks by itself", async () => {
   await warm();
   server.add = () => undefined;
   const begun = performance.now();
-  assert.equal((await usherd.authorize(ONE, { deadlineMs: 400 })).allowed, true);
+  assert.equal((await usherd.authorize(ONE, { deadlineMs: 3000 })).allowed, true);
   const took = performance.now() - begun;
-  assert.ok(took >= 190 && took < 390, String(took));
+  assert.ok(took >= 1490 && took < 2990, String(took));
   assert.equal(server.asked.length, 1);
 });
 
@@ -192,9 +193,9 @@ for (const [name, decision] of Object.entries(NOT_KEPT)) {
 }
 
 test("nothing is served past its end", async () => {
-  await held(allow({ validUntil: timestampFromMs(Date.now() + 150) }));
+  await held(allow({ validUntil: timestampFromMs(Date.now() + 1500) }));
   assert.equal((await ask())[1], "hit");
-  await setTimeout(160);
+  await setTimeout(1510);
   server.add = () => undefined;
   assert.equal((await ask())[1], "miss");
   assert.deepEqual(server.stream.removed, [1n]);
@@ -282,16 +283,16 @@ for (const [name, lose] of Object.entries(LOSSES)) {
 }
 
 test("after a silence nothing is served, even if the stream speaks again", async () => {
-  server.silenceMs = 120;
+  server.silenceMs = 1000;
   await held();
   const silent = server.stream;
-  await setTimeout(60);
+  await setTimeout(600);
   silent.checkpoint();
-  await setTimeout(80);
+  await setTimeout(700);
   assert.equal((await ask())[1], "hit");
   // Nothing of this process runs meanwhile: neither a timer nor what comes in.
   silent.checkpoint();
-  const end = performance.now() + 200;
+  const end = performance.now() + 1100;
   while (performance.now() < end);
   assert.equal((await ask())[1], "miss");
   assert.deepEqual([counted().silences, counted().streamsLost], [1, 1]);
@@ -401,7 +402,7 @@ test("questions that wait when the stream is lost are asked by themselves", asyn
 });
 
 test("of more entries than it holds the least recently used goes first", async () => {
-  using small = new Usherd(server.target, { cache: { entries: 2 } });
+  using small = new Patient(server.target, { cache: { entries: 2 } });
   usherd.close();
   usherd = small;
   const [a, b, c] = ["a", "b", "c"].map((token) => ({ ...ONE, token })) as [Question, Question, Question];
@@ -423,7 +424,7 @@ test("at most 256 additions are under way, and what is beyond is asked by itself
   server.add = () => undefined;
   server.authorize = (asked) => (server.asked.length <= 44 ? asked.once(allow()) : undefined);
   const calls = Array.from({ length: 300 }, (_, n) =>
-    usherd.authorize({ ...ONE, token: `t${n}` }, { deadlineMs: 700 }).then(
+    usherd.authorize({ ...ONE, token: `t${n}` }, { deadlineMs: 4000 }).then(
       () => "answered",
       (error: UsherFault) => error.kind,
     ),
@@ -445,7 +446,7 @@ test("questions with large tokens are added in messages that a server takes", as
 
 test("entries are 1 to 10,000", () => {
   for (const entries of [0, -1, 10_001, 1.5, NaN]) {
-    assert.throws(() => new Usherd(server.target, { cache: { entries } }), RangeError);
+    assert.throws(() => new Patient(server.target, { cache: { entries } }), RangeError);
   }
 });
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import type { Question as WireQuestion } from "../src/gen/usher/v1/question_pb.js";
-import { Usherd, type Question } from "../src/index.js";
+import type { Question } from "../src/index.js";
+import { Patient } from "./tools/patient.js";
 import { ScriptedServer, allow, deny, type DecisionInit, type Event, type Subscribe } from "./tools/scripted_server.js";
 
 interface Held {
@@ -88,7 +89,7 @@ function pick<T>(of: readonly T[]): T {
 
 test("whatever is told, and in whatever way: an answer is the truth as soon as it was told", async () => {
   const server = await ScriptedServer.start();
-  const usherd = new Usherd(server.target, { cache: { entries: ENTRIES } });
+  const usherd = new Patient(server.target, { cache: { entries: ENTRIES } });
   const truth = new Truth(server);
   const question = (token: string): Question => ({ token, route: "/", model: "m" });
   const tokens = Array.from({ length: QUESTIONS }, (_, n) => `t${n}`);

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { promisify } from "node:util";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { Usherd } from "../src/index.js";
+import { Patient } from "./tools/patient.js";
 import { ScriptedServer } from "./tools/scripted_server.js";
 
 const run = promisify(execFile);
@@ -35,7 +35,7 @@ async function serving<T>(mutual: boolean, what: (target: string) => Promise<T>)
 }
 
 async function ask(target: string, tls: true | { ca?: Buffer | undefined; cert?: Buffer | undefined; key?: Buffer | undefined }): Promise<boolean> {
-  using usherd = new Usherd(target, { tls });
+  using usherd = new Patient(target, { tls });
   return (await usherd.authorize(QUESTION)).allowed;
 }
 
@@ -52,5 +52,5 @@ test("a gateway shows a certificate of its own", () =>
   }));
 
 test("a certificate comes with its key", () => {
-  assert.throws(() => new Usherd("localhost:1", { tls: { cert } }), TypeError);
+  assert.throws(() => new Patient("localhost:1", { tls: { cert } }), TypeError);
 });

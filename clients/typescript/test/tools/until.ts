@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 
 /** Waits for something to become true, for at most so many milliseconds. */
-export async function until(what: () => boolean, milliseconds = 3000): Promise<void> {
+export async function until(what: () => boolean, milliseconds = 20_000): Promise<void> {
   const end = performance.now() + milliseconds;
   while (!what()) {
     if (performance.now() > end) {
