@@ -14,12 +14,6 @@ from usherd.stores.sql.database import opened_database
 from usherd.stores.sql.sql_store import store_in
 
 
-@pytest.fixture(autouse=True)
-def _no_lingering(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Servers end at once: their callers are done."""
-    monkeypatch.setattr("usherd.rpc.server._MOMENT", 0.005)
-
-
 @pytest.fixture(params=["memory", "sqlite"])
 async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
     if request.param == "memory":
