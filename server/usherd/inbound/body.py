@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, NoReturn
 
 from usherd.inbound.forms import FormUnreadable, multipart, urlencoded
 from usherd.inbound.headers import Headers
+from usherd.inbound.names import meant
 
 REFUSED = "\x00"
 """Stands for what cannot be read where nothing at all would be let pass: the core denies it in every field."""
@@ -20,6 +22,11 @@ MAX_OBJECTS = 20_000
 MAX_ESCAPES = 250_000
 """Backslashes in the texts of a body."""
 
+_NAMES = frozenset({"model", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id"})
+_OF_METADATA = frozenset({"user_id", "guardrails"})
+_OF_LITELLM_METADATA = frozenset({"user"})
+_MODEL = frozenset({"model"})
+_UTF8 = re.compile(r";[ \t]*charset=(\"?)(?:utf-?8|us-ascii)\1[ \t]*(?:;|$)", re.IGNORECASE)
 _FALLBACKS = 17
 """Fallbacks that are read: one more than a question may have, so that it is denied."""
 
@@ -44,28 +51,43 @@ class _Twice:
 _TWICE = _Twice()
 
 
-def named_by(headers: Headers, body: bytes) -> Named:
-    """What the body names. The content type says how it is read, and without one it is JSON."""
-    members = _members(headers, body) if body else None
-    return _NOTHING if members is None else _named(members)
+def named_by(headers: Headers, body: bytes, query: str = "") -> Named:
+    """What the body names. The content type says how it is read, and without one it is JSON. The query's fields are
+    read with those of a form: many readers give both as one."""
+    members = _members(headers, body, query) if body else None
+    return _NOTHING if members is None else _named(_sure(members, _NAMES))
 
 
-def _members(headers: Headers, body: bytes) -> Mapping[str, object] | None:
+def _members(headers: Headers, body: bytes, query: str) -> Mapping[str, object] | None:
     kinds, encodings = headers.distinct("content-type"), headers.distinct("content-encoding")
     if len(kinds) > 1 or any(each.lower() != "identity" for each in encodings):
         return None
     kind = kinds[0] if kinds else "application/json"
+    if not _in_utf8(kind):
+        return None
     media = kind.partition(";")[0].strip(" \t").lower()
     if media == "application/json" or (media.startswith("application/") and media.endswith("+json")):
         return _json(body)
     try:
         if media == "application/x-www-form-urlencoded":
-            return _object(urlencoded(body))
+            return _object(urlencoded(query.encode()) + urlencoded(body))
         if media == "multipart/form-data":
-            return _object(multipart(body, kind))
+            return _object(urlencoded(query.encode()) + multipart(body, kind))
     except FormUnreadable:
         pass
     return None
+
+
+def _in_utf8(kind: str) -> bool:
+    """Whether nothing says that it is in another charset: who goes by that reads other text in the same bytes."""
+    said = kind.lower().count("charset")
+    return said == 0 or (said == 1 and _UTF8.search(kind) is not None)
+
+
+def _sure(members: Mapping[str, object], names: Collection[str]) -> Mapping[str, object]:
+    """The members, with what some readers take for one of these names as that name twice."""
+    others = {each: known for each in members if each not in names and (known := meant(each, names)) is not None}
+    return {**members, **dict.fromkeys(others.values(), _TWICE)} if others else members
 
 
 def _json(body: bytes) -> Mapping[str, object] | None:
@@ -108,6 +130,8 @@ _decode: Callable[[str], object] = json.JSONDecoder(
 
 def _named(members: Mapping[str, object]) -> Named:
     model, metadata = members.get("model"), members.get("metadata")
+    if isinstance(metadata, dict):
+        metadata = _sure(metadata, _OF_METADATA)
     return Named(
         _text(model) if isinstance(model, str) else None,
         _fallbacks(members.get("fallbacks")),
@@ -122,13 +146,16 @@ def _fallbacks(value: object) -> tuple[str, ...]:
         return ()
     if not isinstance(value, list):
         return ("",)
-    found = [each.get("model") if isinstance(each, dict) else each for each in value[:_FALLBACKS]]
+    found = [_sure(each, _MODEL).get("model") if isinstance(each, dict) else each for each in value[:_FALLBACKS]]
     models = tuple(_text(each) for each in found if isinstance(each, str))
     return models if len(models) == len(found) else ("",)
 
 
 def _end_user(members: Mapping[str, object], metadata: object) -> str:
-    places = (members.get("user"), _member(members.get("litellm_metadata"), "user"), _member(metadata, "user_id"))
+    of_litellm = members.get("litellm_metadata")
+    if isinstance(of_litellm, dict):
+        of_litellm = _sure(of_litellm, _OF_LITELLM_METADATA)
+    places = (members.get("user"), _member(of_litellm, "user"), _member(metadata, "user_id"))
     for value in places:
         if value is _TWICE:
             return REFUSED

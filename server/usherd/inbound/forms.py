@@ -51,6 +51,9 @@ def multipart(body: bytes, content_type: str) -> Fields:
         raise FormUnreadable
     delimiter = b"\r\n--" + (named[1] or named[2]).encode("latin-1", "replace")
     first, *parts = (b"\r\n" + body).split(delimiter, MAX_FIELDS + 1)
+    if any(delimiter[2:] in part for part in parts):
+        # Some readers take a boundary behind a bare line feed for one.
+        raise FormUnreadable
     if first or len(parts) < 2 or len(parts) > MAX_FIELDS or not re.fullmatch(rb"--[ \t]*(?:\r\n)?", parts[-1]):
         raise FormUnreadable
     return [field for part in parts[:-1] for field in _field(part)]

@@ -10,6 +10,7 @@ from usherd.inbound.body import Named, named_by
 from usherd.inbound.credentials import Credential, credential, names_websocket
 from usherd.inbound.forms import FormUnreadable, urlencoded
 from usherd.inbound.headers import Headers
+from usherd.inbound.names import meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,10 @@ def question_of(
     """
     headers = request.headers
     shown = credential(headers, request.method, rules.credential_header, rules.origins)
-    named = _named_by_query(request.target) if _is_handshake(request) else named_by(headers, request.body)
+    if _is_handshake(request):
+        named = _named_by_query(request.target)
+    else:
+        named = named_by(headers, request.body, request.target.partition("?")[2])
     if said is not None:
         model = said.model
     else:
@@ -87,10 +91,11 @@ def _is_handshake(request: Received) -> bool:
 def _named_by_query(target: str) -> Named:
     """A handshake has no body: its query names the model."""
     try:
-        found = [value for name, value in urlencoded(target.partition("?")[2].encode()) if name == "model"]
+        fields = urlencoded(target.partition("?")[2].encode())
+        found = [(name, value) for name, value in fields if meant(name, ("model",)) is not None]
     except FormUnreadable:
         found = []
-    return Named(model=found[0] if len(found) == 1 else None)
+    return Named(model=dict(found).get("model") if len(found) == 1 else None)
 
 
 def _route(target: str, base_path: str) -> str:

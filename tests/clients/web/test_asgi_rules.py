@@ -281,6 +281,21 @@ async def test_the_app_gets_the_body_once_and_then_hears_of_the_client() -> None
     assert asked.asked[0]["token"] == "canary.token.value"
 
 
+async def test_a_query_beside_a_form_is_no_second_place_to_name_a_model() -> None:
+    async def app(_: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    server = Server([{"type": "http.request", "body": b"model=gpt-4o"}])
+    form = scope() | {"query_string": b"model=o3"}
+    form["headers"] = [*form["headers"], (b"content-type", b"application/x-www-form-urlencoded")]
+    asked = Usherd()
+    await UsherMiddleware(app, asked)(form, server.receive, server.send)
+
+    assert asked.asked[0]["route"] == "/v1/chat/completions"
+    assert asked.asked[0]["model"] is None
+
+
 @pytest.mark.parametrize("declared", [True, False])
 @pytest.mark.parametrize(
     ("answer", "status", "left"),

@@ -125,7 +125,8 @@ class UsherMiddleware:
             body = await read_body(receive, scope["headers"], self._reading.max_body, large)
         except RequestRefused as refused:
             raise Answered(refusal_answer(refused.code)) from None
-        read = partial(read_request, scope["method"], path, headers, body, self._reading)
+        target = path + "?" + scope.get("query_string", b"").decode("latin-1")
+        read = partial(read_request, scope["method"], target, headers, body, self._reading)
         asked = read() if len(body) <= LARGE else await asyncio.to_thread(read)
         return token, asked, replayed(body, receive)
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from typing import Final
 
 from usher_client.http.forms import NotAForm, multipart_fields, urlencoded_fields
 from usher_client.http.json_members import members
+from usher_client.http.names import meant
 from usher_client.http.not_json import NotJson
 from usher_client.http.reading import Headers, values_of
 
@@ -15,6 +17,7 @@ _NAMES: Final = frozenset(
     {"model", "stream", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id"}
 )
 _OF_OBJECTS: Final = {"metadata": frozenset({"user_id", "guardrails"}), "litellm_metadata": frozenset({"user"})}
+_UTF8: Final = re.compile(r";[ \t]*charset=(\"?)(?:utf-?8|us-ascii)\1[ \t]*(?:;|$)", re.IGNORECASE)
 _MAX_VALUE: Final = 64 * 1024
 """Characters of fallbacks: nobody has as many."""
 
@@ -27,19 +30,22 @@ TWICE: Final = object()
 """Stands for what is named twice: of two readers, one takes the first and the other the last."""
 
 
-def body_fields(headers: Headers, body: bytes) -> Mapping[str, object]:
-    """The fields that a question may be about; none of a body that cannot be read with certainty."""
+def body_fields(headers: Headers, body: bytes, query: bytes = b"") -> Mapping[str, object]:
+    """The fields that a question may be about; none of a body that cannot be read with certainty.
+
+    The fields of the query are read with those of a form: many readers give both as one.
+    """
     media_type = _media_type(headers)
     kind = media_type.partition(";")[0].strip(" \t").lower()
     try:
-        if not body or not _plain(headers):
+        if not body or not _plain(headers) or not _in_utf8(media_type):
             return {}
         if kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json")):
             return _json_fields(body, _NAMES)
         if kind == "application/x-www-form-urlencoded":
-            return _single(urlencoded_fields(body, _NAMES))
+            return _single(urlencoded_fields(query, _NAMES), urlencoded_fields(body, _NAMES))
         if kind == "multipart/form-data":
-            return _single(multipart_fields(body, media_type, _NAMES))
+            return _single(urlencoded_fields(query, _NAMES), multipart_fields(body, media_type, _NAMES))
     except (NotJson, NotAForm):
         pass  # it names nothing
     return {}
@@ -63,7 +69,17 @@ def _plain(headers: Headers) -> bool:
     return all(each.lower() in ("", "identity") for each in values_of(headers, "content-encoding"))
 
 
-def _single(named: Mapping[str, list[str]]) -> dict[str, object]:
+def _in_utf8(media_type: str) -> bool:
+    """Whether nothing says that it is in another charset: who goes by that reads other text in the same bytes."""
+    said = media_type.lower().count("charset")
+    return said == 0 or (said == 1 and _UTF8.search(media_type) is not None)
+
+
+def _single(*forms: Mapping[str, list[str]]) -> dict[str, object]:
+    named: dict[str, list[str]] = {}
+    for form in forms:
+        for name, values in form.items():
+            named.setdefault(name, []).extend(values)
     return {name: values[0] if len(values) == 1 else TWICE for name, values in named.items()}
 
 
@@ -100,5 +116,5 @@ def _no_text(_: str) -> None:
 
 
 def _names_of_models(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    models = [value for name, value in pairs if name == "model"]
-    return {"model": models[0]} if len(models) == 1 else {}
+    models = [(name, value) for name, value in pairs if meant(name, ("model",)) is not None]
+    return dict(models) if len(models) == 1 else {}

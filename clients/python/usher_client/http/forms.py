@@ -7,6 +7,8 @@ from collections.abc import Collection
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from usher_client.http.names import meant
+
 MAX_FIELDS: Final = 10_000
 MAX_PARTS: Final = 1000
 MAX_HEADING: Final = 8192
@@ -30,15 +32,18 @@ class NotAForm(ValueError):
 
 
 def urlencoded_fields(body: bytes, names: Collection[str]) -> dict[str, list[str]]:
-    """The texts of the fields of these names, in an `application/x-www-form-urlencoded` body. Raises NotAForm."""
+    """The texts of the fields of these names, in an `application/x-www-form-urlencoded` body; twice where another name
+    may be meant for one (`names.meant`). Raises NotAForm."""
     found: dict[str, list[str]] = {}
     if body.count(b"&") >= MAX_FIELDS:
         raise NotAForm
-    longest = 3 * max((len(each) for each in names), default=0)
+    # With a bracket in front and behind, each character escaped, and of three bytes.
+    longest = 9 * (2 + max((len(each) for each in names), default=0))
     for pair in body.split(b"&"):
         key, _, value = pair.partition(b"=")
-        if len(key) <= longest and (name := _plus_decoded(key)) in names:
-            found.setdefault(name, []).append(_plus_decoded(value))
+        name = _plus_decoded(key) if len(key) <= longest else _beginning(key[:longest])
+        if (known := meant(name, names)) is not None:
+            found.setdefault(known, []).extend([_plus_decoded(value)] * (1 if known == name else 2))
     return found
 
 
@@ -61,13 +66,16 @@ def multipart_fields(body: bytes, content_type: str, names: Collection[str]) -> 
                 raise NotAForm
             return found
         blank, end = body.find(b"\r\n\r\n", at), body.find(delimiter, at)
+        # Some readers take a boundary behind a bare line feed for one.
+        if body.find(delimiter[2:], at) != end + 2:
+            raise NotAForm
         if body[at : at + 2] != b"\r\n" or not at < blank < at + MAX_HEADING or end < blank + 4:
             raise NotAForm
         name, is_text = _heading(body[at + 2 : blank])
-        if name in names:
+        if (known := meant(name, names)) is not None:
             if not is_text:
                 raise NotAForm
-            found.setdefault(name, []).append(_decoded(body[blank + 4 : end]))
+            found.setdefault(known, []).extend([_decoded(body[blank + 4 : end])] * (1 if known == name else 2))
         at = end + len(delimiter)
     raise NotAForm
 
@@ -100,6 +108,11 @@ def _heading(lines: bytes) -> tuple[str, bool]:
 
 def _plus_decoded(text: bytes) -> str:
     return _decoded(unquote_to_bytes(text.replace(b"+", b" ")))
+
+
+def _beginning(key: bytes) -> str:
+    """What a long name begins with, which may end within a character."""
+    return unquote_to_bytes(key.replace(b"+", b" ")).decode(errors="replace")
 
 
 def _decoded(text: bytes) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from typing import Any, Final, NoReturn
 
 from usher_client.http.json_skim import skimmed_members
+from usher_client.http.names import meant
 from usher_client.http.not_json import NotJson
 
 LARGE: Final = 128 * 1024
@@ -18,7 +19,8 @@ _BLANK = re.compile(r"[ \t\n\r]*")
 
 
 def members(text: bytes, names: Collection[str]) -> dict[str, list[str]]:
-    """The texts of the values that these names have, each as often as it is named. Raises NotJson."""
+    """The texts of the values that these names have, each as often as it is named, and twice where another name may be
+    meant for it (`names.meant`). Raises NotJson."""
     if len(text) > LARGE:
         return skimmed_members(text, names)
     try:
@@ -46,8 +48,8 @@ def _members(text: str, names: Collection[str]) -> dict[str, list[str]]:
                 raise NotJson
             begin = colon.end()
             _, at = _value(text, begin)
-            if name in names:
-                found.setdefault(name, []).append(text[begin:at])
+            if (known := meant(name, names)) is not None:
+                found.setdefault(known, []).extend([text[begin:at]] * (1 if known == name else 2))
             at = _past_blank(text, at)
             follows = text[at : at + 1]
             at += 1

@@ -12,6 +12,7 @@ import re
 from collections.abc import Collection
 from typing import Final
 
+from usher_client.http.names import meant
 from usher_client.http.not_json import NotJson
 
 MAX_DEPTH: Final = 200
@@ -51,8 +52,9 @@ def skimmed_members(text: bytes, names: Collection[str]) -> dict[str, list[str]]
             begin = key.end()
             at = reader.end_of_value(begin)
             name = _name(key[1])
-            if name in names:
-                found.setdefault(name, []).append(text[begin:at].decode().rstrip(" \t\n\r"))
+            if (known := meant(name, names)) is not None:
+                value = text[begin:at].decode().rstrip(" \t\n\r")
+                found.setdefault(known, []).extend([value] * (1 if known == name else 2))
             closer = text[at : at + 1]
             at += 1
             if closer == b"}":

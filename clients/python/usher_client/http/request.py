@@ -58,7 +58,7 @@ class Asked:
 def read_request(method: str, target: str, headers: Headers, body: bytes, reading: Reading = _USUAL) -> Asked:
     """What a request asks for. `target` is the path as it came, with or without a query. It never raises."""
     route = route_of(target, reading.base_path)
-    fields = body_fields(headers, body)
+    fields = body_fields(headers, body, _query_of(target))
     if reading.model_header is not None:
         model = _agreed(values_of(headers, reading.model_header), None)
     else:
@@ -97,6 +97,14 @@ def route_of(target: str, base_path: str = "") -> str:
     if base_path and (path == base_path or path.startswith(base_path + "/")):
         return path[len(base_path) :] or "/"
     return path
+
+
+def _query_of(target: str) -> bytes:
+    query = target.partition("?")[2]
+    try:
+        return query.encode("latin-1")
+    except UnicodeEncodeError:
+        return query.encode(errors="surrogatepass")
 
 
 def _team(headers: Headers, reading: Reading) -> tuple[str | None, str | None]:
