@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
@@ -53,6 +54,9 @@ func formOf(header http.Header) (form, string) {
 	if !found {
 		return jsonForm, ""
 	}
+	if !isUTF8(contentType) {
+		return unreadable, ""
+	}
 	kind, _, _ := strings.Cut(contentType, ";")
 	kind = strings.ToLower(strings.Trim(kind, " \t"))
 	switch {
@@ -69,7 +73,16 @@ func formOf(header http.Header) (form, string) {
 	}
 }
 
-func readBody(header http.Header, body []byte) said {
+var utf8Form = regexp.MustCompile(`(?i);[ \t]*charset=(?:utf-?8|us-ascii|"utf-?8"|"us-ascii")[ \t]*(?:;|$)`)
+
+// isUTF8 says whether nothing says that a body is in another charset: who goes by that reads other text in the same bytes.
+func isUTF8(contentType string) bool {
+	said := strings.Count(strings.ToLower(contentType), "charset")
+	return said == 0 || said == 1 && utf8Form.MatchString(contentType)
+}
+
+// readBody reads a body, and the query with it if it is a form: FormValue gives both as one.
+func readBody(header http.Header, body []byte, query string) said {
 	if len(body) == 0 {
 		return said{}
 	}
@@ -77,14 +90,26 @@ func readBody(header http.Header, body []byte) said {
 	case jsonForm:
 		return readJSON(body)
 	case urlForm:
-		found, _ := readURLForm(body, inRoot...)
-		return found.said()
+		found, ok := readURLForm(body, inRoot...)
+		return found.with(query, ok).said()
 	case multipartForm:
-		found, _ := readMultipart(body, contentType, inRoot...)
-		return found.said()
+		found, ok := readMultipart(body, contentType, inRoot...)
+		return found.with(query, ok).said()
 	default:
 		return said{}
 	}
+}
+
+// with has the fields of a query, too; nothing if either could not be read.
+func (f fields) with(query string, ok bool) fields {
+	more, sure := readURLForm([]byte(query), inRoot...)
+	if !ok || !sure {
+		return nil
+	}
+	for name, texts := range more {
+		f[name] = append(f[name], texts...)
+	}
+	return f
 }
 
 // said reads the fields of a form as the members of an object whose values are texts.

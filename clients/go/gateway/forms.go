@@ -12,7 +12,7 @@ const (
 	mostFields     = 10_000
 	mostParts      = 1000
 	longestHeading = 8192
-	longestField   = 3 * 32 // of the names that are looked for, with each of their characters escaped
+	longestField   = 3 * enough // of a name that is looked at, with each of its bytes escaped
 )
 
 // fields are the texts that a form has under the names that are looked for, each as often as it is named.
@@ -27,25 +27,42 @@ func readURLForm(body []byte, names ...string) (fields, bool) {
 	}
 	for pair := range bytes.SplitSeq(body, []byte("&")) {
 		name, value, _ := bytes.Cut(pair, []byte("="))
-		if len(name) > longestField {
-			continue
-		}
-		read, err := url.QueryUnescape(string(name))
+		read, err := url.QueryUnescape(beginning(name))
 		if err != nil {
 			return nil, false
 		}
 		for _, each := range names {
-			if read != each {
+			if !meant(read, each) {
 				continue
 			}
 			text, err := url.QueryUnescape(string(value))
 			if err != nil || !utf8.ValidString(text) {
 				return nil, false
 			}
-			found[each] = append(found[each], text)
+			found.add(each, text, read == each)
 		}
 	}
 	return found, true
+}
+
+// beginning is what a name begins with that is longer than any that is looked for.
+func beginning(name []byte) string {
+	if len(name) <= longestField {
+		return string(name)
+	}
+	name = name[:longestField]
+	if escape := bytes.LastIndexByte(name, '%'); escape > len(name)-3 {
+		name = name[:escape]
+	}
+	return string(name)
+}
+
+// add adds a text; one under a name that only some readers take for this one is there twice.
+func (f fields) add(name, text string, exact bool) {
+	f[name] = append(f[name], text)
+	if !exact {
+		f[name] = append(f[name], text)
+	}
 }
 
 const value = `(?:"(?:[^"\\\r\n]|\\.)*"|[^\s";,]+)`
@@ -85,7 +102,8 @@ func readMultipart(body []byte, contentType string, names ...string) (fields, bo
 		// The delimiter begins where the text ends, which may be where the heading does.
 		part, after, closed := bytes.Cut(rest, delimiter)
 		blank := bytes.Index(part[:min(len(part), longestHeading)], []byte("\r\n\r\n"))
-		if !closed || blank < 0 {
+		// Some readers take a boundary behind a bare line feed for one.
+		if !closed || blank < 0 || bytes.Contains(part, delimiter[2:]) {
 			return nil, false
 		}
 		name, isText, ok := readHeading(string(part[min(2, blank):blank]))
@@ -93,12 +111,12 @@ func readMultipart(body []byte, contentType string, names ...string) (fields, bo
 			return nil, false
 		}
 		for _, each := range names {
-			if name == each {
+			if meant(name, each) {
 				text := part[blank+4:]
 				if !isText || !utf8.Valid(text) {
 					return nil, false
 				}
-				found[each] = append(found[each], string(text))
+				found.add(each, string(text), name == each)
 			}
 		}
 		rest = after

@@ -32,9 +32,15 @@ func readObject(text []byte, names ...string) (object, bool) {
 		s.at++ // the colon
 		s.blank()
 		value := s.value()
+		read, known := nameOf(name)
 		for _, each := range names {
-			if isName(name, each) {
+			switch {
+			case !known:
+			case read == each:
 				found[each] = append(found[each], value)
+			case meant(read, each):
+				// To some it is another value of that name.
+				found[each] = append(found[each], value, value)
 			}
 		}
 	}
@@ -58,12 +64,16 @@ func readList(text []byte) ([]json.RawMessage, bool) {
 	return values, true
 }
 
-func isName(quoted []byte, name string) bool {
+// nameOf is the name in its quotes; false: it is longer than any that is looked for.
+func nameOf(quoted []byte) (string, bool) {
+	if len(quoted) > longestName {
+		return "", false
+	}
 	if bytes.IndexByte(quoted, '\\') < 0 {
-		return string(quoted[1:len(quoted)-1]) == name
+		return string(quoted[1 : len(quoted)-1]), true
 	}
 	var read string
-	return len(quoted) <= longestName && json.Unmarshal(quoted, &read) == nil && read == name
+	return read, json.Unmarshal(quoted, &read) == nil
 }
 
 // skimmer goes through a text that is known to be JSON.

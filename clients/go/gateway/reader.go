@@ -49,7 +49,8 @@ func (r *Reader) Read(request *http.Request) (Asked, error) {
 		return Asked{}, err
 	}
 	target := request.URL.EscapedPath() + "?" + request.URL.RawQuery
-	asked := r.Question(request.Method, target, request.Header, body)
+	bodyless := len(body) == 0 && !hasUnread(request)
+	asked := r.question(request.Method, target, request.Header, body, bodyless)
 	asked.Token, asked.Source = token, source
 	return asked, nil
 }
@@ -57,13 +58,18 @@ func (r *Reader) Read(request *http.Request) (Asked, error) {
 // Question is what is asked about a request with that target (a path, perhaps with a query) and that body, but for the
 // token.
 func (r *Reader) Question(method, target string, header http.Header, body []byte) Asked {
+	return r.question(method, target, header, body, len(body) == 0)
+}
+
+func (r *Reader) question(method, target string, header http.Header, body []byte, bodyless bool) Asked {
 	asked := Asked{Source: FromNowhere}
 	asked.Method = method
 	asked.Route = r.route(target)
-	said := readBody(header, body)
+	_, query, _ := strings.Cut(target, "?")
+	said := readBody(header, body, query)
 	said.into(&asked)
 	// Whoever merely sends the headers of a handshake must not choose what is read.
-	if method == http.MethodGet && len(body) == 0 && IsWebsocket(header) {
+	if method == http.MethodGet && bodyless && IsWebsocket(header) {
 		asked.Model = modelOfQuery(target)
 	}
 	if r.ModelHeader != "" {
@@ -159,6 +165,11 @@ func (r *Reader) body(request *http.Request) ([]byte, error) {
 	}
 	request.Body = &putBack{bytes.NewReader(body), request.Body}
 	return body, nil
+}
+
+// hasUnread says whether a request has a body that is left alone: nothing in it could be asked about.
+func hasUnread(request *http.Request) bool {
+	return isUnreadable(request.Header) && request.ContentLength != 0 && request.Body != nil && request.Body != http.NoBody
 }
 
 func isUnreadable(header http.Header) bool {
