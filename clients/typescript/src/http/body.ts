@@ -1,5 +1,6 @@
 import { multipartFields, urlencodedFields } from "./forms.js";
 import { NotReadable, members, textOf } from "./json_members.js";
+import { meant } from "./names.js";
 import { agreed, valuesOf, type Headers } from "./reading.js";
 
 /** Something that is there, and of which no more matters. */
@@ -27,14 +28,22 @@ const OF_OBJECTS: ReadonlyMap<string, ReadonlySet<string>> = new Map([
   ["metadata", new Set(["user_id", "guardrails"])],
   ["litellm_metadata", new Set(["user"])],
 ]);
+const UTF8 = /;[ \t]*charset=("?)(?:utf-?8|us-ascii)\1[ \t]*(?:;|$)/i;
+const MODEL: ReadonlySet<string> = new Set(["model"]);
 const MAX_LIST = 64 * 1024;
 const NOTHING: Fields = new Map();
 
-/** The fields that a question may be about; none of a body that cannot be read. */
-export async function bodyFields(headers: Headers, body: Buffer): Promise<Fields> {
+/**
+ * The fields that a question may be about; none of a body that cannot be read. The fields of the query are read with those of a
+ * form: many readers give both as one.
+ */
+export async function bodyFields(headers: Headers, body: Buffer, query: Buffer): Promise<Fields> {
   const type = agreed(valuesOf(headers, "content-type"), "unknown") ?? "";
   const kind = (/^[^;]*/.exec(type)?.[0] ?? "").replace(/[ \t]+$/, "").toLowerCase();
   if (body.length === 0 || valuesOf(headers, "content-encoding").some((each) => !/^(?:identity)?$/i.test(each))) {
+    return NOTHING;
+  }
+  if (!isInUtf8(type)) {
     return NOTHING;
   }
   try {
@@ -42,10 +51,10 @@ export async function bodyFields(headers: Headers, body: Buffer): Promise<Fields
       return await jsonFields(body, NAMES);
     }
     if (kind === "application/x-www-form-urlencoded") {
-      return single(urlencodedFields(body, NAMES), (text) => text);
+      return single(both(urlencodedFields(query, NAMES), urlencodedFields(body, NAMES)), (text) => text);
     }
     if (kind === "multipart/form-data") {
-      return single(multipartFields(body, type, NAMES), (text) => text);
+      return single(both(urlencodedFields(query, NAMES), multipartFields(body, type, NAMES)), (text) => text);
     }
   } catch (error) {
     if (!(error instanceof NotReadable)) {
@@ -58,6 +67,17 @@ export async function bodyFields(headers: Headers, body: Buffer): Promise<Fields
 /** The member of an object. */
 export function inside(value: Field, name: string): Field {
   return value instanceof Map ? (value as Fields).get(name) : value === TWICE ? TWICE : undefined;
+}
+
+/** Whether nothing says that it is in another charset: who goes by that reads other text in the same bytes. */
+function isInUtf8(type: string): boolean {
+  const said = type.toLowerCase().split("charset").length - 1;
+  return said === 0 || (said === 1 && UTF8.test(type));
+}
+
+function both(one: ReadonlyMap<string, string[]>, other: ReadonlyMap<string, string[]>): Map<string, string[]> {
+  const names = new Set([...one.keys(), ...other.keys()]);
+  return new Map([...names].map((name) => [name, [...(one.get(name) ?? []), ...(other.get(name) ?? [])]]));
 }
 
 async function jsonFields(json: Buffer, names: ReadonlySet<string>): Promise<Fields> {
@@ -116,10 +136,14 @@ function fallbacks(json: Buffer): Field {
   if (!Array.isArray(value) || keysIn(json) !== keysOf(value)) {
     return TWICE;
   }
-  const names = value.map((each: unknown) =>
-    typeof each === "object" && each !== null ? (each as { model?: unknown }).model : each,
-  );
+  const names = value.map((each: unknown) => (typeof each === "object" && each !== null ? modelOf(each) : each));
   return names.every((each) => typeof each === "string") ? names : TWICE;
+}
+
+/** The model of a fallback, unless another name may be meant for it. */
+function modelOf(fallback: object): unknown {
+  const names = Object.keys(fallback).filter((each) => meant(each, MODEL) !== undefined);
+  return names.length === 1 ? (fallback as { model?: unknown }).model : undefined;
 }
 
 /** How many names stand in that JSON, which is valid. */

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { NotReadable } from "./json_members.js";
+import { ENOUGH, keep, meant } from "./names.js";
 import { trimmed } from "./reading.js";
 
 // Reads the fields of HTML forms, and nothing out of one that two readers could read in two ways.
@@ -7,6 +8,8 @@ import { trimmed } from "./reading.js";
 const MAX_FIELDS = 10_000;
 const MAX_PARTS = 1000;
 const MAX_HEADING = 8192;
+/** Bytes of a name that may be one that is looked for: with every character escaped, and of three bytes. */
+const LONGEST = 9 * ENOUGH;
 
 const BOUNDARY =
   /;[ \t]*boundary=(?:"([0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-])"|([0-9A-Za-z'+_.-]{1,70}))[ \t]*(?=;|$)/i;
@@ -18,7 +21,6 @@ const PLAIN_TEXT = /^text\/plain(?:[ \t]*;[ \t]*charset="?utf-8"?)?$/i;
 /** The texts of the fields of these names, in an `application/x-www-form-urlencoded` body. Throws NotReadable. */
 export function urlencodedFields(body: Buffer, names: ReadonlySet<string>): Map<string, string[]> {
   const found = new Map<string, string[]>();
-  const longest = 3 * Math.max(0, ...[...names].map((each) => each.length));
   let at = 0;
   for (let count = 0; at <= body.length; count += 1) {
     if (count === MAX_FIELDS) {
@@ -27,11 +29,10 @@ export function urlencodedFields(body: Buffer, names: ReadonlySet<string>): Map<
     const end = indexOr(body, "&", at, body.length);
     const pair = body.subarray(at, end);
     const equals = indexOr(pair, "=", 0, pair.length);
-    if (equals <= longest) {
-      const name = plusDecoded(pair.subarray(0, equals));
-      if (names.has(name)) {
-        put(found, name, plusDecoded(pair.subarray(equals + 1)));
-      }
+    const name = equals <= LONGEST ? plusDecoded(pair.subarray(0, equals)) : beginning(pair.subarray(0, LONGEST));
+    const known = meant(name, names);
+    if (known !== undefined) {
+      keep(found, name, known, plusDecoded(pair.subarray(equals + 1)));
     }
     at = end + 1;
   }
@@ -69,11 +70,12 @@ export function multipartFields(body: Buffer, type: string, names: ReadonlySet<s
       break;
     }
     const { name, isText } = heading(body.subarray(at + 2, blank));
-    if (names.has(name)) {
+    const known = meant(name, names);
+    if (known !== undefined) {
       if (!isText) {
         break;
       }
-      put(found, name, decoded(body.subarray(blank + 4, end - 2)));
+      keep(found, name, known, decoded(body.subarray(blank + 4, end - 2)));
     }
     at = end + dashed.length;
   }
@@ -108,10 +110,6 @@ function heading(bytes: Buffer): { name: string; isText: boolean } {
   return { name, isText: isText && parameters.length === 1 };
 }
 
-function put(found: Map<string, string[]>, name: string, value: string): void {
-  found.set(name, [...(found.get(name) ?? []), value]);
-}
-
 function indexOr(bytes: Buffer, byte: string, from: number, otherwise: number): number {
   const at = bytes.indexOf(byte, from);
   return at < 0 ? otherwise : at;
@@ -124,6 +122,13 @@ function plusDecoded(bytes: Buffer): string {
   } catch {
     throw new NotReadable();
   }
+}
+
+/** What a name begins with that is longer than any that is looked for: it may end within a character. */
+function beginning(bytes: Buffer): string {
+  return bytes.toString("latin1").replace(/(?:%[0-9a-fA-F]{2})+/g, (escaped) =>
+    Buffer.from(escaped.replaceAll("%", ""), "hex").toString("utf8"),
+  );
 }
 
 function decoded(bytes: Buffer): string {

@@ -1,5 +1,6 @@
 import { isUtf8 } from "node:buffer";
 import { setImmediate } from "node:timers/promises";
+import { ENOUGH, keep, meant } from "./names.js";
 
 // Reads a few members of a JSON object and checks all the rest without building it. Whoever asks may send 32 MiB before
 // anybody knows who they are: ten million empty objects would be a gigabyte of JavaScript objects; here they are none. And
@@ -10,6 +11,8 @@ export class NotReadable extends Error {}
 
 const MAX_DEPTH = 200;
 const MAX_NUMBER = 1024;
+/** Bytes of a name that may be one that is looked for: with every letter escaped. */
+const LONGEST = 6 * ENOUGH;
 /** Bytes that are looked at before others have their turn. */
 const TURN = 256 * 1024;
 
@@ -24,7 +27,10 @@ const CLOSE_OBJECT = 0x7d;
 const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/;
 const WORDS = new Set(["true", "false", "null"]);
 
-/** The texts of the values that these names have, each as often as it is named. Rejects with NotReadable. */
+/**
+ * The texts of the values that these names have, each as often as it is named, and twice where another name may be meant for
+ * it. Rejects with NotReadable.
+ */
 export async function members(json: Buffer, names: ReadonlySet<string>): Promise<Map<string, Buffer[]>> {
   if (!isUtf8(json)) {
     throw new NotReadable();
@@ -42,7 +48,6 @@ class Scanner {
   readonly found = new Map<string, Buffer[]>();
   readonly #json: Buffer;
   readonly #names: ReadonlySet<string>;
-  readonly #longest: number;
   #at = 0;
   #expected: Expected = "value";
   /** The kinds of what is open, from the outside in. */
@@ -56,8 +61,6 @@ class Scanner {
   constructor(json: Buffer, names: ReadonlySet<string>) {
     this.#json = json;
     this.#names = names;
-    // With every letter escaped.
-    this.#longest = 6 * Math.max(0, ...[...names].map((each) => each.length));
   }
 
   /** Looks at about so many bytes more, and says whether it has seen all of them. Throws NotReadable. */
@@ -192,7 +195,7 @@ class Scanner {
     if (this.#expected === "name" || this.#expected === "name or end") {
       this.#expected = "colon";
       if (this.#open.length === 1) {
-        this.#name = this.#at - begin - 2 > this.#longest ? undefined : textOf(this.#json.subarray(begin, this.#at));
+        this.#name = this.#at - begin - 2 > LONGEST ? undefined : textOf(this.#json.subarray(begin, this.#at));
       }
     } else {
       this.#ended();
@@ -210,10 +213,9 @@ class Scanner {
   /** A value has ended here. */
   #ended(): void {
     this.#expected = this.#open.length === 0 ? "nothing" : "comma or end";
-    if (this.#open.length === 1 && this.#name !== undefined && this.#names.has(this.#name)) {
-      const values = this.found.get(this.#name) ?? [];
-      values.push(this.#json.subarray(this.#valueAt, this.#at));
-      this.found.set(this.#name, values);
+    const known = this.#open.length === 1 && this.#name !== undefined ? meant(this.#name, this.#names) : undefined;
+    if (this.#name !== undefined && known !== undefined) {
+      keep(this.found, this.#name, known, this.#json.subarray(this.#valueAt, this.#at));
     }
   }
 }

@@ -30,7 +30,7 @@ export async function readRequest(
   reading: Reading,
 ): Promise<RequestAsked> {
   const route = routeOf(target, reading.basePath);
-  const fields = await bodyFields(headers, body);
+  const fields = await bodyFields(headers, body, queryOf(target));
   const metadata = fields.get("metadata");
   return {
     route,
@@ -78,10 +78,14 @@ function modelOf(
   return typeof named === "string" ? named : undefined;
 }
 
-function queryModel(target: string): Field {
+function queryOf(target: string): Buffer {
   const query = target.indexOf("?");
+  return Buffer.from(query < 0 ? "" : target.slice(query + 1), "latin1");
+}
+
+function queryModel(target: string): Field {
   try {
-    const named = urlencodedFields(Buffer.from(query < 0 ? "" : target.slice(query + 1), "latin1"), MODEL).get("model");
+    const named = urlencodedFields(queryOf(target), MODEL).get("model");
     return named?.length === 1 ? named[0] : undefined;
   } catch (error) {
     if (error instanceof NotReadable) {
