@@ -10,24 +10,29 @@ final class FormBody {
 
   private static final int MOST_FIELDS = 10_000;
 
-  /** What it says; nothing for escapes that are none, and bytes that are no UTF-8. */
-  static BodyContent read(byte[] body) {
+  /** What it and the query say; nothing for escapes that are none, and bytes that are no UTF-8. */
+  static BodyContent read(byte[] body, byte[] query) {
     FormFields fields = new FormFields();
+    return into(fields, query) && into(fields, body) ? fields.content() : BodyContent.NOTHING;
+  }
+
+  /** Adds the fields of a line; false: it cannot be read. */
+  static boolean into(FormFields fields, byte[] body) {
     String line = new String(body, StandardCharsets.ISO_8859_1);
     String[] pairs = line.split("&", MOST_FIELDS + 1);
     if (pairs.length > MOST_FIELDS) {
-      return BodyContent.NOTHING;
+      return false;
     }
     for (String each : pairs) {
       int equals = each.indexOf('=');
       String name = decoded(equals < 0 ? each : each.substring(0, equals));
       String value = decoded(equals < 0 ? "" : each.substring(equals + 1));
       if (name == null || value == null) {
-        return BodyContent.NOTHING;
+        return false;
       }
       fields.add(name, value);
     }
-    return fields.content();
+    return true;
   }
 
   /** The text; null for escapes that are none, or bytes that are no UTF-8. */

@@ -17,8 +17,9 @@ final class FormFields {
   private final Set<String> twice = new HashSet<>();
 
   void add(String name, String value) {
-    if (NAMES.contains(name) && fields.put(name, value) != null) {
-      twice.add(name);
+    String known = Names.meant(name, NAMES);
+    if (NAMES.contains(known) && (fields.put(known, value) != null || !known.equals(name))) {
+      twice.add(known);
     }
   }
 

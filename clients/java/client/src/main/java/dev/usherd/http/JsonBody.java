@@ -16,6 +16,8 @@ import java.util.Set;
 final class JsonBody {
 
   private static final int MOST_FALLBACKS = 16;
+  private static final Set<String> IN_METADATA = Set.of("user", "user_id", "guardrails");
+  private static final Set<String> MODEL = Set.of("model");
 
   private final JsonReader json;
   private final Set<String> seen = new HashSet<>();
@@ -83,10 +85,14 @@ final class JsonBody {
   private void object() throws IOException {
     json.beginObject();
     while (json.hasNext()) {
-      String name = json.nextName();
+      String written = json.nextName();
+      String name = Names.meant(written, FormFields.NAMES);
+      if (!name.equals(written)) {
+        seen.add(name);
+      }
       switch (name) {
         case "model" -> {
-          models++;
+          models += name.equals(written) ? 1 : 2;
           model = text(null);
         }
         case "user" -> user = only(name, text(""));
@@ -138,7 +144,11 @@ final class JsonBody {
     }
     json.beginObject();
     while (json.hasNext()) {
-      String name = prefix + json.nextName();
+      String written = json.nextName();
+      String name = prefix + Names.meant(written, IN_METADATA);
+      if (!name.equals(prefix + written)) {
+        seen.add(name);
+      }
       switch (name) {
         case "litellm_metadata.user" -> litellmUser = only(name, text(""));
         case "metadata.user_id" -> metadataUser = only(name, text(""));
@@ -221,8 +231,9 @@ final class JsonBody {
     boolean twice = false;
     json.beginObject();
     while (json.hasNext()) {
-      if (json.nextName().equals("model")) {
-        twice |= named != null;
+      String written = json.nextName();
+      if (Names.meant(written, MODEL).equals("model")) {
+        twice |= named != null || !written.equals("model");
         named = text(null);
         twice |= named == null;
       } else {

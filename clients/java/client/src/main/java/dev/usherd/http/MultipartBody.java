@@ -21,16 +21,18 @@ final class MultipartBody {
   private static final int MOST_PARTS = 1000;
 
   private final byte[] body;
+  private final byte[] dashed;
   private final byte[] between;
   private final FormFields fields = new FormFields();
 
   private MultipartBody(byte[] body, String boundary) {
     this.body = body;
+    this.dashed = ("--" + boundary).getBytes(StandardCharsets.ISO_8859_1);
     this.between = ("\r\n--" + boundary).getBytes(StandardCharsets.ISO_8859_1);
   }
 
-  /** What it says; nothing where that is not certain. */
-  static BodyContent read(byte[] body, String contentType) {
+  /** What it and the query say; nothing where that is not certain. */
+  static BodyContent read(byte[] body, String contentType, byte[] query) {
     String boundary = null;
     String[] parameters = contentType.split(";", -1);
     for (int each = 1; each < parameters.length; each++) {
@@ -46,7 +48,7 @@ final class MultipartBody {
       return BodyContent.NOTHING;
     }
     MultipartBody parts = new MultipartBody(body, boundary);
-    return parts.isCertain() ? parts.fields.content() : BodyContent.NOTHING;
+    return FormBody.into(parts.fields, query) && parts.isCertain() ? parts.fields.content() : BodyContent.NOTHING;
   }
 
   /** Reads all parts. */
@@ -66,7 +68,8 @@ final class MultipartBody {
       }
       int head = at + 2;
       int next = find(between, at);
-      if (next < 0) {
+      // Some readers take a boundary behind a bare line feed for one.
+      if (next < 0 || find(dashed, at) != next + 2) {
         return false;
       }
       int empty = find("\r\n\r\n".getBytes(StandardCharsets.ISO_8859_1), at);
@@ -119,7 +122,7 @@ final class MultipartBody {
     if (!placed || name == null) {
       return false;
     }
-    if (!FormFields.NAMES.contains(name)) {
+    if (!FormFields.NAMES.contains(Names.meant(name, FormFields.NAMES))) {
       return true;
     }
     // A file of such a name is no text, and neither is one that is encoded once more.

@@ -5,9 +5,13 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Pattern;
 
 /** Reads what a request shows and asks for, as {@code docs/clients.md} says. */
 public final class RequestReader {
+
+  private static final Pattern UTF8 =
+      Pattern.compile(";[ \\t]*charset=(\"?)(?:utf-?8|us-ascii)\\1[ \\t]*(?:;|$)", Pattern.CASE_INSENSITIVE);
 
   private final CredentialReader credentials;
   private final String basePath;
@@ -70,9 +74,11 @@ public final class RequestReader {
       throw new RefusedException(Refusal.BODY_TOO_LARGE);
     }
     String route = route(target);
-    // A handshake is a GET without a body: its query names the model. Whatever else says that it is one is read as it is.
-    boolean handshake = method.equals("GET") && body.length == 0 && CredentialReader.isWebsocket(headers);
-    BodyContent content = handshake ? handshake(target) : content(headers, body);
+    // A handshake is a GET without a body: its query names the model. Whatever else says that it is one is read as it is,
+    // and so is what has the headers of a body that is left unread.
+    boolean handshake =
+        method.equals("GET") && body.length == 0 && readsBody(headers) && CredentialReader.isWebsocket(headers);
+    BodyContent content = handshake ? handshake(target) : content(headers, body, query(target));
     String teamId = teamHeader == null ? null : wish(headers.values(teamHeader));
     String teamAlias = teamAliasHeader == null ? null : wish(headers.values(teamAliasHeader));
     if (teamId != null && teamAlias != null) {
@@ -124,23 +130,25 @@ public final class RequestReader {
     return path;
   }
 
-  private static BodyContent handshake(String target) {
+  private static byte[] query(String target) {
     int query = target.indexOf('?');
-    String named =
-        query < 0
-            ? null
-            : FormBody.read(target.substring(query + 1).getBytes(StandardCharsets.UTF_8)).model();
+    return (query < 0 ? "" : target.substring(query + 1)).getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static BodyContent handshake(String target) {
+    String named = FormBody.read(new byte[0], query(target)).model();
     return new BodyContent(named, List.of(), "", "", false, false);
   }
 
-  private static BodyContent content(Headers headers, byte[] body) {
+  /** The fields of the query are read with those of a form: `getParameter` gives both as one. */
+  private static BodyContent content(Headers headers, byte[] body, byte[] query) {
     if (body.length == 0) {
       return BodyContent.NOTHING;
     }
     return switch (mediaType(headers)) {
       case "json" -> JsonBody.read(body);
-      case "form" -> FormBody.read(body);
-      case "multipart" -> MultipartBody.read(body, only(headers.values("content-type")));
+      case "form" -> FormBody.read(body, query);
+      case "multipart" -> MultipartBody.read(body, only(headers.values("content-type")), query);
       default -> BodyContent.NOTHING;
     };
   }
@@ -156,17 +164,23 @@ public final class RequestReader {
       return "json";
     }
     String type = only(types);
-    if (type == null) {
+    if (type == null || !isUtf8(type)) {
       return "none";
     }
     String media = CredentialReader.trimmed(type.split(";", 2)[0]).toLowerCase(Locale.ROOT);
-    if (media.equals("application/json") || media.endsWith("+json")) {
+    if (media.equals("application/json") || (media.startsWith("application/") && media.endsWith("+json"))) {
       return "json";
     }
     if (media.equals("application/x-www-form-urlencoded")) {
       return "form";
     }
     return media.equals("multipart/form-data") ? "multipart" : "none";
+  }
+
+  /** Whether nothing says that it is in another charset: who goes by that reads other text in the same bytes. */
+  private static boolean isUtf8(String type) {
+    int said = type.toLowerCase(Locale.ROOT).split("charset", -1).length - 1;
+    return said == 0 || (said == 1 && UTF8.matcher(type).find());
   }
 
   /** The one value that all of them have; null: there is none, or they differ. */

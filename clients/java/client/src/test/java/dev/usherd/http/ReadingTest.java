@@ -210,6 +210,10 @@ class ReadingTest {
     assertNull(reader.read("GET", "/v1/realtime?model=a&model=b", Headers.of(headers), new byte[0]).model());
     assertNull(reader.read("GET", "/v1/realtime", Headers.of(headers), new byte[0]).model());
     assertNull(reader.read("GET", "/v1/realtime?model=gpt", Headers.of(List.of()), new byte[0]).model());
+    // What has a body that is left unread is none, although nothing of it is at hand.
+    headers.add(Map.entry("Content-Encoding", "gzip"));
+    assertNull(reader.read("GET", "/v1/realtime?model=gpt", Headers.of(headers), new byte[0]).model());
+    headers.remove(headers.size() - 1);
     // Who only says so does not choose what is read.
     byte[] body = "{\"model\":\"o3\",\"guardrails\":[1]}".getBytes(StandardCharsets.UTF_8);
     for (String method : List.of("POST", "GET")) {
