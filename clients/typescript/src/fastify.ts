@@ -55,7 +55,9 @@ export const usherdPlugin: FastifyPluginAsync<UsherdPluginOptions> = async (app,
       target: request.raw.url ?? "",
       headers: headersOf(request.raw.rawHeaders),
       body: async () => {
-        body = hasBody(request.headers) ? await whole(payload, reading.maxBody) : undefined;
+        // In HTTP/2 a body needs no header.
+        const mayHaveBody = hasBody(request.headers) || request.raw.httpVersionMajor > 1;
+        body = mayHaveBody ? await whole(payload, reading.maxBody) : undefined;
         return body ?? Buffer.alloc(0);
       },
     };

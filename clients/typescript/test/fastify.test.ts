@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { connect, type IncomingHttpHeaders, type OutgoingHttpHeaders } from "node:http2";
 import { PassThrough } from "node:stream";
+import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import fastify, { type FastifyInstance } from "fastify";
@@ -140,4 +142,33 @@ test("a stream is let go on while it may", async () => {
   assert.equal((await reader?.read())?.done, false);
   await reader?.cancel();
   await until(() => usherd.watching === 0);
+});
+
+test("over HTTP/2 a body is read although no header says that there is one", async () => {
+  usherd.allow({ model: "gpt-4o" });
+  const second = fastify({ http2: true });
+  await second.register(usherdPlugin, { usherd });
+  second.post("/v1/chat/completions", async (request) => request.body);
+  second.get("/v1/models", async () => ["gpt-4o"]);
+  const client = connect(await second.listen({ port: 0, host: "127.0.0.1" }));
+  const ask = async (headers: OutgoingHttpHeaders, body?: string): Promise<[number, string]> => {
+    const stream = client.request({ ...HEADERS, ...headers }, { endStream: body === undefined });
+    if (body !== undefined) {
+      stream.end(body);
+    }
+    const [head] = (await once(stream, "response")) as [IncomingHttpHeaders];
+    return [Number(head[":status"]), await text(stream)];
+  };
+  const post = { ":method": "POST", ":path": "/v1/chat/completions" };
+  try {
+    assert.deepEqual(await ask(post, '{"model":"gpt-4o"}'), [200, '{"model":"gpt-4o"}']);
+    await ask(post, '{"model":"gpt-4o","fallbacks":["o3"]}');
+    assert.deepEqual(usherd.questions.at(-1)?.fallbackModels, ["o3"]);
+    assert.equal((await ask(post))[0], 403);
+    usherd.allow();
+    assert.equal((await ask({ ":method": "GET", ":path": "/v1/models" }))[0], 200);
+  } finally {
+    client.close();
+    await second.close();
+  }
 });
