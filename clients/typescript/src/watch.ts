@@ -227,7 +227,27 @@ class Watch {
     if (silence !== undefined) {
       const wait = Math.min(silence + 1, LONGEST_TIMER);
       this.#endTimer = setTimeout(() => this.#broken(), wait);
+    } else {
+      // Whoever is asked again may say nothing at all.
+      this.#endIn(this.#left());
     }
+  }
+
+  /** For how many milliseconds what is held may be relied on without another word. */
+  #left(): number {
+    const now = performance.now();
+    const { allowed, validUntil } = this.#held ?? { allowed: false, validUntil: undefined };
+    // A denial is not relied on.
+    const valid = allowed && validUntil !== undefined ? validUntil - Date.now() : Infinity;
+    return Math.min(this.#end - now, valid);
+  }
+
+  #endIn(milliseconds: number): void {
+    clearTimeout(this.#endTimer);
+    this.#endTimer = setTimeout(
+      () => this.#finish({ kind: "unknown", allowed: false }),
+      Math.min(milliseconds, LONGEST_TIMER),
+    );
   }
 
   /** The stream is no more, and did not say why. */
@@ -243,20 +263,12 @@ class Watch {
       this.#finish(fault);
       return;
     }
-    const now = performance.now();
-    const { allowed, validUntil } = this.#held;
-    // A denial is not relied on.
-    const valid = allowed && validUntil !== undefined ? now + validUntil - Date.now() : Infinity;
-    const end = Math.min(this.#end, valid);
-    if (now >= end) {
+    const left = this.#left();
+    if (left <= 0) {
       this.#finish({ kind: "unknown", allowed: false });
       return;
     }
-    clearTimeout(this.#endTimer);
-    this.#endTimer = setTimeout(
-      () => this.#finish({ kind: "unknown", allowed: false }),
-      Math.min(end - now, LONGEST_TIMER),
-    );
+    this.#endIn(left);
     this.#askLater(this.#pause);
     this.#pause = Math.min(this.#pause * 2, LONGEST_PAUSE);
   }
