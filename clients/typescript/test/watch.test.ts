@@ -267,6 +267,18 @@ test("a server that answers once, and then says nothing to whoever asks again, l
   }
 });
 
+test("a server that answers once, and then says nothing to whoever asks again, leaves it unknown", { timeout: 5000 }, async () => {
+  for (const then of [
+    () => undefined,
+    (asked: Authorize) => asked.write({ event: { case: "decision", value: allow() }, terms: { mode: Mode.ONCE } }),
+  ]) {
+    server.asked.length = 0;
+    first((asked) => asked.once(allow({ validUntil: timestampFromMs(Date.now() + 400) })), then);
+    assert.deepEqual(await heard(), ["decided allowed ALLOWED", "unknown not allowed"]);
+    assert.ok(server.asked.length > 1);
+  }
+});
+
 test("a server that answers once, and then no more, leaves it unknown", async () => {
   first(
     (asked) => asked.once(allow({ validUntil: timestampFromMs(Date.now() + 400) })),
