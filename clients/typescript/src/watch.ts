@@ -10,6 +10,7 @@ import {
   type AuthorizeResponse,
 } from "./gen/usher/v1/authorization_service_pb.js";
 import { Mailbox } from "./mailbox.js";
+import { Moment } from "./moment.js";
 import { questionMessage, type Asked } from "./questions.js";
 
 /** What has become of a decision that is watched. `allowed`: whether the request may go on after this event. */
@@ -69,9 +70,9 @@ class Watch {
   #held: Decision | undefined;
   /** How long the stream that is open may be silent; absent: none is that lives. */
   #silence: number | undefined;
-  #heardAt = 0;
-  /** The last moment until which what is held may be relied on, by `performance.now()`. */
-  #end = 0;
+  #heardAt = new Moment();
+  /** For how many milliseconds from then on what is held may be relied on. */
+  #lasts = 0;
   #pause = FIRST_PAUSE;
   #timer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
@@ -161,7 +162,7 @@ class Watch {
   #later(message: Uint8Array): void {
     const silence = this.#silence ?? 0;
     // What comes after a silence may be as old as the silence.
-    if (performance.now() - this.#heardAt > silence) {
+    if (this.#heardAt.passed() > silence) {
       this.#broken();
       return;
     }
@@ -221,9 +222,9 @@ class Watch {
   /** That holds now, and until when nobody would know whether it does. */
   #hold(decision: Decision | undefined, silence: number | undefined): void {
     this.#held = decision;
-    this.#heardAt = performance.now();
+    this.#heardAt = new Moment();
     clearTimeout(this.#endTimer);
-    this.#end = this.#heardAt + (silence ?? ONCE_SILENCE);
+    this.#lasts = silence ?? ONCE_SILENCE;
     if (silence !== undefined) {
       const wait = Math.min(silence + 1, LONGEST_TIMER);
       this.#endTimer = setTimeout(() => this.#broken(), wait);
@@ -235,11 +236,10 @@ class Watch {
 
   /** For how many milliseconds what is held may be relied on without another word. */
   #left(): number {
-    const now = performance.now();
     const { allowed, validUntil } = this.#held ?? { allowed: false, validUntil: undefined };
     // A denial is not relied on.
     const valid = allowed && validUntil !== undefined ? validUntil - Date.now() : Infinity;
-    return Math.min(this.#end - now, valid);
+    return Math.min(this.#lasts - this.#heardAt.passed(), valid);
   }
 
   #endIn(milliseconds: number): void {

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -322,6 +322,19 @@ test("what was in a buffer while this process stood still is not heard", () => {
   while (performance.now() < end);
   listener?.heard(toBinary(SubscribeResponseSchema, checkpoint));
   assert.deepEqual([told, gone, living.holds()], [["checkpoint"], ["silent"], false]);
+});
+
+test("what was told before this machine slept is served no more, although its steady clock stood still", async () => {
+  server.silenceMs = 5_000;
+  await held();
+  assert.equal((await ask())[1], "hit");
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + 6_000 });
+  try {
+    assert.equal((await ask())[1], "miss");
+    assert.deepEqual([counted().silences, counted().streamsLost], [1, 1]);
+  } finally {
+    mock.timers.reset();
+  }
 });
 
 test("a silence is noticed without a question", async () => {

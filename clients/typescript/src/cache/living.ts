@@ -2,6 +2,7 @@ import type { MessageShape } from "@bufbuild/protobuf";
 import { maxSilence, parsed } from "../answers.js";
 import type { Channel, Stream } from "../channel.js";
 import { SubscribeResponseSchema } from "../gen/usher/v1/authorization_service_pb.js";
+import { Moment } from "../moment.js";
 
 /** One event of a stream of subscriptions. */
 export type Told = MessageShape<typeof SubscribeResponseSchema>;
@@ -27,7 +28,7 @@ export class Living {
   readonly #stream: Stream;
   readonly #listener: LivingListener;
   #silence: number | undefined;
-  #heardAt = performance.now();
+  #heardAt = new Moment();
   #timer: NodeJS.Timeout | undefined;
   #over = false;
 
@@ -45,7 +46,7 @@ export class Living {
     if (this.#silence === undefined || this.#over) {
       return false;
     }
-    if (performance.now() - this.#heardAt > this.#silence) {
+    if (this.#heardAt.passed() > this.#silence) {
       this.#end("silent");
       return false;
     }
@@ -67,9 +68,9 @@ export class Living {
   }
 
   #heard(message: Uint8Array): void {
-    const now = performance.now();
+    const now = new Moment();
     // Also for a stream that speaks again: this process may have stood still, and what was in a buffer be old.
-    if (this.#silence !== undefined && now - this.#heardAt > this.#silence) {
+    if (this.#silence !== undefined && this.#heardAt.passed() > this.#silence) {
       this.#end("silent");
       return;
     }
@@ -104,7 +105,7 @@ export class Living {
     if (this.#silence === undefined) {
       this.#end("lost");
     } else if (this.holds()) {
-      this.#arm(this.#silence - (performance.now() - this.#heardAt));
+      this.#arm(this.#silence - this.#heardAt.passed());
     }
   }
 

@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 
 /** One stream of subscriptions. All but {@link #isSilent} is done under the cache's lock. */
 final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
@@ -23,6 +24,7 @@ final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
   private long lastId;
   private int underWay;
   private volatile long heardAt;
+  private volatile long heardAtMillis;
   private volatile long maxSilence;
 
   /** When it said how it is served; before that it may not be used. */
@@ -47,9 +49,18 @@ final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
     }
   }
 
-  /** Whether nothing was heard for so long that whatever it told is unknown. */
+  /**
+   * Whether nothing was heard for so long that whatever it told is unknown. The wall clock counts, too: it goes on while
+   * a machine sleeps, and the other one does not.
+   */
   boolean isSilent(long now) {
-    return now - heardAt > maxSilence;
+    return now - heardAt > maxSilence
+        || TimeUnit.MILLISECONDS.toNanos(cache.clocks.millis().getAsLong() - heardAtMillis) > maxSilence;
+  }
+
+  private void heard(long now) {
+    heardAtMillis = cache.clocks.millis().getAsLong();
+    heardAt = now;
   }
 
   /** How long it may still be silent. */
@@ -107,7 +118,7 @@ final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
         cache.lost(this, true);
         return;
       }
-      heardAt = now;
+      heard(now);
       if (message.getId() != 0) {
         Entry entry = entries.get(message.getId());
         if (entry != null) {
@@ -141,7 +152,7 @@ final class LiveStream extends ClientCall.Listener<SubscribeResponse> {
     } catch (DateTimeException | ArithmeticException noDuration) {
       return false;
     }
-    heardAt = now;
+    heard(now);
     readySince = now;
     ready = true;
     cache.began(this);

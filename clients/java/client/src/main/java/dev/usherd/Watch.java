@@ -52,6 +52,7 @@ final class Watch implements Watching, WatchCall.Owner {
 
   private boolean live;
   private long heardAt;
+  private long heardAtMillis;
   private long maxSilence;
 
   Watch(
@@ -177,20 +178,19 @@ final class Watch implements Watching, WatchCall.Owner {
       throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
     }
     maxSilence = Duration.ofSeconds(Math.min(seconds, LONGEST_SILENCE.toSeconds()), nanos).toNanos();
-    heardAt = now();
+    heard();
     live = true;
     answered(decision);
     watchSilence(call, maxSilence);
   }
 
   private void event(AuthorizeResponse message) {
-    long now = now();
-    if (now - heardAt > maxSilence) {
+    if (sinceHeard() > maxSilence) {
       // It may have lain in a buffer while this process stood still.
       broke(new UsherFault(UsherFault.Kind.UNAVAILABLE));
       return;
     }
-    heardAt = now;
+    heard();
     switch (message.getEventCase()) {
       case CHECKPOINT -> {}
       case CHANGED -> {
@@ -240,7 +240,7 @@ final class Watch implements Watching, WatchCall.Owner {
   }
 
   private void broke(UsherFault fault) {
-    limit = now() + Math.min(heardAt + maxSilence - now(), validFor(last));
+    limit = now() + Math.min(maxSilence - sinceHeard(), validFor(last));
     tryLater(fault);
   }
 
@@ -287,7 +287,7 @@ final class Watch implements Watching, WatchCall.Owner {
             if (over || call != of) {
               return;
             }
-            long left = maxSilence - (now() - heardAt);
+            long left = maxSilence - sinceHeard();
             if (left < 0) {
               broke(new UsherFault(UsherFault.Kind.UNAVAILABLE));
             } else {
@@ -346,6 +346,17 @@ final class Watch implements Watching, WatchCall.Owner {
     } catch (RejectedExecutionException closing) {
       timer = null;
     }
+  }
+
+  private void heard() {
+    heardAt = now();
+    heardAtMillis = clocks.millis().getAsLong();
+  }
+
+  /** The wall clock counts, too: it goes on while a machine sleeps, and the other one does not. */
+  private long sinceHeard() {
+    long wall = TimeUnit.MILLISECONDS.toNanos(clocks.millis().getAsLong() - heardAtMillis);
+    return Math.max(now() - heardAt, wall);
   }
 
   private long now() {

@@ -20,6 +20,7 @@ import dev.usherd.v1.SubscribeResponse;
 import io.grpc.Context;
 import io.grpc.Status;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -456,10 +457,11 @@ class CacheTest {
   @Test
   void nothing_is_served_after_valid_until() throws Exception {
     open(10, 60_000);
-    long id = keep(Q, Messages.allow("a"));
-    wallAhead.set(3_599_000);
+    Timestamp soon = Timestamp.newBuilder().setSeconds(Instant.now().getEpochSecond() + 30).build();
+    long id = keep(Q, Messages.allow("a").toBuilder().setValidUntil(soon).build());
+    wallAhead.set(28_000);
     assertServed(Q, "a");
-    wallAhead.set(3_601_000);
+    wallAhead.set(31_000);
     CompletableFuture<Decision> answer = client.authorizeAsync(Q);
     assertEquals(id, stream.removed());
     stream.say(Messages.told(stream.added().getId(), Messages.deny("later")));
@@ -477,6 +479,16 @@ class CacheTest {
     Eventually.holds("it is let go", () -> stream.cancelled);
     reopened(5_000);
     keep(Q, Messages.allow("b"));
+  }
+
+  @Test
+  void what_was_told_before_this_machine_slept_is_served_no_more_although_its_steady_clock_stood_still()
+      throws Exception {
+    open(10, 5_000);
+    keep(Q, Messages.allow("a"));
+    wallAhead.set(5_100);
+    assertEquals("single", client.authorize(Q).decisionId());
+    assertEquals(1, client.cacheStatistics().silences());
   }
 
   @Test
