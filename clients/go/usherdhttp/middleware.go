@@ -3,6 +3,7 @@ package usherdhttp
 import (
 	"context"
 	"net/http"
+	"sync"
 
 	"github.com/usherd/usherd/clients/go/gateway"
 	"github.com/usherd/usherd/clients/go/internal/watching"
@@ -15,10 +16,10 @@ type Option func(*guard)
 // Reading says how requests are read; the zero Reader unless given.
 func Reading(reader gateway.Reader) Option { return func(g *guard) { g.reader = reader } }
 
-// Streams says which requests are watched while they are answered; those that ask for a streamed answer, and websockets,
-// unless given.
+// Streams says which requests are watched while they are answered, and no others are. Unless given, it is those that ask for
+// a streamed answer, websockets, and what is answered with a text/event-stream.
 func Streams(choose func(*http.Request, gateway.Asked) bool) Option {
-	return func(g *guard) { g.streams = choose }
+	return func(g *guard) { g.streams, g.unannounced = choose, false }
 }
 
 // Passing says which requests pass without being asked about, and without a decision: health checks of this gateway, for
@@ -38,7 +39,8 @@ func New(client usherd.Asker, options ...Option) func(http.Handler) http.Handler
 		streams: func(request *http.Request, asked gateway.Asked) bool {
 			return asked.Stream || gateway.IsWebsocket(request.Header)
 		},
-		passing: func(*http.Request) bool { return false },
+		unannounced: true,
+		passing:     func(*http.Request) bool { return false },
 		answer: func(w http.ResponseWriter, _ *http.Request, decision usherd.Decision, err error) {
 			gateway.For(decision, err).Write(w)
 		},
@@ -55,8 +57,10 @@ type guard struct {
 	client  usherd.Asker
 	reader  gateway.Reader
 	streams func(*http.Request, gateway.Asked) bool
-	passing func(*http.Request) bool
-	answer  func(http.ResponseWriter, *http.Request, usherd.Decision, error)
+	// unannounced says that an answer is watched once it turns out to be a stream, whatever was asked for.
+	unannounced bool
+	passing     func(*http.Request) bool
+	answer      func(http.ResponseWriter, *http.Request, usherd.Decision, error)
 }
 
 func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Handler) {
@@ -74,29 +78,33 @@ func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Ha
 		g.answer(w, request, decision, err)
 		return
 	}
-	if g.streams(request, asked) {
-		g.watch(w, request, passed{decision, asked}, next)
+	if streams := g.streams(request, asked); streams || g.unannounced {
+		g.watch(w, request, passed{decision, asked}, next, streams)
 		return
 	}
 	next.ServeHTTP(w, request.WithContext(with(request.Context(), passed{decision, asked})))
 }
 
-// watch serves a request for as long as it may go on.
-func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, next http.Handler) {
+// watch serves a request for as long as it may go on: it is watched at once, or when its answer turns out to last.
+func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, next http.Handler, atOnce bool) {
 	// A connection that is taken over outlives its request.
 	lasting, end := context.WithCancel(context.WithoutCancel(request.Context()))
 	keep := context.AfterFunc(request.Context(), end)
 	ctx, cancel := context.WithCancelCause(request.Context())
 	answer := newWriter(w, keep, end)
-	heard := make(chan struct{})
-	go func() {
-		defer close(heard)
-		defer end()
-		if cut, decision, err := watching.UntilDenied(lasting, g.client, let.asked.Question); cut {
-			answer.cut(decision, err)
-			cancel(ErrCut)
-		}
-	}()
+	var listening sync.WaitGroup
+	answer.lasts = sync.OnceFunc(func() {
+		listening.Go(func() {
+			defer end()
+			if cut, decision, err := watching.UntilDenied(lasting, g.client, let.asked.Question); cut {
+				answer.cut(decision, err)
+				cancel(ErrCut)
+			}
+		})
+	})
+	if atOnce {
+		answer.lasts()
+	}
 	finished := false
 	defer func() {
 		cancel(nil)
@@ -106,7 +114,7 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, 
 		}
 		// The handler is done, or has panicked: nothing may run on.
 		end()
-		<-heard
+		listening.Wait()
 		if finished {
 			g.end(answer, request)
 		}

@@ -215,6 +215,24 @@ data: {"error":{"message":"Denied: TOKEN_REVOKED.","type":"authentication_error"
 	})
 }
 
+func TestAStreamOfEventsThatNobodyAnnouncedIsCut(t *testing.T) {
+	ended := make(chan error, 1)
+	usher, server := gatewayOf(t, streaming("text/event-stream", "", ended))
+	response := post(t, server, "good", plain)
+	lines := bufio.NewReader(response.Body)
+	if line, err := lines.ReadString('\n'); err != nil || line != "data: {\"n\":0}\n" {
+		t.Fatalf("got %q, %v", line, err)
+	}
+	time.AfterFunc(3*time.Second, func() { _ = response.Body.Close() })
+	usher.Revoke("good")
+	if rest, err := io.ReadAll(lines); err != nil || !strings.Contains("\n"+string(rest), "\n\nevent: error\n") {
+		t.Fatalf("it ended with %q, %v", rest[max(0, len(rest)-300):], err)
+	}
+	if cause := <-ended; !errors.Is(cause, usherdhttp.ErrCut) {
+		t.Errorf("the handler: %v", cause)
+	}
+}
+
 func TestHalfAnEventIsEndedBeforeTheErrorEvent(t *testing.T) {
 	begun := make(chan struct{})
 	usher, server := gatewayOf(t, func(w http.ResponseWriter, request *http.Request) {

@@ -37,6 +37,7 @@ const (
 type writer struct {
 	under   http.ResponseWriter
 	control *http.ResponseController
+	lasts   func()      // has it watched, if it is not yet
 	over    atomic.Bool // cut: nothing is written any more
 
 	mu       sync.Mutex
@@ -69,8 +70,11 @@ func (w *writer) begin() {
 	header := w.under.Header()
 	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	encoding := header.Get("Content-Encoding")
-	w.events = err == nil && kind == "text/event-stream" && header.Get("Content-Length") == "" &&
-		(encoding == "" || strings.EqualFold(encoding, "identity"))
+	events := err == nil && kind == "text/event-stream"
+	w.events = events && header.Get("Content-Length") == "" && (encoding == "" || strings.EqualFold(encoding, "identity"))
+	if events {
+		w.lasts()
+	}
 }
 
 // Header is that of the answer.
@@ -136,6 +140,7 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	w.keep()
+	w.lasts()
 	w.began, w.connection = true, connection
 	return &watchedConnection{connection, w.end}, buffered, nil
 }
