@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from usher_client import Question
 from usher_client.http import Asked, Reading, RequestRefused, read_credential, read_request, set_session
 from usher_client.http.json_members import members
 from usher_client.http.json_skim import skimmed_members
@@ -256,3 +257,12 @@ def test_no_token_stands_in_the_text_of_what_carries_it() -> None:
         read_credential("GET", [("authorization", "Bearer canary.a.b"), ("x-api-key", "canary.a.c")])
 
     assert "canary" not in repr(found) + repr(caught.value)
+
+
+def test_what_is_asked_or_sent_is_in_no_text_of_an_object() -> None:
+    asked = read_request("POST", "/canary", [], b'{"model":"canary","user":"canary","organization_id":"canary"}')
+    question = Question(token="canary", route="/canary", model="canary", team_id="canary", end_user_id="canary")
+    set_cookie = set_session("canary.canary.canary", 1.0, "/")
+
+    assert asked.model == "canary"
+    assert "canary" not in repr([asked, question, set_cookie])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from usher.v1 import authorization_service_pb2 as api
@@ -26,7 +26,7 @@ _REFUSED: Final = "\x00"
 """Stands for what is no text, or no Unicode: no field of a question takes it, so that it is denied."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Question:
     """One question; `proto/usher/v1/question.proto` says what each field means.
 
@@ -34,7 +34,7 @@ class Question:
     no text, or no list of names, is asked as something that the server denies. Raises ValueError for two team wishes.
     """
 
-    token: str = field(default="", repr=False)
+    token: str = ""
     """The bare compact JWS: a scheme in front of it ("Bearer ") is the gateway's to take off."""
     route: str
     model: str | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from usher_client.decision import Decision
@@ -27,7 +27,8 @@ class HttpAnswer:
     """A whole answer; header names are lower-case."""
 
     status: int
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    """Among them may be a session's cookie."""
     body: bytes
 
 

@@ -7,7 +7,7 @@ one, and in any other field stands what the server refuses everywhere.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from usher_client.http.body import TWICE, body_fields, inside
@@ -24,7 +24,7 @@ _STREAMED: Final[tuple[object, ...]] = (True, TWICE)
 _STREAMED_BY_PATH: Final = ":streamGenerateContent"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Asked:
     """What one request asks for, besides its credential."""
 
@@ -34,7 +34,7 @@ class Asked:
     fallback_models: tuple[str, ...] = ()
     team_id: str | None = None
     team_alias: str | None = None
-    end_user_id: str = field(default="", repr=False)
+    end_user_id: str = ""
     organization_id: str = ""
     modifies_guardrails: bool = False
     stream: bool = False

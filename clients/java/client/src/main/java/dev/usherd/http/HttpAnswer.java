@@ -26,6 +26,16 @@ public record HttpAnswer(int status, List<Map.Entry<String, String>> headers, St
   private static final Map.Entry<String, String> JSON = Map.entry("content-type", "application/json");
 
   /**
+   * The status alone: a session's cookie is shown nowhere.
+   *
+   * @return a text that may stand in a log
+   */
+  @Override
+  public String toString() {
+    return "HttpAnswer[" + status + "]";
+  }
+
+  /**
    * The answer to a request that is denied.
    *
    * @param decision the denial

@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.usherd.Question;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -190,7 +191,8 @@ class ReadingTest {
     assertNull(read.teamAlias());
     Question asked = read.question(new Credential("secret-token", "authorization"));
     assertEquals("secret-token", asked.token());
-    for (Object each : List.of(asked, read, new Credential("secret-token", "authorization"))) {
+    HttpAnswer cookie = SessionCookies.set("a.b.secret-token", Instant.EPOCH, "/");
+    for (Object each : List.of(asked, read, cookie, new Credential("secret-token", "authorization"))) {
       assertFalse(each.toString().contains("secret-token"));
     }
   }
