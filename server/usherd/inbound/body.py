@@ -72,7 +72,7 @@ def _members(headers: Headers, body: bytes, query: str) -> Mapping[str, object] 
         if media == "application/x-www-form-urlencoded":
             return _object(urlencoded(query.encode()) + urlencoded(body))
         if media == "multipart/form-data":
-            return _object(urlencoded(query.encode()) + multipart(body, kind))
+            return _object(urlencoded(query.encode()) + multipart(body, kind, _NAMES))
     except FormUnreadable:
         pass
     return None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Collection
 from urllib.parse import parse_qsl
+
+from usherd.inbound.names import meant
 
 MAX_FIELDS = 1000
 """Fields of a form that are looked at; a form with more is not read."""
@@ -44,8 +47,9 @@ def urlencoded(body: bytes) -> Fields:
     return found
 
 
-def multipart(body: bytes, content_type: str) -> Fields:
-    """The fields of `multipart/form-data` (RFC 7578) that is there to its end. Raises FormUnreadable."""
+def multipart(body: bytes, content_type: str, names: Collection[str]) -> Fields:
+    """The fields of `multipart/form-data` (RFC 7578) that is there to its end. Raises FormUnreadable, also where a file
+    may be meant by one of these names: it is no text, and some readers hand its content out as if it were."""
     named = _BOUNDARY.fullmatch(content_type)
     if named is None:
         raise FormUnreadable
@@ -56,10 +60,10 @@ def multipart(body: bytes, content_type: str) -> Fields:
         raise FormUnreadable
     if first or len(parts) < 2 or len(parts) > MAX_FIELDS or not re.fullmatch(rb"--[ \t]*(?:\r\n)?", parts[-1]):
         raise FormUnreadable
-    return [field for part in parts[:-1] for field in _field(part)]
+    return [field for part in parts[:-1] for field in _field(part, names)]
 
 
-def _field(part: bytes) -> Fields:
+def _field(part: bytes, names: Collection[str]) -> Fields:
     head, gap, value = part.partition(b"\r\n\r\n")
     if not gap or not head.startswith(b"\r\n"):
         raise FormUnreadable
@@ -73,6 +77,8 @@ def _field(part: bytes) -> Fields:
     if disposition is None:
         raise FormUnreadable
     if disposition[2] is not None:
+        if meant(disposition[1].encode("latin-1").decode(errors="replace"), names) is not None:
+            raise FormUnreadable
         return []
     is_text = _PLAIN.fullmatch(headers.get(b"content-type", "text/plain")) is not None
     if not is_text or b"content-transfer-encoding" in headers or not disposition[1].isascii():
