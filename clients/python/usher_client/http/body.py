@@ -17,6 +17,8 @@ _NAMES: Final = frozenset(
     {"model", "stream", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id"}
 )
 _OF_OBJECTS: Final = {"metadata": frozenset({"user_id", "guardrails"}), "litellm_metadata": frozenset({"user"})}
+_TAKEN_AS_IT_IS: Final = frozenset({"fallbacks", "organization_id"})
+"""What is none only where it is null: whatever else is no text, and no list of fallbacks, is there and cannot be read."""
 _UTF8: Final = re.compile(r";[ \t]*charset=(\"?)(?:utf-?8|us-ascii)\1[ \t]*(?:;|$)", re.IGNORECASE)
 _MAX_VALUE: Final = 64 * 1024
 """Characters of fallbacks: nobody has as many."""
@@ -89,13 +91,15 @@ def _json_fields(body: bytes, names: Collection[str]) -> dict[str, object]:
 
 
 def _value(name: str, text: str) -> object:
+    if name in _TAKEN_AS_IT_IS and text[0] not in '"[' and text != "null":
+        return SOMETHING
     if text[0] == "{" and name in _OF_OBJECTS:
         return _json_fields(text.encode(), _OF_OBJECTS[name])
     if text[0] not in "{[":
         return _scalar(text)
     if name == "fallbacks" and len(text) <= _MAX_VALUE:
         return json.loads(text, object_pairs_hook=_names_of_models, parse_int=_no_text, parse_float=_no_text)
-    return SOMETHING if text[1:-1].strip(" \t\n\r") else None
+    return SOMETHING if name in _TAKEN_AS_IT_IS or text[1:-1].strip(" \t\n\r") else None
 
 
 def _scalar(text: str) -> object:

@@ -109,6 +109,9 @@ function valueOf(name: string, json: Buffer): Field {
   if (name === "organization_id") {
     return first === "n" ? undefined : SOMETHING;
   }
+  if (name === "fallbacks" && first !== "[") {
+    return first === "n" ? undefined : TWICE;
+  }
   if (first !== "{" && first !== "[") {
     return scalar(json.toString("latin1"));
   }
