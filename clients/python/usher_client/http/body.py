@@ -18,7 +18,7 @@ _NAMES: Final = frozenset(
 )
 _OF_OBJECTS: Final = {"metadata": frozenset({"user_id", "guardrails"}), "litellm_metadata": frozenset({"user"})}
 _TAKEN_AS_IT_IS: Final = frozenset({"fallbacks", "organization_id"})
-"""What is none only where it is null: whatever else is no text, and no list of fallbacks, is there and cannot be read."""
+"""What is none only where it is null: whatever else is no text (or list of fallbacks) is there and cannot be read."""
 _UTF8: Final = re.compile(r";[ \t]*charset=(\"?)(?:utf-?8|us-ascii)\1[ \t]*(?:;|$)", re.IGNORECASE)
 _MAX_VALUE: Final = 64 * 1024
 """Characters of fallbacks: nobody has as many."""
