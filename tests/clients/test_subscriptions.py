@@ -468,3 +468,22 @@ def test_a_cache_has_a_bound() -> None:
     for wrong in (0, 10_001, -1, 1.5, True, "7"):
         with pytest.raises(ValueError, match="max_entries"):
             DecisionCache(max_entries=wrong)  # type: ignore[arg-type]
+
+
+def test_an_addition_that_nobody_ever_answers_holds_up_nobody_for_ever() -> None:
+    told = there()
+    lost = told.ask("lost")
+    assert lost == []
+    told.sent()
+    for _ in range(6):
+        told.now += 10.0
+        told.hear(said.checkpoint())
+    assert lost == []
+
+    told.now += 0.1
+    told.hear(said.checkpoint())
+
+    assert lost == [None]
+    assert told.removed() == [told.ids["lost"]]
+    told.keep("lost")
+    assert told.look("lost") == "lost"

@@ -54,6 +54,8 @@ class Flight:
 
     id: int
     key: Key = field(repr=False)
+    added: float
+    """By the clock that never goes back."""
     waiting: set[Callable[[Outcome], None]] = field(default_factory=set, repr=False)
     """Called once, with what comes of it; they must not raise, and must not wait. Who gives up takes out its own."""
 

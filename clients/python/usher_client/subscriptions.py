@@ -24,6 +24,9 @@ MOST_BYTES = 128 * 1024
 FIRST_WORD = 5.0
 """Seconds from the first addition to the first message, at most."""
 
+LONGEST_FLIGHT = 60.0
+"""Seconds that an addition is waited for, while the stream speaks of others."""
+
 
 class Subscriptions:
     """What one stream has told. It is made when the stream is opened, and thrown away when that is over."""
@@ -68,7 +71,7 @@ class Subscriptions:
         if not self.there:
             if not self._flights:
                 # Its answer brings the terms. Nobody waits for a stream that may never speak.
-                self._add(key, question)
+                self._add(key, question, now)
                 self.due = now + FIRST_WORD
             return None
         flight = self._flights.get(key)
@@ -76,7 +79,7 @@ class Subscriptions:
             while self._held and len(self._by_id) >= self._most:
                 self._give_up(next(iter(self._held.values())))
                 self._counts.evicted += 1
-            flight = self._add(key, question)
+            flight = self._add(key, question, now)
         return flight
 
     @property
@@ -122,6 +125,7 @@ class Subscriptions:
         if message.id == 0:
             if kind != "checkpoint":
                 raise StreamOver
+            self._let_go(now)
             return
         about = self._by_id.get(message.id)
         if isinstance(about, Flight):
@@ -135,6 +139,13 @@ class Subscriptions:
         self._by_id.clear()
         flights, self._flights = tuple(self._flights.values()), {}
         for flight in flights:
+            flight.land(None)
+
+    def _let_go(self, now: float) -> None:
+        """Additions that nobody ever answered make room for others."""
+        for flight in [each for each in self._flights.values() if now - each.added > LONGEST_FLIGHT]:
+            del self._flights[flight.key]
+            self._leave(flight.id, over=False)
             flight.land(None)
 
     def _answered(self, flight: Flight, message: api.SubscribeResponse, kind: str | None, wall: float) -> None:
@@ -182,9 +193,9 @@ class Subscriptions:
             self._counts.ended += 1
         self._give_up(entry, over=kind in _OVER)
 
-    def _add(self, key: Key, question: question_pb2.Question) -> Flight:
+    def _add(self, key: Key, question: question_pb2.Question, now: float) -> Flight:
         self._last_id += 1
-        flight = Flight(self._last_id, key)
+        flight = Flight(self._last_id, key, now)
         self._flights[key] = self._by_id[flight.id] = flight
         self._adds.append((flight.id, question))
         return flight
