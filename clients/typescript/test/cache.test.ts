@@ -337,6 +337,23 @@ test("what was told before this machine slept is served no more, although its st
   }
 });
 
+test("an addition that nobody ever answers holds up nobody for ever", async () => {
+  server.silenceMs = 300_000;
+  await warm();
+  server.add = () => undefined;
+  await usherd.authorize(ONE, { deadlineMs: 200 });
+  const lost = server.stream.added.at(-1)?.id ?? assert.fail();
+  mock.timers.enable({ apis: ["Date"], now: Date.now() + 61_000 });
+  try {
+    server.stream.checkpoint();
+    await until(() => server.stream.removed.includes(lost));
+  } finally {
+    mock.timers.reset();
+  }
+  await held();
+  assert.equal((await ask())[1], "hit");
+});
+
 test("a silence is noticed without a question", async () => {
   server.silenceMs = 80;
   await held();

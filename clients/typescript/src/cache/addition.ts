@@ -1,5 +1,6 @@
 import type { Decision } from "../decision.js";
 import { UsherFault } from "../faults.js";
+import { Moment } from "../moment.js";
 import type { Asked } from "../questions.js";
 
 /** What came of an addition: its decision, its fault, or that the question has to be asked by itself. */
@@ -7,6 +8,7 @@ export type Outcome = Decision | UsherFault | "alone";
 
 /** A question that was added to the stream and has no answer yet. Whoever asks the same waits for the same. */
 export class Addition {
+  readonly added = new Moment();
   readonly #waiting = new Set<(outcome: Outcome) => void>();
 
   constructor(

@@ -37,6 +37,8 @@ export const MAX_ENTRIES = 10_000;
 const MAX_ADDITIONS = 256;
 /** Bytes. A message of many such questions is one that a server takes. */
 const MAX_QUESTION = 16 * 1024;
+/** Milliseconds that an addition is waited for, while the stream speaks of others. */
+const LONGEST_ADDITION = 60_000;
 const FIRST_PAUSE = 100;
 const LONGEST_PAUSE = 5_000;
 /** Milliseconds after which a stream was a good one. */
@@ -160,7 +162,9 @@ export class Cache {
         // A resync for all, or something that this client is too old for: all of it is unknown.
         this.#stream?.close();
         this.#gone("lost");
+        return;
       }
+      this.#letGo();
       return;
     }
     const addition = this.#additionsById.get(id);
@@ -169,6 +173,16 @@ export class Cache {
       this.#answered(addition, event);
     } else if (entry !== undefined) {
       this.#news(entry, event);
+    }
+  }
+
+  /** Additions that nobody ever answered make room for others. */
+  #letGo(): void {
+    for (const addition of [...this.#additions.values()].filter((each) => each.added.passed() > LONGEST_ADDITION)) {
+      this.#additions.delete(addition.key);
+      this.#additionsById.delete(addition.id);
+      this.#unsubscribe(addition.id);
+      addition.settle("alone");
     }
   }
 
