@@ -83,10 +83,13 @@ class Clients:
         self.events += 1
         self.changed.set()
 
+    def channel(self, options: Sequence[tuple[str, Any]]) -> grpc.aio.Channel:
+        """A new connection."""
+        return grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=options)
+
     async def connect(self, place: int) -> None:
         """One connection, for as long as the measurement lasts."""
-        options = (("grpc.use_local_subchannel_pool", 1),)
-        async with grpc.aio.insecure_channel(f"127.0.0.1:{self.port}", options=options) as channel:
+        async with self.channel((("grpc.use_local_subchannel_pool", 1),)) as channel:
             first = place * (SUBSCRIBED + WATCHED)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._subscribe(channel, first))

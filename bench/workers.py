@@ -77,16 +77,16 @@ def measure(company: Company, folder: Path, rounds: int) -> list[Figure]:
     messages = folder / "messages.pickle"
     messages.write_bytes(pickle.dumps(list(company.check)))
     with ExitStack() as stack:
-        one, two = (stack.enter_context(_server(company, number)) for number in (1, 2))
+        one, two = (stack.enter_context(serving(company, number)) for number in (1, 2))
         for side in (one, two, one, two):
-            _closed(side, messages)
+            closed(side, messages)
         paced: dict[str, list[Turn]] = {"one": [], "each": [], "all": []}
         full: dict[int, list[Turn]] = {1: [], 2: []}
         for number in range(rounds):
             for side in (one, two) if number % 2 else (two, one):
                 for name, rate in (("one", RATE),) if side is one else (("each", 2 * RATE), ("all", RATE)):
                     paced[name].append(_paced(side, messages, rate))
-                full[side.workers].append(_closed(side, messages))
+                full[side.workers].append(closed(side, messages))
     return list(_figures(paced, full))
 
 
@@ -121,7 +121,8 @@ def _over(these: list[float], those: list[float]) -> tuple[float, ...]:
 
 
 @contextmanager
-def _server(company: Company, workers: int) -> Iterator[Side]:
+def serving(company: Company, workers: int) -> Iterator[Side]:
+    """A server with so many workers."""
     port = free_port()
     settings = yaml.safe_load(company.config.read_text())
     settings["server"] |= {"address": f"127.0.0.1:{port}", "workers": workers}
@@ -138,7 +139,8 @@ def _server(company: Company, workers: int) -> Iterator[Side]:
         process.communicate(timeout=60)
 
 
-def _closed(side: Side, messages: Path) -> Turn:
+def closed(side: Side, messages: Path) -> Turn:
+    """What it does when 64 connections ask again as soon as they are answered."""
     orders = {"messages": str(messages), "port": side.port, "connections": CONNECTIONS, "first": 0}
     with _caller("bench.closed_loop", orders | {"seconds": SECONDS, "warm_up": WARM_UP}) as caller:
         assert caller.stdout is not None

@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--list", action="store_true", help="say what there is, and do nothing")
     parser.add_argument("--only", action="append", choices=sorted(ATTACKS), metavar="NAME", help="one attack (again)")
     parser.add_argument("--seconds", type=float, default=6.0, help="how long each attack lasts (default 6, at most 60)")
-    parser.add_argument("--living", action="store_true", help="with a thousand living decisions; not those over TLS")
+    parser.add_argument("--living", action="store_true", help="with a thousand living decisions")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     wanted = parser.parse_args()
     if not 1 <= wanted.seconds <= 60:
@@ -33,8 +33,6 @@ def main() -> int:
         for each in chosen:
             print(f"{each.name:<24}{each.threats:<12}{each.what}")
         return 0
-    if wanted.living:
-        chosen = [each for each in chosen if not each.tls]
     outcomes: list[Outcome] = []
     for each in chosen:
         print(f"{each.name} ...", file=sys.stderr)

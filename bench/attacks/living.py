@@ -11,9 +11,11 @@ import json
 import pickle
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import grpc.aio
 import uvloop
 
 from bench.living import SUBSCRIBED, WATCHED, Clients, Held
@@ -26,10 +28,19 @@ STREAMS = CONNECTIONS * (WATCHED + 1)
 class Hearing(Clients):
     """Clients who know how long each stream has been silent."""
 
-    def __init__(self, port: int, requests: tuple[bytes, ...]) -> None:
+    def __init__(self, port: int, requests: tuple[bytes, ...], trust: bytes) -> None:
+        """`trust` is the authority behind the server's certificate (PEM); empty: it has none."""
         super().__init__(port, requests)
+        self._trust = trust
         self.heard: dict[int, float] = {}
         self.silence = 0.0
+
+    def channel(self, options: Sequence[tuple[str, Any]]) -> grpc.aio.Channel:
+        """As `Clients.channel`, over TLS where the server has a certificate."""
+        if not self._trust:
+            return super().channel(options)
+        credentials = grpc.ssl_channel_credentials(self._trust)
+        return grpc.aio.secure_channel(f"localhost:{self.port}", credentials, options=options)
 
     def take(self, held: Held | None, event: Any) -> None:
         super().take(held, event)
@@ -39,9 +50,9 @@ class Hearing(Clients):
         self.heard[key] = now
 
 
-async def run(port: int, seconds: float, requests: tuple[bytes, ...]) -> dict[str, float]:
+async def run(port: int, seconds: float, requests: tuple[bytes, ...], trust: bytes) -> dict[str, float]:
     """Opens all, and holds them that long."""
-    clients = Hearing(port, requests)
+    clients = Hearing(port, requests, trust)
     living: list[asyncio.Task[None]] = []
     for place in range(CONNECTIONS):
         living.append(asyncio.create_task(clients.connect(place)))
@@ -59,6 +70,7 @@ async def run(port: int, seconds: float, requests: tuple[bytes, ...]) -> dict[st
 
 
 if __name__ == "__main__":
-    port, seconds, file, out = sys.argv[1:]
-    found = uvloop.run(run(int(port), float(seconds), tuple(pickle.loads(Path(file).read_bytes()))))
+    port, seconds, file, out, trust = sys.argv[1:]
+    requests = tuple(pickle.loads(Path(file).read_bytes()))
+    found = uvloop.run(run(int(port), float(seconds), requests, Path(trust).read_bytes() if trust else b""))
     Path(out).write_text(json.dumps(found))

@@ -86,7 +86,7 @@ def measure(attack: Attack, folder: Path, seconds: float, *, living: bool = Fals
         holder = None
         if living:
             # Longer than all else: the end of its streams must not be its own.
-            holder = _python("living", port, _SETTLE + whole, folder / "asked.pickle", folder / "living.json")
+            holder = _python("living", port, _SETTLE + whole, folder / "asked.pickle", folder / "living.json", trust)
             assert holder.stdout is not None
             if holder.stdout.readline() != "ready\n":
                 raise AssertionError("decisions do not live")
