@@ -1,7 +1,8 @@
 """python -m bench.held_workers [--share PERCENT] [--rounds N]: two workers against one, each on a part of a processor.
 
 On two processors two workers and a caller are in each other's way. Where a control group (Linux, version 1, as root)
-lets each worker have little more than half a processor, the caller has what is left, and the throughput of both can be seen.
+lets each worker have little more than half a processor, the caller has what is left, and the throughput of both can be
+seen.
 """
 
 from __future__ import annotations
