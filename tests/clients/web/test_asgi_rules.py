@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 from typing import Any
 
 import pytest
 
+from clients.web.apps import CHUNK, Seen, starlette
 from clients.web.doubles import DENIAL, Server, Usherd, decision, scope
 from usher_client import Decided, Unavailable, Unknown
 from usher_client.asgi import AnswerCut, UsherMiddleware, cutting, decision_of
@@ -459,3 +461,35 @@ def test_each_event_loop_gets_a_client_of_its_own() -> None:
 )
 def test_the_route_is_what_the_app_goes_by(changed: Any, route: str) -> None:
     assert path_of(scope(**changed)) == route
+
+
+@pytest.mark.parametrize("spec", ["2.3", "2.4"])
+async def test_what_a_framework_was_sending_from_is_closed_at_once(spec: str) -> None:
+    """What makes the answer, a model's completion, ends with it: it does not wait for a collection of garbage."""
+    usherd, server, seen, sending = Usherd(), Server(), Seen(), asyncio.Event()
+
+    async def unread(message: dict[str, Any]) -> None:
+        if message.get("body") == CHUNK:
+            sending.set()
+            await asyncio.Event().wait()
+
+    server.sending = unread
+    inside = UsherMiddleware(starlette(seen), usherd)
+
+    async def app(outer: Any, receive: Any, send: Any) -> None:
+        await inside(outer | {"asgi": {"version": "3.0", "spec_version": spec}}, receive, send)
+
+    server.requests = [{"type": "http.request", "body": STREAM}]
+    gc.disable()
+    try:
+        running = asyncio.create_task(app(scope(), server.receive, server.send))
+        async with asyncio.timeout(5):
+            await sending.wait()
+            usherd.no.set()
+            await running
+            del running
+            await asyncio.sleep(0.1)
+    finally:
+        gc.enable()
+
+    assert seen.closed == 1

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from usher_client.asgi.abandoned import let_go
 from usher_client.asgi.answering import POLICY_VIOLATION, TRY_AGAIN_LATER, answer_http
 from usher_client.asgi.protocol import Message, Send
 from usher_client.decision import Decision
@@ -56,6 +57,11 @@ class Cut:
             if self.complete:
                 self.close()
                 self.over()
+        except asyncio.CancelledError:
+            if self.made:
+                # Frameworks keep what was cancelled in their tasks; an error comes out, and let_go with it.
+                raise AnswerCut from None
+            raise
         finally:
             self._idle.set()
 
@@ -191,10 +197,11 @@ async def run_until_cut(app: Callable[[], Awaitable[None]], cut: Cut, watched: W
         begin()
     try:
         await app()
-    except (Exception, asyncio.CancelledError):
+    except (Exception, asyncio.CancelledError) as error:
         if not cut.made:
             raise
         # Whatever the app makes of its end: the answer is no longer its own.
+        let_go(error)
     finally:
         cut.close()
         stop()
