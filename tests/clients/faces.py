@@ -33,6 +33,9 @@ class Face(Protocol):
     def watch(self, *arguments: Any, **options: Any) -> WatchFace: ...
     def cache_statistics(self) -> CacheStatistics | None: ...
 
+    def watches(self) -> tuple[int, ...]:
+        """The calls on each connection of what is watched."""
+
 
 Opens = Callable[..., AbstractAsyncContextManager[Face]]
 
@@ -76,6 +79,9 @@ class _Async:
         self._client = client
         self.authorize, self.cache_statistics = client.authorize, client.cache_statistics
 
+    def watches(self) -> tuple[int, ...]:
+        return self._client._watches.calls
+
     def watch(self, *arguments: Any, **options: Any) -> _AsyncWatch:
         return _AsyncWatch(self._client.watch(*arguments, **options))
 
@@ -87,6 +93,9 @@ class _Sync:
 
     async def authorize(self, *arguments: Any, **options: Any) -> Decision:
         return await asyncio.to_thread(partial(self._client.authorize, *arguments, **options))
+
+    def watches(self) -> tuple[int, ...]:
+        return self._client._watches.calls
 
     def watch(self, *arguments: Any, **options: Any) -> _SyncWatch:
         return _SyncWatch(self._client.watch(*arguments, **options))

@@ -14,7 +14,7 @@ from usher.v1 import authorization_service_pb2 as api
 from usher_client.answers import batch_results, models_page, streamed_decision
 from usher_client.bearer import Bearer, shown
 from usher_client.cache_aio import AsyncCache
-from usher_client.calls_aio import begun, outcome
+from usher_client.calls_aio import WatchCalls, begun, outcome
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, UsherFault
@@ -33,7 +33,7 @@ from usher_client.watch_aio import AsyncWatch
 
 
 class AsyncClient:
-    """Asks one usherd over one channel; use it as an async context manager, and share it between tasks.
+    """Asks one usherd; use it as an async context manager, and share it between tasks.
 
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
@@ -54,6 +54,7 @@ class AsyncClient:
     ) -> None:
         self._shown = shown(bearer)
         self._channel = open_aio_channel(target, credentials, plaintext)
+        self._watches = WatchCalls(partial(open_aio_channel, target, credentials, plaintext, alone=True))
         # Bytes on both sides: grpc would log what it cannot parse, and hand on None in its place.
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
         self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
@@ -69,9 +70,10 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the channel. Calls that are still under way end with a fault."""
+        """Ends the channels. Calls that are still under way end with a fault."""
         if self._cache is not None:
             await self._cache.close()
+        await self._watches.close()
         await self._channel.close()
 
     async def authorize(
@@ -171,7 +173,7 @@ class AsyncClient:
         options = options_message(explain=False, request_id=request_id, at_least_as_fresh="")
         request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_WATCH).SerializeToString()
         patience = checked_deadline(deadline)
-        return AsyncWatch(lambda: begun(partial(self._authorize, request, metadata=self._shown())), patience)
+        return AsyncWatch(lambda: self._watches.begin(request, self._shown()), patience)
 
     def cache_statistics(self) -> CacheStatistics | None:
         """What the cache has done up to now; None without a cache."""

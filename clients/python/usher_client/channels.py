@@ -31,8 +31,10 @@ SERVICE_CONFIG: Final[dict[str, Any]] = {
 """The retries of every client of usherd: all waits are inside the call's deadline."""
 
 
-def _options(*, proxy: bool) -> list[tuple[str, Any]]:
+def _options(*, proxy: bool, alone: bool) -> list[tuple[str, Any]]:
     return [
+        # Else channels with one target share a connection.
+        ("grpc.use_local_subchannel_pool", 1 if alone else 0),
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         # A TXT record of the target's zone would replace the configuration above.
@@ -42,20 +44,24 @@ def _options(*, proxy: bool) -> list[tuple[str, Any]]:
     ]
 
 
-def open_channel(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> grpc.Channel:
-    """A channel for threads. Raises ValueError for a plaintext target that is not on this machine."""
+def open_channel(
+    target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool, *, alone: bool = False
+) -> grpc.Channel:
+    """A channel for threads, `alone` on its connection. Raises ValueError for a plaintext target elsewhere."""
     check_target(target, credentials, plaintext)
     if credentials is None:
-        return grpc.insecure_channel(target, options=_options(proxy=False))
-    return grpc.secure_channel(target, credentials, options=_options(proxy=True))
+        return grpc.insecure_channel(target, options=_options(proxy=False, alone=alone))
+    return grpc.secure_channel(target, credentials, options=_options(proxy=True, alone=alone))
 
 
-def open_aio_channel(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> grpc.aio.Channel:
-    """A channel for asyncio. Raises ValueError for a plaintext target that is not on this machine."""
+def open_aio_channel(
+    target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool, *, alone: bool = False
+) -> grpc.aio.Channel:
+    """A channel for asyncio, `alone` on its connection. Raises ValueError for a plaintext target elsewhere."""
     check_target(target, credentials, plaintext)
     if credentials is None:
-        return grpc.aio.insecure_channel(target, options=_options(proxy=False))
-    return grpc.aio.secure_channel(target, credentials, options=_options(proxy=True))
+        return grpc.aio.insecure_channel(target, options=_options(proxy=False, alone=alone))
+    return grpc.aio.secure_channel(target, credentials, options=_options(proxy=True, alone=alone))
 
 
 def check_target(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> None:

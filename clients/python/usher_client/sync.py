@@ -14,7 +14,7 @@ from usher_client.alarms import Alarms
 from usher_client.answers import batch_results, models_page, streamed_decision
 from usher_client.bearer import Bearer, shown
 from usher_client.cache_sync import Cache
-from usher_client.calls_sync import outcome
+from usher_client.calls_sync import WatchCalls, outcome
 from usher_client.channels import SERVICE, open_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, UsherFault
@@ -33,7 +33,7 @@ from usher_client.watch_sync import Watch
 
 
 class Client:
-    """Asks one usherd over one channel; use it as a context manager, and share it between threads.
+    """Asks one usherd; use it as a context manager, and share it between threads.
 
     `target` is a gRPC target ("localhost:50051", "unix:/run/usherd.sock", "dns:///usherd.example:443"). Without
     `credentials` the channel is plaintext, which is refused unless the target is on this machine or `plaintext`
@@ -54,6 +54,7 @@ class Client:
     ) -> None:
         self._shown = shown(bearer)
         self._channel = open_channel(target, credentials, plaintext)
+        self._watches = WatchCalls(partial(open_channel, target, credentials, plaintext, alone=True))
         # Bytes on both sides: grpc would log what it cannot parse, and hand on None in its place.
         self._authorize: Any = self._channel.unary_stream(f"/{SERVICE}/Authorize")
         self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
@@ -70,10 +71,11 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the channel. Calls that are still under way end with a fault."""
+        """Ends the channels. Calls that are still under way end with a fault."""
         if self._cache is not None:
             self._cache.close()
         self._alarms.close()
+        self._watches.close()
         self._channel.close()
 
     def authorize(
@@ -173,7 +175,7 @@ class Client:
         options = options_message(explain=False, request_id=request_id, at_least_as_fresh="")
         request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_WATCH).SerializeToString()
         patience = checked_deadline(deadline)
-        return Watch(lambda: outcome(partial(self._authorize, request, metadata=self._shown())), patience, self._alarms)
+        return Watch(lambda: self._watches.begin(request, self._shown()), patience, self._alarms)
 
     def cache_statistics(self) -> CacheStatistics | None:
         """What the cache has done up to now; None without a cache."""

@@ -178,7 +178,9 @@ class ServerLimits(Section):
     read_within: ReadWithin = Field(
         default=10.0, description="How long an event may wait to be read before its stream is cut."
     )
-    streams: Streams = Field(default=100, description="Calls at a time on one connection; clients hold back the rest.")
+    streams: Streams = Field(
+        default=100, description="Calls at a time on one connection, living ones included; gRPC lets the rest wait."
+    )
     backlog: Backlog = Field(
         default=128,
         description="Calls that may wait to be taken up, of all connections; further ones are refused.",
