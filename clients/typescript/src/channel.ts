@@ -85,12 +85,16 @@ export class Channel {
   readonly #open = new Set<Call>();
   #closed = false;
 
-  /** Throws TypeError for a plaintext target that is not on this machine, and for what cannot be sent. */
-  constructor(target: string, options: ChannelOptions) {
+  /**
+   * `alone`: shares its connection with no other channel. Throws TypeError for a plaintext target that is not on this machine,
+   * and for what cannot be sent.
+   */
+  constructor(target: string, options: ChannelOptions, { alone = false } = {}) {
     const encrypted = options.tls !== undefined && options.tls !== false;
     checkTarget(target, encrypted, options.plaintext === true);
     this.#shown = shown(options.bearer);
     this.#client = new Client(target, encrypted ? encryption(options.tls) : credentials.createInsecure(), {
+      "grpc.use_local_subchannel_pool": alone ? 1 : 0,
       "grpc.enable_retries": 1,
       "grpc.service_config": SERVICE_CONFIG,
       // A TXT record of the target's zone would replace the configuration above.

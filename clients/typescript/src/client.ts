@@ -17,6 +17,7 @@ import {
 } from "./gen/usher/v1/authorization_service_pb.js";
 import { asked, checkedDeadline, questionMessage, type Asked, type Question } from "./questions.js";
 import { watched, type WatchEvent } from "./watch.js";
+import { WatchChannels } from "./watch_channels.js";
 
 /** How a client is made. */
 export interface UsherdOptions extends ChannelOptions {
@@ -55,7 +56,7 @@ const MAX_ITEMS = 1000;
 const MAX_PAGES = 10_000;
 
 /**
- * Asks one usherd over one channel. Make one, share it, and close it at the end.
+ * Asks one usherd. Make one, share it, and close it at the end.
  *
  * ```ts
  * const usherd = new Usherd("localhost:50051", { cache: true });
@@ -68,6 +69,7 @@ const MAX_PAGES = 10_000;
  */
 export class Usherd implements Authorizer {
   readonly #channel: Channel;
+  readonly #watches: WatchChannels;
   readonly #cache: Cache | undefined;
 
   /**
@@ -77,14 +79,16 @@ export class Usherd implements Authorizer {
   constructor(target: string, options: UsherdOptions = {}) {
     const entries = cacheEntries(options.cache);
     this.#channel = new Channel(target, options);
+    this.#watches = WatchChannels.to(target, options);
     if (entries !== undefined) {
       this.#cache = new Cache(this.#channel, (question, patience) => this.#ask(question, patience), entries);
     }
   }
 
-  /** Ends the channel. Calls that are still under way end with a fault. */
+  /** Ends the channels. Calls that are still under way end with a fault. */
   close(): void {
     this.#cache?.close();
+    this.#watches.close();
     this.#channel.close();
   }
 
@@ -118,7 +122,7 @@ export class Usherd implements Authorizer {
     const whole = asked(question);
     const milliseconds = checkedDeadline(options.deadlineMs);
     this.#check(options.signal);
-    yield* watched(this.#channel, whole, milliseconds, options.signal);
+    yield* watched(this.#watches, whole, milliseconds, options.signal);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { causeOf, decisionOf, maxSilence, milliseconds, onlyDecision, parsed, servedOnce } from "./answers.js";
-import type { Channel, Stream } from "./channel.js";
+import type { Stream } from "./channel.js";
 import type { Decision } from "./decision.js";
 import { UsherFault } from "./faults.js";
 import {
@@ -12,6 +12,7 @@ import {
 import { Mailbox } from "./mailbox.js";
 import { Moment } from "./moment.js";
 import { questionMessage, type Asked } from "./questions.js";
+import type { Streams } from "./watch_channels.js";
 
 /** What has become of a decision that is watched. `allowed`: whether the request may go on after this event. */
 export type WatchEvent =
@@ -35,12 +36,12 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What becomes of one question. `deadlineMs` is that of the first decision. Ends with UsherFault if there is none. */
 export async function* watched(
-  channel: Channel,
+  streams: Streams,
   asked: Asked,
   deadlineMs: number,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<WatchEvent, void, undefined> {
-  const watch = new Watch(channel, asked, deadlineMs);
+  const watch = new Watch(streams, asked, deadlineMs);
   const abort = (): void => watch.mailbox.fail(new UsherFault("cancelled"));
   signal?.addEventListener("abort", abort);
   try {
@@ -63,7 +64,7 @@ export async function* watched(
 
 class Watch {
   readonly mailbox = new Mailbox<WatchEvent>();
-  readonly #channel: Channel;
+  readonly #streams: Streams;
   readonly #request: Uint8Array;
   readonly #deadlineMs: number;
   #stream: Stream | undefined;
@@ -77,8 +78,8 @@ class Watch {
   #timer: NodeJS.Timeout | undefined;
   #endTimer: NodeJS.Timeout | undefined;
 
-  constructor(channel: Channel, asked: Asked, deadlineMs: number) {
-    this.#channel = channel;
+  constructor(streams: Streams, asked: Asked, deadlineMs: number) {
+    this.#streams = streams;
     this.#deadlineMs = deadlineMs;
     this.#request = toBinary(
       AuthorizeRequestSchema,
@@ -102,7 +103,7 @@ class Watch {
     this.#silence = undefined;
     let first: Uint8Array | undefined;
     try {
-      const stream = this.#channel.stream("Authorize", this.#request, {
+      const stream = this.#streams.stream("Authorize", this.#request, {
         heard: (message) => {
           if (first === undefined) {
             first = message;

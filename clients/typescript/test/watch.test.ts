@@ -4,7 +4,7 @@ import { setTimeout } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
-import type { Channel, StreamListener } from "../src/channel.js";
+import type { StreamListener } from "../src/channel.js";
 import { AuthorizeResponseSchema, Mode } from "../src/gen/usher/v1/authorization_service_pb.js";
 import { Cause } from "../src/gen/usher/v1/event_pb.js";
 import { Reason } from "../src/gen/usher/v1/reason_pb.js";
@@ -218,7 +218,7 @@ test("what was in a buffer while this process stood still is not heard", async (
       return { send: () => undefined, cancel: () => undefined };
     },
   };
-  const watch = watched(channel as unknown as Channel, asked(QUESTION), 1000, undefined);
+  const watch = watched(channel, asked(QUESTION), 1000, undefined);
   const decided = watch.next();
   const bytes = (event: Answer): Uint8Array =>
     toBinary(AuthorizeResponseSchema, create(AuthorizeResponseSchema, event as Parameters<typeof create<typeof AuthorizeResponseSchema>>[1]));
