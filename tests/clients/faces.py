@@ -36,6 +36,9 @@ class Face(Protocol):
     def watches(self) -> tuple[int, ...]:
         """The calls on each connection of what is watched."""
 
+    def turn(self) -> float:
+        """Takes the turn of a watch."""
+
 
 Opens = Callable[..., AbstractAsyncContextManager[Face]]
 
@@ -82,6 +85,9 @@ class _Async:
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls
 
+    def turn(self) -> float:
+        return self._client._watches.turn()
+
     def watch(self, *arguments: Any, **options: Any) -> _AsyncWatch:
         return _AsyncWatch(self._client.watch(*arguments, **options))
 
@@ -96,6 +102,9 @@ class _Sync:
 
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls
+
+    def turn(self) -> float:
+        return self._client._watches.turn()
 
     def watch(self, *arguments: Any, **options: Any) -> _SyncWatch:
         return _SyncWatch(self._client.watch(*arguments, **options))

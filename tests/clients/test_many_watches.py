@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from clients.said import may, terms, watched
 from clients.speaking import speaking
 from tools.teller import Teller, teller
 from tools.waiting import until
-from usher_client import Closed, UsherFault
+from usher_client import Closed, OutOfTime, UsherFault
 from usher_client.watch_channels import WATCHES, Place, WatchChannels
 
 MORE = 150
@@ -170,3 +171,60 @@ def test_a_call_that_ends_after_the_client_was_closed_closes_nothing_twice() -> 
     assert closed == channels.open
     with pytest.raises(Closed):
         channels.watches.take()
+
+
+def test_calls_begin_no_faster_than_a_server_takes_them_up() -> None:
+    now = 1000.0
+    watches = WatchChannels(_Channel, lambda _: None, lambda: now)
+
+    assert [watches.turn() for _ in range(24)] == [0.0] * 24
+    assert [round(1000 * watches.turn()) for _ in range(3)] == [1, 2, 3]
+    now += 0.002
+    assert [round(1000 * watches.turn()) for _ in range(2)] == [2, 3]
+    now += 60
+    assert [watches.turn() for _ in range(24)] == [0.0] * 24
+    assert watches.turn() > 0
+
+
+@both_clients
+async def test_a_watch_that_waits_for_its_turn_begins_then(opens: Opens) -> None:
+    async with speaking() as world, opens(world.target) as client:
+        for _ in range(500):
+            client.turn()
+        begun = time.monotonic()
+        watch = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
+        first = asyncio.ensure_future(watch.first())
+        call = await world.watch()
+        waited = time.monotonic() - begun
+        call.say(watched(terms(15.0), decision=may("A")))
+        await first
+        await watch.close()
+
+    assert waited > 0.3
+
+
+@both_clients
+async def test_a_watch_that_is_closed_while_it_waits_never_begins(opens: Opens) -> None:
+    async with speaking() as world, opens(world.target) as client:
+        for _ in range(300):
+            client.turn()
+        watch = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
+        first = asyncio.ensure_future(watch.first())
+        await asyncio.sleep(0.05)
+        await watch.close()
+        with pytest.raises(Closed):
+            await first
+        await asyncio.sleep(0.4)
+
+        assert world.watches.empty()
+        assert client.watches() == ()
+
+
+@both_clients
+async def test_the_time_of_a_watch_runs_while_it_waits(opens: Opens) -> None:
+    async with speaking() as world, opens(world.target) as client:
+        for _ in range(2000):
+            client.turn()
+        with pytest.raises(OutOfTime):
+            await client.watch("t", "/v1/chat/completions", deadline=0.2).first()
+        assert world.watches.empty()

@@ -35,6 +35,10 @@ class WatchCalls:
         """The calls on each connection."""
         return self._channels.calls
 
+    def turn(self) -> float:
+        """How many seconds the next call has to wait before it begins."""
+        return self._channels.turn()
+
     def begin(self, request: bytes, metadata: Any) -> Any:
         """A call of Authorize. Raises Closed."""
         place = self._channels.take()

@@ -34,12 +34,14 @@ class AsyncWatch:
     `close`, or the end of the events ends the call; a watch that is begun must be closed or exhausted.
     """
 
-    def __init__(self, begin: Callable[[], Any], patience: float) -> None:
+    def __init__(self, begin: Callable[[], Any], patience: float, turn: Callable[[], float] = lambda: 0.0) -> None:
         """`begin` begins a call of Authorize in MODE_WATCH, or raises UsherFault.
 
-        `patience` is how long an attempt to ask may take.
+        `patience` is how long an attempt to ask may take, `turn` how long it has to wait for its turn.
         """
         self._begin = begin
+        self._turn = turn
+        self._begins_at = 0.0
         self._vigil = Vigil(patience)
         self._call: Any = None
         self._reading: asyncio.Task[object] | None = None
@@ -148,17 +150,20 @@ class AsyncWatch:
             return
         self._hang_up()
         if step.do is Do.WAIT:
-            try:
-                async with asyncio.timeout(step.until - clocks.now()):
-                    await self._closing.wait()
-            except TimeoutError:
-                return
+            await self._rest(step.until)
         else:
-            self._ask()
+            self._vigil.asked(clocks.now(), time.time())
+            self._begins_at = clocks.now() + self._turn()
+
+    async def _rest(self, until: float) -> None:
+        try:
+            async with asyncio.timeout(until - clocks.now()):
+                await self._closing.wait()
+        except TimeoutError:
+            return
 
     def _ask(self) -> None:
         anew = self._last is not None
-        self._vigil.asked(clocks.now(), time.time())
         try:
             self._call = self._begin()
         except Closed as closed:
@@ -173,6 +178,12 @@ class AsyncWatch:
             self._vigil.lost(CallerUnknown(), clocks.now())
 
     async def _read(self, until: float) -> None:
+        if self._call is None:
+            if clocks.now() < self._begins_at:
+                await self._rest(min(self._begins_at, until))
+            elif not self._closing.is_set():
+                self._ask()
+            return
         if self._reading is None:
             self._reading = asyncio.ensure_future(outcome(self._call.read))
         reading = self._reading

@@ -35,12 +35,16 @@ class Watch:
     closed or exhausted.
     """
 
-    def __init__(self, begin: Callable[[], Any], patience: float, alarms: Alarms) -> None:
+    def __init__(
+        self, begin: Callable[[], Any], patience: float, alarms: Alarms, turn: Callable[[], float] = lambda: 0.0
+    ) -> None:
         """`begin` begins a call of Authorize in MODE_WATCH, or raises UsherFault.
 
-        `patience` is how long an attempt to ask may take.
+        `patience` is how long an attempt to ask may take, `turn` how long it has to wait for its turn.
         """
         self._begin = begin
+        self._turn = turn
+        self._begins_at = 0.0
         self._vigil = Vigil(patience)
         self._alarms = alarms
         self._call: Any = None
@@ -154,11 +158,11 @@ class Watch:
         if step.do is Do.WAIT:
             self._closing.wait(max(0.0, step.until - clocks.now()))
         else:
-            self._ask()
+            self._vigil.asked(clocks.now(), time.time())
+            self._begins_at = clocks.now() + self._turn()
 
     def _ask(self) -> None:
         anew = self._last is not None
-        self._vigil.asked(clocks.now(), time.time())
         try:
             self._call = self._begin()
         except Closed as closed:
@@ -181,6 +185,12 @@ class Watch:
 
     def _read(self, until: float) -> None:
         call = self._call
+        if call is None:
+            if (now := clocks.now()) < self._begins_at:
+                self._closing.wait(min(self._begins_at, until) - now)
+            elif not self._closing.is_set():
+                self._ask()
+            return
         sooner, self._until = until < self._until, until
         if sooner:
             self._alarms.at(until, partial(self._overlook, call))
