@@ -144,7 +144,9 @@ func TestNothingIsServedThatWasTakenBackBefore(t *testing.T) {
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 4 {
-		readers.Go(func() {
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
 			for number := 0; ; number++ {
 				select {
 				case <-stop:
@@ -163,7 +165,7 @@ func TestNothingIsServedThatWasTakenBackBefore(t *testing.T) {
 					return
 				}
 			}
-		})
+		}()
 	}
 	for flip := 1; flip <= flips; flip++ {
 		name := fmt.Sprint("q", flip%questions)

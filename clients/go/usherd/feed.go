@@ -107,7 +107,11 @@ func (c *cache) serve(ctx context.Context) {
 	c.feed = f
 	c.mu.Unlock()
 	var writing sync.WaitGroup
-	writing.Go(func() { c.write(ctx, f) })
+	writing.Add(1)
+	go func() {
+		defer writing.Done()
+		c.write(ctx, f)
+	}()
 	defer writing.Wait()
 	defer cancel()
 	for {

@@ -94,13 +94,15 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, 
 	answer := newWriter(w, keep, end)
 	var listening sync.WaitGroup
 	answer.lasts = sync.OnceFunc(func() {
-		listening.Go(func() {
+		listening.Add(1)
+		go func() {
+			defer listening.Done()
 			defer end()
 			if cut, decision, err := watching.UntilDenied(lasting, g.client, let.asked.Question); cut {
 				answer.cut(decision, err)
 				cancel(ErrCut)
 			}
-		})
+		}()
 	})
 	if atOnce {
 		answer.lasts()

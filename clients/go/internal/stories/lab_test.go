@@ -99,7 +99,9 @@ func TestNoAnswerOutlivesTheChangeThatTookItBack(t *testing.T) {
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 2 {
-		readers.Go(func() {
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
 			for {
 				select {
 				case <-stop:
@@ -113,7 +115,7 @@ func TestNoAnswerOutlivesTheChangeThatTookItBack(t *testing.T) {
 					t.Errorf("team %d: %v, when it was known to be blocked: %v", team, decision, blocked)
 				}
 			}
-		})
+		}()
 	}
 	var windows []time.Duration
 	for range flips {
