@@ -22,6 +22,7 @@ const serviceConfig = `{
 	"methodConfig": [{
 		"name": [
 			{"service": "usher.v1.AuthorizationService", "method": "Authorize"},
+			{"service": "usher.v1.AuthorizationService", "method": "BatchCheck"},
 			{"service": "usher.v1.AuthorizationService", "method": "ListModels"}
 		],
 		"retryPolicy": {

@@ -133,7 +133,9 @@ func toldFault(wire *usherv1.Fault) *Fault {
 	if fault.Kind == Canceled {
 		fault.Kind = Internal
 	}
-	if name, ok := usherv1.FaultReason_name[int32(wire.GetReason())]; ok {
+	if wire.GetReason() == 0 {
+		fault.Reason = ""
+	} else if name, ok := usherv1.FaultReason_name[int32(wire.GetReason())]; ok {
 		fault.Reason = name[len(faultPrefix):]
 	}
 	fault.advise(wire.GetRetryAfter())

@@ -24,6 +24,7 @@ type scripted struct {
 	target    string
 	authorize func(*usherv1.AuthorizeRequest, grpc.ServerStreamingServer[usherv1.AuthorizeResponse]) error
 	list      func(*usherv1.ListModelsRequest) (*usherv1.ListModelsResponse, error)
+	batch     func(context.Context, *usherv1.BatchCheckRequest) (*usherv1.BatchCheckResponse, error)
 	// alone are the questions that came by Authorize.
 	alone atomic.Int64
 	// streams has each stream of Subscribe, as it is opened.
@@ -62,6 +63,15 @@ func (s *scripted) ListModels(
 		return s.UnimplementedAuthorizationServiceServer.ListModels(ctx, request)
 	}
 	return s.list(request)
+}
+
+func (s *scripted) BatchCheck(
+	ctx context.Context, request *usherv1.BatchCheckRequest,
+) (*usherv1.BatchCheckResponse, error) {
+	if s.batch == nil {
+		return s.UnimplementedAuthorizationServiceServer.BatchCheck(ctx, request)
+	}
+	return s.batch(ctx, request)
 }
 
 // stream is one stream of Subscribe, as a test holds it.

@@ -36,6 +36,7 @@ type Server struct {
 	tb      testing.TB
 	network *bufconn.Listener
 	silence time.Duration
+	models  []string
 
 	mu      sync.Mutex
 	tokens  map[string]Answer
