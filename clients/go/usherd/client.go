@@ -52,12 +52,14 @@ type Asker interface {
 	Watch(ctx context.Context, question Question, options ...CallOption) iter.Seq2[Event, error]
 }
 
-// Client asks one usherd over one connection. It may be shared between goroutines, and should be: it holds the cache.
+// Client asks one usherd over one connection, and watches over others: 64 watches on each. It may be shared between
+// goroutines, and should be: it holds the connections and the cache.
 type Client struct {
 	connection *grpc.ClientConn
 	service    usherv1.AuthorizationServiceClient
 	bearer     func() string
 	timeout    time.Duration
+	watches    *places
 	cache      *cache // nil: none
 	lifetime   context.Context
 	end        context.CancelFunc
@@ -80,7 +82,8 @@ func New(target string, options ...Option) (*Client, error) {
 	if s.credentials == nil && !s.plaintext && (s.dialer != nil || !staysHere(target)) {
 		return nil, errors.New("usherd: expected credentials for a target that is not loopback or unix (or WithPlaintext)")
 	}
-	connection, err := grpc.NewClient(target, dialOptions(&s)...)
+	open := func() (*grpc.ClientConn, error) { return grpc.NewClient(target, dialOptions(&s)...) }
+	connection, err := open()
 	if err != nil {
 		return nil, errors.New("usherd: the target is not one that gRPC can read")
 	}
@@ -89,6 +92,7 @@ func New(target string, options ...Option) (*Client, error) {
 		service:    usherv1.NewAuthorizationServiceClient(connection),
 		bearer:     s.bearer,
 		timeout:    s.timeout,
+		watches:    &places{open: open},
 	}
 	c.lifetime, c.end = context.WithCancel(context.Background())
 	if s.entries > 0 {
@@ -118,7 +122,7 @@ func dialOptions(s *settings) []grpc.DialOption {
 	return options
 }
 
-// Close ends the connection and everything that runs on it: calls that are under way end with a fault, watches too.
+// Close ends the connections and everything that runs on them: calls that are under way end with a fault, watches too.
 func (c *Client) Close() error {
 	if c.closed.Swap(true) {
 		return nil
@@ -127,6 +131,7 @@ func (c *Client) Close() error {
 	if c.cache != nil {
 		c.cache.close()
 	}
+	c.watches.close()
 	return c.connection.Close()
 }
 

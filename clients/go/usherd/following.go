@@ -21,10 +21,15 @@ const (
 
 // follow asks once, and hears what the stream says until that ends.
 func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) (howTold, *Fault) {
+	on, fault := w.client.watches.take()
+	if fault != nil {
+		return notTold, fault
+	}
+	defer w.client.watches.leave(on)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	began := time.Now()
-	s, fault := w.open(ctx, cancel, within)
+	s, fault := w.open(ctx, cancel, on, within)
 	if fault != nil {
 		return notTold, fault
 	}
@@ -120,10 +125,12 @@ type opened struct {
 }
 
 // open asks, and has the first answer in time.
-func (w *watcher) open(ctx context.Context, cancel context.CancelFunc, within time.Duration) (*opened, *Fault) {
+func (w *watcher) open(
+	ctx context.Context, cancel context.CancelFunc, on *place, within time.Duration,
+) (*opened, *Fault) {
 	// The stream outlives the deadline of its first answer.
 	timer := time.AfterFunc(within, cancel)
-	s, fault := w.ask(ctx)
+	s, fault := w.ask(ctx, on)
 	if fault == nil {
 		if !timer.Stop() {
 			return nil, &Fault{Kind: OutOfTime}
@@ -137,12 +144,12 @@ func (w *watcher) open(ctx context.Context, cancel context.CancelFunc, within ti
 	return nil, fault
 }
 
-func (w *watcher) ask(ctx context.Context) (*opened, *Fault) {
+func (w *watcher) ask(ctx context.Context, on *place) (*opened, *Fault) {
 	ctx, fault := w.client.shown(ctx)
 	if fault != nil {
 		return nil, fault
 	}
-	stream, err := w.client.service.Authorize(ctx, &usherv1.AuthorizeRequest{
+	stream, err := on.service.Authorize(ctx, &usherv1.AuthorizeRequest{
 		Question: w.question.message(), Options: w.made.options(), Mode: usherv1.Mode_MODE_WATCH,
 	})
 	if err != nil {

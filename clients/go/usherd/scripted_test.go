@@ -31,14 +31,14 @@ type scripted struct {
 	streams chan *stream
 }
 
-func newScripted(t testing.TB) *scripted {
+func newScripted(t testing.TB, options ...grpc.ServerOption) *scripted {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &scripted{target: listener.Addr().String(), authorize: alwaysAllow, streams: make(chan *stream, 16)}
-	server := grpc.NewServer(grpc.MaxRecvMsgSize(256 << 10))
+	server := grpc.NewServer(append(options, grpc.MaxRecvMsgSize(256<<10))...)
 	usherv1.RegisterAuthorizationServiceServer(server, s)
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(server.Stop)
