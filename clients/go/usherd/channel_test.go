@@ -136,6 +136,34 @@ func TestPlaintextIsRefusedOffThisMachine(t *testing.T) {
 	_ = client.Close()
 }
 
+func TestATargetThatCannotBeMeantIsRefusedWithItsMend(t *testing.T) {
+	for target, mend := range map[string]string{
+		"":                       `expected a gRPC target, such as "localhost:50051"`,
+		"http://localhost:50051": "without http://",
+		"HTTPS://usherd.example": "without https://",
+		"grpc://localhost:50051": "without grpc://",
+		"localhost":              "expected a port",
+		"127.0.0.1":              "expected a port",
+		"[::1]":                  "expected a port",
+		"dns:///localhost":       "expected a port",
+		"usherd:50051":           "WithTLS or WithPlaintext",
+	} {
+		client, err := usherd.New(target)
+		if err == nil {
+			_ = client.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), mend) {
+			t.Errorf("%q: %v", target, err)
+		}
+	}
+	// Over TLS there is a usual port.
+	client, err := usherd.New("usherd.example", usherd.WithTLS(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = client.Close()
+}
+
 func TestTheGatewayShowsItsOwnCredentialAndNotItsCallers(t *testing.T) {
 	s := newScripted(t)
 	shown := make(chan []string, 1)

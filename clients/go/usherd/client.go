@@ -79,8 +79,16 @@ func New(target string, options ...Option) (*Client, error) {
 	if s.credentials != nil && s.plaintext {
 		return nil, errors.New("usherd: credentials and WithPlaintext: expected at most one of them")
 	}
-	if s.credentials == nil && !s.plaintext && (s.dialer != nil || !staysHere(target)) {
-		return nil, errors.New("usherd: expected credentials for a target that is not loopback or unix (or WithPlaintext)")
+	if err := misread(target); err != nil {
+		return nil, err
+	}
+	if s.credentials == nil && !s.plaintext {
+		if s.dialer != nil || !staysHere(target) {
+			return nil, errors.New("usherd: plaintext to what is not loopback or unix: expected WithTLS or WithPlaintext")
+		}
+		if lacksPort(target) {
+			return nil, errors.New("usherd: expected a port in the target, such as localhost:50051")
+		}
 	}
 	open := func() (*grpc.ClientConn, error) { return grpc.NewClient(target, dialOptions(&s)...) }
 	connection, err := open()

@@ -32,7 +32,7 @@ type settings struct {
 	dialer      func(context.Context, string) (net.Conn, error)
 }
 
-// WithTLS encrypts the connection, as configured: set Certificates for mTLS.
+// WithTLS encrypts the connection, as configured: set Certificates for mTLS. Nil: whom this machine trusts is believed.
 func WithTLS(config *tls.Config) Option {
 	return WithTransportCredentials(credentials.NewTLS(config))
 }

@@ -1,8 +1,10 @@
 package usherd
 
 import (
+	"errors"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -19,6 +21,29 @@ func staysHere(target string) bool {
 		}
 	}
 	return isLoopback(target)
+}
+
+// misread is an error for a target that gRPC would take for another than was meant.
+func misread(target string) error {
+	if target == "" {
+		return errors.New(`usherd: expected a gRPC target, such as "localhost:50051"`)
+	}
+	scheme, _, found := strings.Cut(target, "://")
+	scheme = strings.ToLower(scheme)
+	if found && slices.Contains([]string{"http", "https", "grpc", "grpcs", "tcp"}, scheme) {
+		return errors.New("usherd: expected a gRPC target without " + scheme + "://")
+	}
+	return nil
+}
+
+// lacksPort says whether gRPC would take that address of this machine for one at port 443, where nobody speaks plaintext.
+func lacksPort(target string) bool {
+	scheme, rest, found := strings.Cut(target, ":")
+	if found && scheme == "dns" {
+		target = strings.TrimPrefix(rest, "///")
+	}
+	parsed, err := url.Parse("//" + target)
+	return err == nil && isLoopback(target) && parsed.Port() == ""
 }
 
 func isLoopback(address string) bool {
