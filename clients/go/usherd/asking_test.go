@@ -75,6 +75,12 @@ func keeping(t testing.TB, silence time.Duration, options ...usherd.Option) (*sc
 	t.Helper()
 	s := newScripted(t)
 	client := s.client(t, append([]usherd.Option{usherd.WithCache(100)}, options...)...)
+	return s, client, s.keeps(t, client, silence)
+}
+
+// keeps brings the stream of a client's cache to life.
+func (s *scripted) keeps(t testing.TB, client *usherd.Client, silence time.Duration) *stream {
+	t.Helper()
 	// The first question finds no stream.
 	expect(t, client, ask("first"), "ALLOW ALLOWED alone")
 	here := s.next(t)
@@ -105,7 +111,7 @@ func keeping(t testing.TB, silence time.Duration, options ...usherd.Option) (*sc
 		answer(here.request())
 	}
 	s.alone.Store(0)
-	return s, client, here
+	return here
 }
 
 func uncacheable(decision *usherv1.Decision) *usherv1.Decision {
