@@ -12,8 +12,10 @@ const (
 	mostPending = 256
 	// longestPending is how long one of them is waited for, when the stream speaks of others meanwhile.
 	longestPending = time.Minute
-	reopenAfter    = 100 * time.Millisecond
-	reopenWithin   = 5 * time.Second
+	// mostUnsent is how many changes wait to be sent when no more is added: a server that reads has few waiting.
+	mostUnsent   = 1024
+	reopenAfter  = 100 * time.Millisecond
+	reopenWithin = 5 * time.Second
 	// steadyStream is how long a stream has to last before the next break counts as the first.
 	steadyStream = 5 * time.Second
 )
@@ -164,7 +166,7 @@ func (c *cache) join(k key, question *Question, made *call) *waiter {
 		}
 		c.forget(e, true)
 	}
-	if c.pending >= mostPending || !c.makeRoom() {
+	if c.pending >= mostPending || len(c.feed.changes) >= mostUnsent || !c.makeRoom() {
 		return nil
 	}
 	e := c.add(k, question, made, now)

@@ -247,3 +247,16 @@ func TestADecisionUnderAnotherIDIsAskedForByItself(t *testing.T) {
 		t.Errorf("removed %d", removed)
 	}
 }
+
+func TestTwoWishesForATeamAreNotAnsweredAsOneOfThem(t *testing.T) {
+	_, client, here := keeping(t, long)
+	team, alias := "red", "blue"
+	question := ask("a")
+	question.TeamID = &team
+	here.held(client, question, allow("1"))
+	expect(t, client, question, "ALLOW ALLOWED 1")
+	question.TeamAlias = &alias
+	if got := get(t, later(client, question)); kindOf(got.err) != usherd.InvalidRequest {
+		t.Errorf("got %v", got)
+	}
+}

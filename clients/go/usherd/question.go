@@ -109,8 +109,11 @@ const (
 	withGuardrails
 )
 
-// key returns what the question is kept under; false: it is too long to be kept.
+// key returns what the question is kept under; false: it is too long to be kept, or not one that is asked.
 func (q *Question) key() (key, bool) {
+	if !q.valid() {
+		return key{}, false
+	}
 	k := key{token: q.Token, route: q.Route, method: q.Method, endUser: q.EndUserID, organization: q.OrganizationID}
 	if q.Model != nil {
 		k.model, k.shape = *q.Model, k.shape|withModel
