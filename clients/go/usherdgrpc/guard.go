@@ -29,6 +29,7 @@ type Guard struct {
 	client  usherd.Asker
 	reader  gateway.Reader
 	passing func(method string) bool
+	note    func(ctx context.Context, method string, err error)
 	change  func(ctx context.Context, method string, request any, question *usherd.Question)
 }
 
@@ -42,6 +43,13 @@ func Reading(reader gateway.Reader) Option { return func(g *Guard) { g.reader = 
 // unless given.
 func Passing(choose func(method string) bool) Option { return func(g *Guard) { g.passing = choose } }
 
+// Noting is told of every fault: of a call about which there was no decision, and of a stream that was cut because nothing
+// could be learned about it any more. Who calls is never told why; the text of this error is a constant for each kind and
+// reason, and safe to log. Whoever hung up has made no fault. It is called in the way of the call.
+func Noting(note func(ctx context.Context, method string, err error)) Option {
+	return func(g *Guard) { g.note = note }
+}
+
 // Asking adds to the question what the request says, such as its model. Of a stream the request is nil: it is asked about
 // before its first message.
 func Asking(add func(ctx context.Context, method string, request any, question *usherd.Question)) Option {
@@ -53,6 +61,7 @@ func New(client usherd.Asker, options ...Option) *Guard {
 	g := &Guard{
 		client:  client,
 		passing: func(string) bool { return false },
+		note:    func(context.Context, string, error) {},
 		change:  func(context.Context, string, any, *usherd.Question) {},
 	}
 	for _, option := range options {
@@ -74,6 +83,7 @@ func (g *Guard) Unary(
 	}
 	decision, err := g.client.Authorize(ctx, question)
 	if err != nil || !decision.Allowed() {
+		g.noted(ctx, info.FullMethod, err)
 		return nil, ended(decision, err)
 	}
 	return next(with(ctx, decision), request)
@@ -90,6 +100,7 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 	}
 	decision, err := g.client.Authorize(stream.Context(), question)
 	if err != nil || !decision.Allowed() {
+		g.noted(stream.Context(), info.FullMethod, err)
 		return ended(decision, err)
 	}
 	ctx, cancel := context.WithCancelCause(stream.Context())
@@ -101,6 +112,7 @@ func (g *Guard) Stream(server any, stream grpc.ServerStream, info *grpc.StreamSe
 			status := ended(decision, err)
 			watched.cut.Store(&status)
 			cancel(ErrCut)
+			g.noted(stream.Context(), info.FullMethod, err)
 		}
 	}()
 	defer func() {
@@ -131,6 +143,12 @@ func (g *Guard) question(ctx context.Context, method string, request any) (usher
 	question := usherd.Question{Token: token, Route: method, Method: http.MethodPost}
 	g.change(ctx, method, request, &question)
 	return question, nil
+}
+
+func (g *Guard) noted(ctx context.Context, method string, err error) {
+	if err != nil && ctx.Err() == nil {
+		g.note(ctx, method, err)
+	}
 }
 
 // ended is the status of a call that may not pass.

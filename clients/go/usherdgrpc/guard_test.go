@@ -142,6 +142,35 @@ func TestARequestMayAddToItsQuestionAndSomePassUnasked(t *testing.T) {
 	}
 }
 
+func TestEveryFaultIsNotedAndNoDenial(t *testing.T) {
+	noted := make(chan string, 10)
+	usher, _, client := guarded(t, usherdgrpc.Noting(func(_ context.Context, method string, err error) {
+		noted <- method + " " + err.Error()
+	}))
+	usher.Set("down", usherdtest.Fault(codes.FailedPrecondition, "KEYS_UNAVAILABLE"))
+	for _, token := range []string{"nobody", "down"} {
+		if _, err := client.Check(bearer(token), &grpc_health_v1.HealthCheckRequest{}); err == nil {
+			t.Errorf("%s was let pass", token)
+		}
+	}
+	stream, err := client.Watch(bearer("down"), &grpc_health_v1.HealthCheckRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = stream.Recv(); status.Code(err) != codes.Unavailable {
+		t.Error(err)
+	}
+	for _, want := range []string{method, "/grpc.health.v1.Health/Watch"} {
+		want += " usherd: the request does not fit the server's state (KEYS_UNAVAILABLE)"
+		if got := <-noted; got != want {
+			t.Errorf("got %q", got)
+		}
+	}
+	if len(noted) != 0 {
+		t.Error("a denial was noted")
+	}
+}
+
 func TestARevocationEndsAStream(t *testing.T) {
 	for name, waits := range map[string]func(grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]){
 		"a handler that hears of it": func(stream grpc.ServerStreamingServer[grpc_health_v1.HealthCheckResponse]) {

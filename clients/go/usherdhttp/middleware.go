@@ -32,6 +32,11 @@ func Answering(answer func(http.ResponseWriter, *http.Request, usherd.Decision, 
 	return func(g *guard) { g.answer = answer }
 }
 
+// Noting is told of every fault: of a request about which there was no decision, and of a watched one that was cut because
+// nothing could be learned about it any more. The end user is never told why; the text of this error is a constant for each
+// kind and reason, and safe to log. Whoever hung up has made no fault. It is called in the way of the request.
+func Noting(note func(*http.Request, error)) Option { return func(g *guard) { g.note = note } }
+
 // New is the middleware. The client is a [*usherd.Client], or a fake.
 func New(client usherd.Asker, options ...Option) func(http.Handler) http.Handler {
 	g := &guard{
@@ -41,6 +46,7 @@ func New(client usherd.Asker, options ...Option) func(http.Handler) http.Handler
 		},
 		unannounced: true,
 		passing:     func(*http.Request) bool { return false },
+		note:        func(*http.Request, error) {},
 		answer: func(w http.ResponseWriter, _ *http.Request, decision usherd.Decision, err error) {
 			gateway.For(decision, err).Write(w)
 		},
@@ -60,6 +66,7 @@ type guard struct {
 	// unannounced says that an answer is watched once it turns out to be a stream, whatever was asked for.
 	unannounced bool
 	passing     func(*http.Request) bool
+	note        func(*http.Request, error)
 	answer      func(http.ResponseWriter, *http.Request, usherd.Decision, error)
 }
 
@@ -75,6 +82,9 @@ func (g *guard) serve(w http.ResponseWriter, request *http.Request, next http.Ha
 	}
 	decision, err := g.client.Authorize(request.Context(), asked.Question)
 	if err != nil || !decision.Allowed() {
+		if err != nil && request.Context().Err() == nil {
+			g.note(request, err)
+		}
 		g.answer(w, request, decision, err)
 		return
 	}
@@ -101,6 +111,9 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, 
 			if cut, decision, err := watching.UntilDenied(lasting, g.client, let.asked.Question); cut {
 				answer.cut(decision, err)
 				cancel(ErrCut)
+				if err != nil {
+					g.note(request, err)
+				}
 			}
 		}()
 	})

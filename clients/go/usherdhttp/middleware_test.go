@@ -329,6 +329,42 @@ func TestWhatIsUnknownIsCutLikeAFault(t *testing.T) {
 	<-ended
 }
 
+func TestEveryFaultIsNotedAndNoDenial(t *testing.T) {
+	noted := make(chan string, 10)
+	ended := make(chan error, 1)
+	usher, server := gatewayOf(t, streaming("text/event-stream", "data: 1\n\n", ended), usherdhttp.Noting(
+		func(request *http.Request, err error) {
+			var fault *usherd.Fault
+			noted <- fmt.Sprint(request.URL.Path, " ", err, " ", errors.As(err, &fault))
+		},
+	))
+	usher.Set("down", usherdtest.Fault(codes.FailedPrecondition, "KEYS_UNAVAILABLE"))
+	for token, status := range map[string]int{"down": 503, "nobody": 403} {
+		if got := post(t, server, token, plain); got.StatusCode != status {
+			t.Errorf("%s: %d", token, got.StatusCode)
+		}
+	}
+	want := path + " usherd: the request does not fit the server's state (KEYS_UNAVAILABLE) true"
+	if got := <-noted; got != want || len(noted) != 0 {
+		t.Errorf("got %q, and %d more", got, len(noted))
+	}
+	response := post(t, server, "good", streamed)
+	if first, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil {
+		t.Fatal(first, err)
+	}
+	usher.Set("good", usherdtest.Fault(codes.Unavailable, "KEYS_UNAVAILABLE"))
+	usher.Break()
+	<-ended
+	select {
+	case got := <-noted:
+		if !strings.HasPrefix(got, path+" usherd: not available") {
+			t.Errorf("got %q", got)
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("a stream that was cut is not noted")
+	}
+}
+
 func TestAReaderWhoDoesNotReadCannotKeepAnAnswerOpen(t *testing.T) {
 	ended := make(chan error, 1)
 	usher := usherdtest.NewServer(t)
