@@ -180,6 +180,15 @@ func TestTheGatewayShowsItsOwnCredentialAndNotItsCallers(t *testing.T) {
 	if got := <-shown; len(got) != 1 || got[0] != "Bearer gateway-key" {
 		t.Errorf("it showed %v", got)
 	}
+	if _, err := s.client(t).Authorize(ctx, ask("a")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-shown; len(got) != 0 {
+		t.Errorf("it showed %v", got)
+	}
+	if sent, _ := metadata.FromOutgoingContext(ctx); len(sent.Get("authorization")) != 1 {
+		t.Error("the context of the gateway was changed")
+	}
 	bad := s.client(t, usherd.WithBearerFunc(func() string { return "two words" }))
 	if _, err := bad.Authorize(context.Background(), ask("a")); kindOf(err) != usherd.InvalidRequest {
 		t.Errorf("what cannot be sent: %v", err)

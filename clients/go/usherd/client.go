@@ -206,17 +206,20 @@ func (c *call) options() *usherv1.Options {
 
 // shown is the context of a call that shows who this gateway is.
 func (c *Client) shown(ctx context.Context) (context.Context, *Fault) {
-	if c.bearer == nil {
+	// What a gateway hands on of its own caller is not what it shows of itself.
+	sent, handsOn := metadata.FromOutgoingContext(ctx)
+	if c.bearer == nil && !handsOn {
 		return ctx, nil
 	}
-	credential := c.bearer()
-	if !isCredential(credential) {
-		return nil, &Fault{Kind: InvalidRequest}
-	}
-	// What a gateway hands on of its own caller is not what it shows of itself.
-	sent, _ := metadata.FromOutgoingContext(ctx)
 	sent = sent.Copy()
-	sent.Set("authorization", "Bearer "+credential)
+	sent.Delete("authorization")
+	if c.bearer != nil {
+		credential := c.bearer()
+		if !isCredential(credential) {
+			return nil, &Fault{Kind: InvalidRequest}
+		}
+		sent.Set("authorization", "Bearer "+credential)
+	}
 	return metadata.NewOutgoingContext(ctx, sent), nil
 }
 
