@@ -49,7 +49,7 @@ def python_stubs(root: Path) -> None:
 
 
 def peer_stubs(root: Path) -> None:
-    """Writes the Go and TypeScript stubs below that root, with the plugins that go.mod and package.json pin."""
+    """Writes the Go and TypeScript stubs below that root, by plugins that tools/go.mod and package.json there pin."""
     for tool in ("go", "npm"):
         if shutil.which(tool) is None:
             raise SystemExit(f"the stubs of other languages need {tool}")

@@ -215,3 +215,31 @@ func TestAtMost256AdditionsAreUnderWay(t *testing.T) {
 	}
 	here.held(client, ask("beyond"), allow("b"))
 }
+
+func TestARequestIDThatMayNotBeSentEndsNothingOfOthers(t *testing.T) {
+	s, client, here := keeping(t, long)
+	here.held(client, ask("a"), allow("1"))
+	for _, id := range []string{"\xff", "two\nlines", "käse", strings.Repeat("x", 129)} {
+		for _, token := range []string{"a", "new"} {
+			if got := get(t, later(client, ask(token), usherd.RequestID(id))); kindOf(got.err) != usherd.InvalidRequest {
+				t.Errorf("%q: %v", id, got)
+			}
+		}
+		if _, err := client.BatchCheck(
+			context.Background(), "", []usherd.Question{ask("a")}, usherd.RequestID(id),
+		); kindOf(err) != usherd.InvalidRequest {
+			t.Errorf("%q in a batch: %v", id, err)
+		}
+	}
+	if got := get(t, later(client, ask("a"), usherd.AtLeastAsFresh("\xff"))); kindOf(got.err) != usherd.InvalidRequest {
+		t.Errorf("a revision: %v", got)
+	}
+	if got := get(t, later(client, ask("a"), usherd.RequestID(strings.Repeat("~ ", 64)))); got.err != nil {
+		t.Error(got.err)
+	}
+	here.sent(client)
+	expect(t, client, ask("a"), "ALLOW ALLOWED 1")
+	if stats := client.Stats(); stats.StreamsLost != 0 || s.alone.Load() != 0 {
+		t.Errorf("%+v, %d alone", stats, s.alone.Load())
+	}
+}

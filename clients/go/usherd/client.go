@@ -6,6 +6,7 @@ import (
 	"iter"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
@@ -183,7 +184,7 @@ func (c *Client) call(question *Question, options []CallOption) (*call, *Fault) 
 	for _, option := range options {
 		option(made)
 	}
-	if !question.valid() || made.timeout <= 0 || made.timeout > longestTimeout {
+	if !question.valid() || !made.valid() {
 		return nil, &Fault{Kind: InvalidRequest}
 	}
 	if c.closed.Load() {
@@ -198,6 +199,11 @@ func (c *Client) meant(fault *Fault) *Fault {
 		return &Fault{Kind: Closed}
 	}
 	return fault
+}
+
+// valid says whether a call may be made with these. On the stream of the cache a wrong one would end what is known of others.
+func (c *call) valid() bool {
+	return c.timeout > 0 && c.timeout <= longestTimeout && utf8.ValidString(c.fresh) && requestIDForm.MatchString(c.requestID)
 }
 
 func (c *call) options() *usherv1.Options {

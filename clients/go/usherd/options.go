@@ -140,5 +140,8 @@ func Explain() CallOption { return func(c *call) { c.explain = true } }
 // AtLeastAsFresh asks for an answer that is at least as fresh as a [Decision.Revision]. Such a call passes the cache by.
 func AtLeastAsFresh(revision string) CallOption { return func(c *call) { c.fresh = revision } }
 
-// RequestID is the gateway's own id of the request, for the server's logs: printable ASCII, at most 128 bytes.
+var requestIDForm = regexp.MustCompile(`^[ -~]{0,128}$`)
+
+// RequestID is the gateway's own id of the request, for the server's logs: printable ASCII, at most 128 bytes. What is not
+// ends the call with a fault of kind InvalidRequest: check one that an end user may have chosen before.
 func RequestID(id string) CallOption { return func(c *call) { c.requestID = id } }
