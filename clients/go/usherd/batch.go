@@ -22,7 +22,7 @@ type Result struct {
 func (r Result) Allowed() bool { return r.Err == nil && r.Decision.Allowed() }
 
 // BatchCheck asks 1 to 1,000 questions in one call, and has a [Result] for each, in their order. The token is for those
-// questions whose own is empty. A denial is a Decision, and a question without one has a fault in its place, while the others
+// questions whose own is empty; a server takes 16 different ones at most. A denial is a Decision, and a question without one has a fault in its place, while the others
 // have theirs. An error is a [*Fault] of the whole call, and then there is no result. The deadline is that of the whole call.
 // Nothing is answered from the cache, nor kept in it.
 func (c *Client) BatchCheck(

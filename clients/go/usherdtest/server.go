@@ -28,7 +28,7 @@ const (
 type Option func(*Server)
 
 // MaxSilence is how long a stream may be silent at most while its decisions hold; it is confirmed three times as often.
-// 15 seconds unless given.
+// 15 seconds unless given; a millisecond at least.
 func MaxSilence(silence time.Duration) Option { return func(s *Server) { s.silence = silence } }
 
 // Server is a fake usherd. Its methods may be called at any time, by any goroutine.
@@ -62,6 +62,9 @@ func NewServer(tb testing.TB, options ...Option) *Server {
 	}
 	for _, option := range options {
 		option(s)
+	}
+	if s.silence < time.Millisecond {
+		tb.Fatal("usherdtest: MaxSilence: expected a millisecond at least")
 	}
 	server := grpc.NewServer()
 	usherv1.RegisterAuthorizationServiceServer(server, &service{server: s})

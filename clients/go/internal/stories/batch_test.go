@@ -5,6 +5,7 @@ package stories
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/usherd/usherd/clients/go/usherd"
 )
@@ -40,6 +41,26 @@ func TestABatchIsAnsweredAsItsQuestionsAre(t *testing.T) {
 		list, err := client.Models(context.Background(), questions[number])
 		if err != nil || list.Denied != denied || denied && list.Denial.Reason() != results[number].Decision.Reason() {
 			t.Errorf("%d: %+v, %v", number, list, err)
+		}
+	}
+}
+
+func TestTheLargestBatchIsAnswered(t *testing.T) {
+	l := start(t).lab(1)
+	client := l.client(usherd.WithTimeout(30 * time.Second))
+	t.Cleanup(func() { _ = client.Close() })
+	questions := make([]usherd.Question, 1000)
+	for number := range questions {
+		questions[number] = l.asks[0]
+		questions[number].Token = ""
+	}
+	results, err := client.BatchCheck(context.Background(), l.asks[0].Token, questions, usherd.Explain())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for number, each := range results {
+		if !each.Allowed() {
+			t.Fatalf("%d: %v, %v", number, each.Decision, each.Err)
 		}
 	}
 }
