@@ -98,8 +98,6 @@ clean: ## Removes what the other commands made.
 	rm -rf .venv .venv-stubs .venv-floor .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache mutants \
 		dist build clients/python/dist clients/typescript/node_modules clients/typescript/dist clients/typescript/build \
 		clients/java/target clients/java/*/target tests/peers/oidc/node_modules
-
-		tests/peers/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:

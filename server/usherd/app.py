@@ -43,7 +43,6 @@ from usherd.stores.documents import LoadFailed
 from usherd.stores.key_loader import load_given
 from usherd.stores.key_sets import GivenKeysUnusable
 from usherd.stores.key_sources import GivenKeySet, PemFile
-from usherd.stores.sql.urls import address_of
 
 _KEYS_LOOKED_AT_EVERY = 1.0
 """Seconds: how late readiness may be about keys that went stale."""
@@ -284,6 +283,9 @@ def check(settings: Settings) -> None:
     """
     _check_addresses(settings)
     if settings.store is not None:
+        # Only here: without a database, SQL is not even imported.
+        from usherd.stores.sql.urls import address_of
+
         address_of(settings.store.url)
     check_decision_log(settings)
     for issuer in issuers_with_keys(settings):

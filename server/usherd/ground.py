@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from usherd.changes import Listening
 from usherd.config.problems import Problem
@@ -15,7 +15,9 @@ from usherd.revoked import RevokedTokens
 from usherd.store import ModelRow, Store
 from usherd.stores.budgets import Budget
 from usherd.stores.kept_sessions import KeptSessions
-from usherd.stores.sql.sql_directory import Held
+
+if TYPE_CHECKING:
+    from usherd.stores.sql.sql_directory import Held
 
 
 class HouseDirectory(Directory, Provisioning, Protocol):

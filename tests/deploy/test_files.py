@@ -17,7 +17,7 @@ from usherd.cli.db import VARIABLE
 from usherd.cli.main import app
 from usherd.config.load import load
 from usherd.config.settings import Settings
-from usherd.rpc import service
+from usherd.rpc.names import AUTHORIZATION
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
@@ -162,7 +162,7 @@ def test_envoy_deals_out_to_the_replicas_and_asks_for_the_health_of_the_right_se
 
     assert where["address"] in compose()["services"]
     assert where["port_value"] == 50051
-    assert cluster["health_checks"][0]["grpc_health_check"]["service_name"] == service.NAME
+    assert cluster["health_checks"][0]["grpc_health_check"]["service_name"] == AUTHORIZATION
     assert [route["route"]["cluster"] for route in routes] == [cluster["name"]]
     assert compose()["services"]["envoy"]["ports"] == [
         f"127.0.0.1:50051:{listener['address']['socket_address']['port_value']}"

@@ -15,8 +15,8 @@ from usher.v1 import question_pb2
 from usherd.calls import Asked, Call, Ended, Ending, Listeners
 from usherd.domain import Decision, Question
 from usherd.errors import CallerUnknown, DecisionLogUnavailable, Fault, FaultReason, KeysUnavailable
-from usherd.rpc import health
 from usherd.rpc.guard import Begin
+from usherd.rpc.names import HEALTH
 
 
 class Heard:
@@ -106,10 +106,10 @@ async def test_a_health_check_of_a_service_that_there_is_not_is_no_answer() -> N
     heard = Heard()
     async with running(listener=heard) as server, calling(server) as channel:
         with pytest.raises(grpc.aio.AioRpcError):
-            await channel.unary_unary(f"/{health.NAME}/Check")(b"\x0a\x01x", timeout=10)
-        await channel.unary_unary(f"/{health.NAME}/Check")(b"", timeout=10)
+            await channel.unary_unary(f"/{HEALTH}/Check")(b"\x0a\x01x", timeout=10)
+        await channel.unary_unary(f"/{HEALTH}/Check")(b"", timeout=10)
 
-    name = f"/{health.NAME}/Check"
+    name = f"/{HEALTH}/Check"
     assert heard.endings == [(name, Ended.NOT_FOUND), (name, Ended.ANSWERED)]
 
 

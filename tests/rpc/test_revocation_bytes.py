@@ -24,8 +24,9 @@ from usherd.revocation_store import Page, Revocation, Revoked, Wanted
 from usherd.revocations import Entry, Snapshot
 from usherd.rpc.guard import guarded
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.names import REVOCATION
 from usherd.rpc.revocation.kept import InForce, KeptRevocations
-from usherd.rpc.revocation.service import NAME, RevocationService
+from usherd.rpc.revocation.service import RevocationService
 from usherd.rpc.server import all_alike
 from usherd.store import Request
 
@@ -124,7 +125,7 @@ def is_ours(code: grpc.StatusCode, details: str) -> bool:
 def test_every_method_answers_any_bytes_in_words_of_the_contract(request: tuple[str, bytes]) -> None:
     method, data = request
     call = Call()
-    work = HANDLERS[f"/{NAME}/{method}"](data, call)
+    work = HANDLERS[f"/{REVOCATION}/{method}"](data, call)
 
     try:
         work.send(None)
@@ -143,10 +144,10 @@ def test_every_method_answers_any_bytes_in_words_of_the_contract(request: tuple[
 
 
 def test_every_method_has_a_sample() -> None:
-    assert {f"/{NAME}/{method}" for method, _ in SAMPLES} == set(METHODS)
+    assert {f"/{REVOCATION}/{method}" for method, _ in SAMPLES} == set(METHODS)
 
 
 @pytest.mark.parametrize(("method", "request_"), [(method, each) for method, each in SAMPLES[:3]])
 def test_the_samples_themselves_are_taken(method: str, request_: Message) -> None:
-    answer = asyncio.run(HANDLERS[f"/{NAME}/{method}"](request_.SerializeToString(), Call()))
+    answer = asyncio.run(HANDLERS[f"/{REVOCATION}/{method}"](request_.SerializeToString(), Call()))
     assert ANSWERS[method].FromString(answer)

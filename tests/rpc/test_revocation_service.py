@@ -19,7 +19,7 @@ from usher.v1 import revocation_pb2
 from usherd.changes import Lookup, Sought
 from usherd.errors import KeysUnavailable
 from usherd.rpc.admission import Admission, Terms
-from usherd.rpc.revocation.service import NAME
+from usherd.rpc.names import REVOCATION
 from usherd.stores.sql.database import Database
 
 DAY = 86_400
@@ -267,7 +267,7 @@ async def test_it_is_never_open_to_all() -> None:
 
 
 def test_the_service_serves_its_contract() -> None:
-    assert {f"/{NAME}/{each}" for each in ("Revoke", "ListRevocations", "LiftRevocation")} == set(METHODS)
+    assert {f"/{REVOCATION}/{each}" for each in ("Revoke", "ListRevocations", "LiftRevocation")} == set(METHODS)
 
 
 async def test_a_token_that_is_sent_and_a_note_are_in_no_log_and_no_table(

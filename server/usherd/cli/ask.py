@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,12 @@ from usherd.cli.console import Exit, fail, say_json, token_from, warn
 from usherd.cli.decision_view import decision_json, fault_json, show_decision, show_fault
 from usherd.cli.litellm import Directory, Ignore, Litellm, LitellmVersion, Version, chosen_settings
 from usherd.cli.settings import opened_here
-from usherd.config.settings import Settings
 from usherd.decide import allows
 from usherd.domain import Decision, Question
 from usherd.errors import Fault
+
+if TYPE_CHECKING:
+    from usherd.config.settings import Settings
 
 EXAMPLES = """\b
 TOKEN is the token itself, - for standard input, or @FILE. Without it, USHERD_TOKEN is taken:

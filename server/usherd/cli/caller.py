@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TypedDict
 
-from usherd.callers import is_credential
 from usherd.cli.console import fail
 
 VARIABLE = "USHERD_CREDENTIAL"
@@ -39,6 +38,8 @@ def _credential(file: Path | None) -> str | None:
             return None
     else:
         name, text = str(file), _read(file).decode("utf-8", "replace").removesuffix("\n").removesuffix("\r")
+    from usherd.callers import is_credential
+
     if not is_credential(text):
         fail(f"{name}: holds no credential; expected ASCII letters, digits and -._~+/, = at the end only")
     return text

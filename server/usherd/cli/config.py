@@ -5,18 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from usherd.cli import config_reference, config_show
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
 from usherd.cli.litellm import Ignore, LitellmVersion, Version, checked, imported
-from usherd.config.json_schema import json_schema, stories_schema
-from usherd.config.litellm.files import text_of
-from usherd.config.load import load
 from usherd.config.problems import ConfigError, Problem
-from usherd.config.settings import Settings
+
+if TYPE_CHECKING:
+    from usherd.config.settings import Settings
 
 app = typer.Typer(help="Checks configurations.", no_args_is_help=True, **HELP)
 
@@ -48,6 +47,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
 ) -> None:
     """Checks a configuration as `serve` would, without fetching anything."""
+    from usherd.config.load import load
+
     try:
         settings = load(file)
     except ConfigError as error:
@@ -115,6 +116,8 @@ def schema(
     stories: Annotated[bool, typer.Option("--stories", help="That of a file of stories.")] = False,
 ) -> None:
     """Shows the JSON schema of a configuration, for editors."""
+    from usherd.config.json_schema import json_schema, stories_schema
+
     if directory and stories:
         fail("expected --directory or --stories, not both")
     say_json(stories_schema() if stories else json_schema(directory=directory))
@@ -128,6 +131,8 @@ def import_litellm(
     ignore: Ignore = None,
 ) -> None:
     """Makes a configuration of LiteLLM's, with `preset: litellm`, that says where strict would differ."""
+    from usherd.config.litellm.files import text_of
+
     found = imported(file, litellm_version, ignore)
     checked(found, file)
     text = text_of(found, file, litellm_version.value)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usherd.cli.console import fail, say
 from usherd.config.problems import did_you_mean
-from usherd.config.reference import Key, parts
-from usherd.config.schema_options import value_text
 from usherd.options import OPTIONS, OptionInfo
+
+if TYPE_CHECKING:
+    from usherd.config.reference import Key
 
 EXAMPLES = """\b
 Examples:
@@ -32,6 +33,8 @@ def reference(
     directory: Annotated[bool, typer.Option("--directory", help="Of a directory file.")] = False,
 ) -> None:
     """Shows what may stand in a configuration: every key, or one."""
+    from usherd.config.reference import parts
+
     keys = [each for part in parts(directory=directory) for each in part.keys]
     options = () if directory else OPTIONS
     if key is None:
@@ -77,6 +80,8 @@ def _show(key: Key) -> None:
 
 
 def _show_option(info: OptionInfo) -> None:
+    from usherd.config.schema_options import value_text
+
     kind = "guard, laxer under litellm" if info.guard else "reading, laxer neither way"
     say(info.name, "yes")
     say(f"  {info.meaning}")

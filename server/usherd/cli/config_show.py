@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usherd.cli.console import Exit, say, say_json
 from usherd.cli.settings import settings_of
-from usherd.config.shown import Change, Plain, as_yaml, changes, shown
+
+if TYPE_CHECKING:
+    from usherd.config.shown import Change, Plain
 
 SHOW_EXAMPLES = """\b
 Examples:
@@ -38,6 +40,8 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Shows what a configuration means."""
+    from usherd.config.shown import as_yaml, shown
+
     value = shown(settings_of(file))
     rows = value["directory"]
     if not directory and isinstance(rows, dict):
@@ -54,6 +58,8 @@ def diff(
     as_json: AsJson = False,
 ) -> None:
     """Shows what two configurations mean differently."""
+    from usherd.config.shown import changes
+
     found = changes(settings_of(old), settings_of(new))
     if as_json:
         say_json({"changes": [_as_json(each) for each in found]})

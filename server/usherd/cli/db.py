@@ -11,8 +11,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from usherd.cli.console import HELP, Exit, fail, say, say_json
-from usherd.config.load import load
-from usherd.config.problems import ConfigError
+from usherd.cli.settings import settings_of
 from usherd.errors import DirectoryUnavailable
 
 app = typer.Typer(help="Looks after the database of the directory.", no_args_is_help=True, **HELP)
@@ -99,10 +98,7 @@ def _url(config: Path | None, database: str | None) -> str:
     if config is None:
         url = database or os.environ.get(VARIABLE, "")
         return url or fail(f"expected --database URL, --config FILE or ${VARIABLE}")
-    try:
-        settings = load(config)
-    except ConfigError as error:
-        fail(str(error))
+    settings = settings_of(config)
     return (
         settings.store.url
         if settings.store is not None
@@ -111,7 +107,7 @@ def _url(config: Path | None, database: str | None) -> str:
 
 
 def _done(work: Coroutine[Any, Any, ResultT]) -> ResultT:
-    from usherd.stores.sql.failures import DatabaseUnusable
+    from usherd.stores.sql.unusable import DatabaseUnusable
 
     try:
         return asyncio.run(work)

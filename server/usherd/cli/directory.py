@@ -27,7 +27,6 @@ from usherd.cli.directory_link import (
 )
 from usherd.cli.directory_plan import KINDS, Plan, gathered, missing, planned
 from usherd.cli.directory_view import show_plan, show_rows, shown_row, summary, tell_plan
-from usherd.config.directory_file import directory_text, parse_directory, read_directory
 from usherd.config.problems import ConfigError
 from usherd.facts import Rows
 from usherd.store import Filter, Op, Stored
@@ -105,6 +104,8 @@ def export(
     timeout: Timeout = 60.0,
 ) -> None:
     """Writes the server's directory as a directory file to standard output."""
+
+    from usherd.config.directory_file import directory_text
 
     async def read(client: DirectoryClient) -> list[Stored]:
         return [stored for kind in KINDS async for stored in client.rows(kind)]
@@ -209,6 +210,8 @@ def _block(kind: Kind, words: list[str], way: Way, *, blocked: bool) -> None:
 
 
 def _read(file: str) -> Rows:
+    from usherd.config.directory_file import parse_directory, read_directory
+
     try:
         return parse_directory(sys.stdin.buffer.read(), "standard input") if file == "-" else read_directory(Path(file))
     except ConfigError as error:

@@ -12,7 +12,6 @@ from rich.table import Table
 
 from usherd.cli.console import console, say, say_json, styled
 from usherd.cli.directory_plan import Plan, Step
-from usherd.config.directory_file import row_mapping
 from usherd.store import ModelRow, Op, Place, RowId, Stored
 
 _SIGNS = {Op.CREATE: ("+", "yes"), Op.UPDATE: ("~", "fault"), Op.DELETE: ("-", "no")}
@@ -30,6 +29,8 @@ def shown_row(stored: Stored) -> dict[str, Any]:
         return given if budget is None else given | {"max_budget_micro_usd": budget}
     if isinstance(row, ModelRow):
         return {each.name: value for each in fields(row) if (value := _plain(getattr(row, each.name)))}
+    from usherd.config.directory_file import row_mapping
+
     return row_mapping(row)
 
 

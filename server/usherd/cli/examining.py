@@ -21,7 +21,7 @@ from usherd.rpc.dial import Connection, connected
 from usherd.rpc.dial_health import is_serving
 from usherd.rpc.replies import Unreachable
 from usherd.stores.sql import looking_after
-from usherd.stores.sql.failures import DatabaseUnusable
+from usherd.stores.sql.unusable import DatabaseUnusable
 from usherd.stores.sql.upgrade import Standing
 
 MAX_PAGE = 1024 * 1024

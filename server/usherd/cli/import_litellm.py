@@ -108,7 +108,7 @@ def import_litellm(
 def _read(url: str, heard: Callable[[str, int, int], None]) -> Reading:
     from usherd.errors import DirectoryUnavailable
     from usherd.imports.litellm_reading import read_litellm
-    from usherd.stores.sql.failures import DatabaseUnusable
+    from usherd.stores.sql.unusable import DatabaseUnusable
 
     try:
         return asyncio.run(read_litellm(url, lambda kind, done, total: heard(f"reading: {kind}", done, total)))

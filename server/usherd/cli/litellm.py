@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from usherd.cli.console import fail, warn
 from usherd.cli.settings import settings_of
-from usherd.config.document import read_document
-from usherd.config.litellm import Imported, files
-from usherd.config.load import load
 from usherd.config.problems import ConfigError
-from usherd.config.settings import Settings
+
+if TYPE_CHECKING:
+    from usherd.config.litellm import Imported
+    from usherd.config.settings import Settings
 
 
 class LitellmVersion(StrEnum):
@@ -43,6 +43,9 @@ def imported(file: Path, version: LitellmVersion, ignore: list[str] | None) -> I
 
     What is wrong with it goes there, too, with exit code 2.
     """
+    # Only now, as in `settings_of`.
+    from usherd.config.litellm import files
+
     try:
         found = files.import_file(file, os.environ, version=version.value, ignore=ignore or ())
     except ConfigError as error:
@@ -68,6 +71,9 @@ def loaded(
     ignore: list[str] | None,
 ) -> Settings:
     """The settings by the one of both files that is given. Raises ConfigError."""
+    from usherd.config.litellm import files
+    from usherd.config.load import load
+
     if litellm is None:
         if config is None:
             raise ValueError("expected a file")
@@ -78,6 +84,9 @@ def loaded(
 
 
 def _settings(found: Imported, file: Path, directory: Path | None) -> Settings:
+    from usherd.config.document import read_document
+    from usherd.config.litellm import files
+
     people = None if directory is None else read_document(directory)
     return files.settings_of(found, file, os.environ, people=people)
 

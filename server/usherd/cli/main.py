@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -56,6 +55,8 @@ app.add_typer(dev.app, name="dev")
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         say(f"usherd {version('usherd')}")
         raise typer.Exit
 

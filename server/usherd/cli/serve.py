@@ -20,9 +20,9 @@ from usherd.cli.serve_workers import served_by_workers
 from usherd.config.problems import Unusable
 from usherd.config.read_files import recorded
 from usherd.config.scalars import check_workers
-from usherd.config.settings import Settings
 
 if TYPE_CHECKING:
+    from usherd.config.settings import Settings
     from usherd.workers.orders import Orders
 
 EXAMPLES = """\b
@@ -95,7 +95,7 @@ def serve(
     from usherd.rpc.tls import TlsUnusable
     from usherd.stores.key_sets import GivenKeysUnusable
     from usherd.stores.session_keeper import KeysSealedAway
-    from usherd.stores.sql.failures import DatabaseUnusable, cause_of
+    from usherd.stores.sql.unusable import DatabaseUnusable, cause_of
     from usherd.telemetry import log
 
     log.configure(form=settings.log, level=settings.log_level, worker=None if orders is None else orders.number)

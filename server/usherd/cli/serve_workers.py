@@ -6,11 +6,14 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from usherd.cli.console import fail
-from usherd.config.settings import Settings
+
+if TYPE_CHECKING:
+    from usherd.config.settings import Settings
 
 
 def served_by_workers(

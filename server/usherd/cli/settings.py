@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from usherd.cli.console import fail
-from usherd.config.load import load
 from usherd.config.problems import ConfigError
-from usherd.config.settings import Settings
 
 if TYPE_CHECKING:
+    from usherd.config.settings import Settings
     from usherd.house import House
 
 
@@ -25,7 +24,7 @@ async def opened_here(settings: Settings) -> AsyncIterator[House]:
     # Only now: the house brings gRPC with it, which takes longer to import than most commands to run.
     from usherd.house import opened
     from usherd.stores.key_sets import GivenKeysUnusable
-    from usherd.stores.sql.failures import DatabaseUnusable
+    from usherd.stores.sql.unusable import DatabaseUnusable
     from usherd.telemetry import log
 
     log.configure(level="warning")
@@ -38,6 +37,9 @@ async def opened_here(settings: Settings) -> AsyncIterator[House]:
 
 def settings_of(file: Path) -> Settings:
     """The configuration in that file; what is wrong with it goes to standard error, with exit code 2."""
+    # Only now: what reads a configuration takes longer to import than most commands to run.
+    from usherd.config.load import load
+
     try:
         return load(file)
     except ConfigError as error:

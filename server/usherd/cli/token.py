@@ -7,20 +7,22 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.text import Text
 
-from usherd.authenticate.compact import Compact, check_size, take_apart
 from usherd.cli.console import HELP, Exit, console, escaped, say, say_json, styled, token_from
 from usherd.cli.decision_view import instant
 from usherd.cli.settings import opened_here, settings_of
-from usherd.config.settings import Settings
-from usherd.domain import VerifiedToken
 from usherd.errors import Fault, Refusal
-from usherd.policy import Policy
 from usherd.reasons import Reason
+
+if TYPE_CHECKING:
+    from usherd.authenticate.compact import Compact
+    from usherd.config.settings import Settings
+    from usherd.domain import VerifiedToken
+    from usherd.policy import Policy
 
 app = typer.Typer(help="Looks at tokens.", no_args_is_help=True, **HELP)
 
@@ -46,6 +48,8 @@ def inspect(
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON.")] = False,
 ) -> None:
     """Shows a token's header and claims, never its signature. Without --config nothing of it is verified."""
+    from usherd.authenticate.compact import check_size, take_apart
+
     settings = None if config is None else settings_of(config)
     text = token_from(token)
     try:

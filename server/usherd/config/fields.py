@@ -33,7 +33,7 @@ class Section(BaseModel):
     was deleted must not become one.
     """
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
     null_is_none: ClassVar[bool] = False
     """Whether null may stand for "there is no such thing" in this section."""
     may_be_null: ClassVar[frozenset[str]] = frozenset()

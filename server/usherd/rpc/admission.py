@@ -18,11 +18,9 @@ from usherd.calls import Call
 from usherd.certificate_names import Certificate
 from usherd.errors import CallerNotAllowed, CallerUnknown
 from usherd.rpc.guard import Begin, Context
+from usherd.rpc.names import CREDENTIAL
 from usherd.rpc.server import all_alike
 from usherd.seldom import Seldom
-
-CREDENTIAL = "authorization"
-"""The metadata with a caller's credential."""
 
 _REMEMBERED = 1024
 """Certificates of which it is remembered whose they are."""

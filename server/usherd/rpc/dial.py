@@ -12,9 +12,8 @@ from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
 from usherd import errors
 from usherd.domain import Decision, Question
-from usherd.rpc import replies, service
+from usherd.rpc import names, replies
 from usherd.rpc.address import is_local
-from usherd.rpc.admission import CREDENTIAL
 from usherd.rpc.answers import MAX_ANSWER
 from usherd.rpc.lenient import REFUSED
 from usherd.rpc.options import MAX_REQUEST
@@ -43,7 +42,7 @@ class Client:
     def __init__(self, connection: Connection) -> None:
         self._metadata = connection.metadata
         self._check = connection.channel.unary_unary(
-            f"/{service.NAME}/Check",
+            f"/{names.AUTHORIZATION}/Check",
             request_serializer=api.CheckRequest.SerializeToString,
             response_deserializer=api.CheckResponse.FromString,
         )
@@ -102,7 +101,7 @@ async def connected(
         credentials = grpc.ssl_channel_credentials(root_certificates, key, cert)
         channel = grpc.aio.secure_channel(address, credentials, options=options)
     async with channel:
-        yield Connection(channel, None if credential is None else ((CREDENTIAL, f"Bearer {credential}"),))
+        yield Connection(channel, None if credential is None else ((names.CREDENTIAL, f"Bearer {credential}"),))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 from grpc_health.v1 import health_pb2
 
-from usherd.rpc import health, replies
+from usherd.rpc import names, replies
 from usherd.rpc.dial import Connection
 
 
@@ -15,7 +15,7 @@ async def is_serving(connection: Connection, service: str, timeout: float) -> bo
     Raises the Fault that the server ended the call with.
     """
     check = connection.channel.unary_unary(
-        f"/{health.NAME}/Check",
+        f"/{names.HEALTH}/Check",
         request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
         response_deserializer=health_pb2.HealthCheckResponse.FromString,
     )

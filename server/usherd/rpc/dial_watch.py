@@ -12,7 +12,7 @@ import grpc
 from usher.v1 import authorization_service_pb2 as api
 from usherd.domain import Decision, Question
 from usherd.errors import Fault, InternalFault, OutOfTime
-from usherd.rpc import replies, service
+from usherd.rpc import names, replies
 from usherd.rpc.dial import Connection, question_message
 from usherd.watch.events import Cause
 
@@ -44,7 +44,7 @@ async def watched(
     that this version does not know.
     """
     method = connection.channel.unary_stream(
-        f"/{service.NAME}/Authorize",
+        f"/{names.AUTHORIZATION}/Authorize",
         request_serializer=api.AuthorizeRequest.SerializeToString,
         response_deserializer=api.AuthorizeResponse.FromString,
     )

@@ -11,10 +11,9 @@ from grpc_health.v1 import health_pb2
 
 from usherd.calls import Call
 from usherd.errors import Overloaded, ShuttingDown
+from usherd.rpc import names
 from usherd.rpc.guard import Context, Serve
 from usherd.rpc.lenient import parse
-
-NAME = "grpc.health.v1.Health"
 
 _Status = health_pb2.HealthCheckResponse
 
@@ -124,11 +123,11 @@ class Health:
 
     def unary(self) -> dict[str, Serve]:
         """The methods with one answer, by full name."""
-        return {f"/{NAME}/Check": self._check, f"/{NAME}/List": self._list}
+        return {f"/{names.HEALTH}/Check": self._check, f"/{names.HEALTH}/List": self._list}
 
     def streaming(self) -> dict[str, Serve]:
         """The methods that stream, by full name."""
-        return {f"/{NAME}/Watch": self._watch}
+        return {f"/{names.HEALTH}/Watch": self._watch}
 
     async def _check(self, data: bytes, context: Context, call: Call) -> bytes:
         status = self._status(parse(health_pb2.HealthCheckRequest, data).service)

@@ -10,20 +10,20 @@ from usher.v1 import authorization_service_pb2 as api
 from usherd.calls import Asked, Call, Listener
 from usherd.domain import Decision
 from usherd.errors import Fault, FaultReason, InternalFault, InvalidRequest, SlowReader
-from usherd.rpc import translate
+from usherd.rpc import names, translate
 from usherd.rpc.bugs import bug_behind, report_bug
 from usherd.rpc.events import authorize_event, subscribe_event, terms_of
 from usherd.rpc.guard import Context
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits, within
-from usherd.rpc.service import NAME, PATIENCE, allowed
+from usherd.rpc.service import PATIENCE, allowed
 from usherd.watch.events import EndedFor, Event, Resync, explains
 from usherd.watch.hub import Hub
 from usherd.watch.stream import Stream
 from usherd.watch.subscription import Subscription
 
-AUTHORIZE = f"/{NAME}/Authorize"
-SUBSCRIBE = f"/{NAME}/Subscribe"
+AUTHORIZE = f"/{names.AUTHORIZATION}/Authorize"
+SUBSCRIBE = f"/{names.AUTHORIZATION}/Subscribe"
 
 CallNow = Callable[[Context], Call]
 """What is known of a stream's call by the rules of now."""

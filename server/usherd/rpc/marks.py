@@ -14,17 +14,17 @@ from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import directory_service_pb2, revocation_service_pb2, session_service_pb2
 from usherd.calls import Call
 from usherd.errors import Fault
-from usherd.rpc import service, translate
+from usherd.rpc import names, translate
 from usherd.rpc.directory.fields import request_id_of
 from usherd.rpc.guard import Context, Marks, method_of
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.trace_context import trace_of
 
 _REQUESTS = {
-    f"/{service.NAME}/Authorize": api.AuthorizeRequest,
-    f"/{service.NAME}/Check": api.CheckRequest,
-    f"/{service.NAME}/BatchCheck": api.BatchCheckRequest,
-    f"/{service.NAME}/ListModels": api.ListModelsRequest,
+    f"/{names.AUTHORIZATION}/Authorize": api.AuthorizeRequest,
+    f"/{names.AUTHORIZATION}/Check": api.CheckRequest,
+    f"/{names.AUTHORIZATION}/BatchCheck": api.BatchCheckRequest,
+    f"/{names.AUTHORIZATION}/ListModels": api.ListModelsRequest,
 }
 
 _MANAGING: Mapping[str, type[Message]] = {

@@ -16,10 +16,10 @@ from usher.v1 import change_pb2, question_pb2
 from usherd.changes import RowKind
 from usherd.errors import Fault, FieldInvalid, InternalFault, NotFound, OutOfTime
 from usherd.facts import Team
-from usherd.rpc import replies, service
+from usherd.rpc import replies
 from usherd.rpc.dial import Connection
 from usherd.rpc.directory.client import DirectoryClient
-from usherd.rpc.directory.service import NAME as DIRECTORY
+from usherd.rpc.names import AUTHORIZATION, DIRECTORY
 from usherd.rpc.revocation.dial import Client as RevocationClient
 from usherd.rpc.revocation.dial import ToRevoke
 from usherd.store import Edit, Filter, Op
@@ -105,7 +105,7 @@ async def revoke(connection: Connection, token: str, route: str, model: str | No
     question = question_pb2.Question(token=token, route=route, method="POST", model=model)
     request = api.AuthorizeRequest(question=question, mode=api.MODE_WATCH)
     client = RevocationClient(connection, timeout)
-    async with _stream(connection, f"/{service.NAME}/Authorize", request, api.AuthorizeResponse) as events:
+    async with _stream(connection, f"/{AUTHORIZATION}/Authorize", request, api.AuthorizeResponse) as events:
         first, _ = await _next(events, timeout, lambda event: True)
         if first.terms.mode != api.MODE_WATCH:
             raise InternalFault

@@ -16,7 +16,6 @@ from usherd.calls import Call, Listener
 from usherd.rpc import reflection, service
 from usherd.rpc.address import UNIX, AddressUnusable, is_local, is_taken
 from usherd.rpc.directory.kept import KeptDirectory
-from usherd.rpc.directory.service import NAME as DIRECTORY
 from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.envoy.service import EnvoyService, EnvoyTerms, instead, largest_message
 from usherd.rpc.guard import AtHand, Begin, Begins, Serve, guarded
@@ -26,12 +25,11 @@ from usherd.rpc.hub_life import kept_running, new_hub
 from usherd.rpc.limits import Gate, Limits, Load, management_gate
 from usherd.rpc.living import AUTHORIZE, SUBSCRIBE, Living
 from usherd.rpc.marks import marks_of
+from usherd.rpc.names import AUTHORIZATION, DIRECTORY, REVOCATION, SESSION
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.options import MAX_REQUEST, MAXIMUM_CONCURRENT_RPCS, channel_options
 from usherd.rpc.revocation.kept import KeptRevocations
-from usherd.rpc.revocation.service import NAME as REVOCATION
 from usherd.rpc.revocation.service import RevocationService
-from usherd.rpc.session.service import NAME as SESSION
 from usherd.rpc.session.service import SessionService
 from usherd.rpc.tls import Tls, check_tls, server_credentials
 from usherd.session_desk import SessionDesk
@@ -90,7 +88,7 @@ class Managing(Protocol):
         """The handler of each method that answers with a stream, by full name."""
 
 
-SERVICES = (service.NAME, DIRECTORY, REVOCATION, SESSION)
+SERVICES = (AUTHORIZATION, DIRECTORY, REVOCATION, SESSION)
 """Our own, as health and reflection list them."""
 
 

@@ -16,14 +16,13 @@ from usherd.rpc.deadline import Answer, bounded
 from usherd.rpc.guard import AtHand, Context, Serve
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits
+from usherd.rpc.names import AUTHORIZATION
 from usherd.rpc.pages import Pages
 from usherd.rpc.translate import Wishes
 from usherd.shadow import Answering
 from usherd.turns import Turn
 
 Result = TypeVar("Result")
-
-NAME = "usher.v1.AuthorizationService"
 
 _WATCH = api.MODE_WATCH
 
@@ -69,8 +68,8 @@ class AuthorizationService:
             "BatchCheck": self.batch_check,
             "ListModels": self.list_models,
         }
-        found = {f"/{NAME}/{name}": bounded(answer, self.limits.deadline) for name, answer in methods.items()}
-        found[f"/{NAME}/Authorize"] = _once_or_watched(found[f"/{NAME}/Authorize"], watch)
+        found = {f"/{AUTHORIZATION}/{name}": bounded(answer, self.limits.deadline) for name, answer in methods.items()}
+        found[f"/{AUTHORIZATION}/Authorize"] = _once_or_watched(found[f"/{AUTHORIZATION}/Authorize"], watch)
         return found
 
     def at_hand(self) -> dict[str, AtHand]:
@@ -79,7 +78,10 @@ class AuthorizationService:
         Most questions are asked again and again. Their answers need no deadline and no place in the queue, which
         cost more than finding them.
         """
-        return {f"/{NAME}/Authorize": self._authorize_at_hand, f"/{NAME}/Check": self._check_at_hand}
+        return {
+            f"/{AUTHORIZATION}/Authorize": self._authorize_at_hand,
+            f"/{AUTHORIZATION}/Check": self._check_at_hand,
+        }
 
     def _authorize_at_hand(self, data: bytes, call: Call) -> bytes | None:
         request = parse_asked(api.AuthorizeRequest, data)

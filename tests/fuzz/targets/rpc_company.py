@@ -16,15 +16,15 @@ from usherd.authenticate.session_token import SESSION_AUDIENCE, SESSION_ISS
 from usherd.domain import Limit
 from usherd.facts import EndUser, Organization, Team, User
 from usherd.policy import SessionRules
-from usherd.rpc.service import NAME
+from usherd.rpc.names import AUTHORIZATION
 from worlds import SESSION_SECRET, World, issuer, policy
 
 METHODS: dict[str, tuple[str, type[Message], type[Message]]] = {
-    "a": (f"/{NAME}/Authorize", api.AuthorizeRequest, api.AuthorizeResponse),
-    "c": (f"/{NAME}/Check", api.CheckRequest, api.CheckResponse),
-    "b": (f"/{NAME}/BatchCheck", api.BatchCheckRequest, api.BatchCheckResponse),
-    "l": (f"/{NAME}/ListModels", api.ListModelsRequest, api.ListModelsResponse),
-    "s": (f"/{NAME}/Subscribe", api.SubscribeRequest, api.SubscribeResponse),
+    "a": (f"/{AUTHORIZATION}/Authorize", api.AuthorizeRequest, api.AuthorizeResponse),
+    "c": (f"/{AUTHORIZATION}/Check", api.CheckRequest, api.CheckResponse),
+    "b": (f"/{AUTHORIZATION}/BatchCheck", api.BatchCheckRequest, api.BatchCheckResponse),
+    "l": (f"/{AUTHORIZATION}/ListModels", api.ListModelsRequest, api.ListModelsResponse),
+    "s": (f"/{AUTHORIZATION}/Subscribe", api.SubscribeRequest, api.SubscribeResponse),
     "h": ("/grpc.health.v1.Health/Check", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),
     "i": ("/grpc.health.v1.Health/List", health_pb2.HealthListRequest, health_pb2.HealthListResponse),
     "w": ("/grpc.health.v1.Health/Watch", health_pb2.HealthCheckRequest, health_pb2.HealthCheckResponse),

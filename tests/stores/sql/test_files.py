@@ -13,10 +13,10 @@ from stores.sql.making import USER, apply
 from usherd.errors import DirectoryUnavailable
 from usherd.facts import Team, User
 from usherd.stores.sql.database import Database, opened_database
-from usherd.stores.sql.failures import DatabaseUnusable, cause_of
 from usherd.stores.sql.looking_after import look
 from usherd.stores.sql.sql_directory import Reading, opened_directory
 from usherd.stores.sql.sql_store import store_in
+from usherd.stores.sql.unusable import DatabaseUnusable, cause_of
 
 
 @pytest.fixture(name="file")

@@ -11,8 +11,8 @@ from tools.litellm_database import LitellmDatabase
 from tools.postgres import Postgres
 from usherd.errors import DirectoryUnavailable
 from usherd.imports.litellm_reading import Reading, read_litellm
-from usherd.stores.sql.failures import DatabaseUnusable
 from usherd.stores.sql.litellm_source import apart, opened_source
+from usherd.stores.sql.unusable import DatabaseUnusable
 
 READER = "reader"
 

@@ -16,7 +16,7 @@ from usherd.changes import ChangeKind, Lookup, RowKind, Sought
 from usherd.errors import DirectoryUnavailable
 from usherd.stores.sql import schema
 from usherd.stores.sql.database import Database, Writing, opened_database
-from usherd.stores.sql.failures import DatabaseUnusable
+from usherd.stores.sql.unusable import DatabaseUnusable
 
 
 async def write(writing: Writing, name: str) -> None:

@@ -21,8 +21,8 @@ from usherd.errors import DirectoryUnavailable
 from usherd.stores.sql import schema
 from usherd.stores.sql import upgrade as steps
 from usherd.stores.sql.database import opened_database
-from usherd.stores.sql.failures import DatabaseUnusable
 from usherd.stores.sql.looking_after import look, upgrade
+from usherd.stores.sql.unusable import DatabaseUnusable
 from usherd.stores.sql.upgrade import Standing
 from usherd.stores.sql.urls import address_of, engine_of
 

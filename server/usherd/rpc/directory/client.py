@@ -15,7 +15,7 @@ from usherd.rpc import replies
 from usherd.rpc.dial import Connection
 from usherd.rpc.directory.nouns import MEMBERSHIP, NOUNS, Noun
 from usherd.rpc.directory.rows import Names
-from usherd.rpc.directory.service import NAME
+from usherd.rpc.names import DIRECTORY
 from usherd.rpc.options import MAX_REQUEST
 from usherd.store import Edit, Filter, Op, Row, RowId, Stored
 
@@ -122,7 +122,7 @@ class DirectoryClient:
 
     async def _send(self, method: str, request: Any, kind: type[Any]) -> Any:
         call = self._connection.channel.unary_unary(
-            f"/{NAME}/{method}",
+            f"/{DIRECTORY}/{method}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=kind.FromString,
         )

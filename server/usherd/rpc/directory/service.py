@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 
 from usherd.calls import Call
+from usherd.rpc import names
 from usherd.rpc.deadline import Answer, bounded
 from usherd.rpc.directory.crud import Crud
 from usherd.rpc.directory.edits import Edits
@@ -16,8 +17,6 @@ from usherd.rpc.directory.watch import WatchChanges
 from usherd.rpc.guard import Serve
 from usherd.rpc.health import Readiness
 from usherd.rpc.limits import Gate, Limits
-
-NAME = "usher.v1.DirectoryService"
 
 _SILENT = ("Get", "List", "RecordUsage")
 """What the log does not tell: reading, and what is spent all the time."""
@@ -42,13 +41,13 @@ class DirectoryService:
     def handlers(self) -> dict[str, Serve]:
         """The handler of each method with one answer, by full name."""
         return {
-            f"/{NAME}/{name}": bounded(self._inside(name, answer), self._limits.management_deadline)
+            f"/{names.DIRECTORY}/{name}": bounded(self._inside(name, answer), self._limits.management_deadline)
             for name, answer in self._methods.items()
         }
 
     def streaming(self) -> dict[str, Serve]:
         """The handler of each method that streams, by full name."""
-        return {f"/{NAME}/WatchChanges": self._watch.serve}
+        return {f"/{names.DIRECTORY}/WatchChanges": self._watch.serve}
 
     def _inside(self, name: str, answer: Answer) -> Answer:
         told = not name.startswith(_SILENT)

@@ -19,7 +19,7 @@ from usherd.revocation_store import Revocation, Wanted
 from usherd.revocations import Entry
 from usherd.rpc import replies
 from usherd.rpc.dial import Connection, Link, connected
-from usherd.rpc.revocation.service import NAME
+from usherd.rpc.names import REVOCATION
 from usherd.rpc.revocation.shown import stamp, tokens
 
 
@@ -88,7 +88,7 @@ class Client:
 
     async def _call(self, method: str, request: Any, kind: Any) -> Any:
         made = self._connection.channel.unary_unary(
-            f"/{NAME}/{method}",
+            f"/{REVOCATION}/{method}",
             request_serializer=type(request).SerializeToString,
             response_deserializer=kind.FromString,
         )

@@ -8,14 +8,13 @@ from collections.abc import Mapping
 from usher.v1 import revocation_service_pb2 as api
 from usherd.calls import Call
 from usherd.errors import FaultReason, InvalidRequest
+from usherd.rpc import names
 from usherd.rpc.deadline import Answer, bounded
 from usherd.rpc.directory import paging, requests
 from usherd.rpc.guard import Serve
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.revocation import asked, shown
 from usherd.rpc.revocation.kept import KeptRevocations, opened
-
-NAME = "usher.v1.RevocationService"
 
 _PATIENCE = 0.5
 """The share of a call's time in which a token that was sent must be verified."""
@@ -40,7 +39,7 @@ class RevocationService:
     def handlers(self) -> dict[str, Serve]:
         """The handler of each method, by full name."""
         return {
-            f"/{NAME}/{name}": bounded(self._inside(answer), self._limits.management_deadline)
+            f"/{names.REVOCATION}/{name}": bounded(self._inside(answer), self._limits.management_deadline)
             for name, answer in self._methods.items()
         }
 

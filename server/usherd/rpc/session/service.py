@@ -11,6 +11,7 @@ from usher.v1 import session_service_pb2 as api
 from usherd.calls import Call
 from usherd.domain import Decision
 from usherd.errors import FaultReason, FieldInvalid, InvalidRequest, NoStore
+from usherd.rpc import names
 from usherd.rpc.deadline import Answer, bounded
 from usherd.rpc.directory import paging, requests
 from usherd.rpc.directory.fields import id_of, maybe_id
@@ -20,8 +21,6 @@ from usherd.rpc.messages import decision_message
 from usherd.rpc.session import shown
 from usherd.session_desk import Made, SessionDesk
 from usherd.sessions import LoginMethod
-
-NAME = "usher.v1.SessionService"
 
 _PATIENCE = 0.5
 """The share of a call's time in which a token that was sent must be verified."""
@@ -50,7 +49,7 @@ class SessionService:
     def handlers(self) -> dict[str, Serve]:
         """The handler of each method, by full name."""
         return {
-            f"/{NAME}/{name}": bounded(self._inside(answer), self._limits.management_deadline)
+            f"/{names.SESSION}/{name}": bounded(self._inside(answer), self._limits.management_deadline)
             for name, answer in self._methods.items()
         }
 

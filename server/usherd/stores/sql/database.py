@@ -19,8 +19,9 @@ from usherd.errors import DirectoryUnavailable
 from usherd.ports import Clock
 from usherd.stores.sql import schema
 from usherd.stores.sql.batches import execute_many
-from usherd.stores.sql.failures import Failure, telling_failures
+from usherd.stores.sql.failures import telling_failures
 from usherd.stores.sql.same_file import SameFile
+from usherd.stores.sql.unusable import Failure
 from usherd.stores.sql.upgrade import Standing, status_of
 from usherd.stores.sql.upgrade import upgrade as migrated
 from usherd.stores.sql.urls import Address, address_of, engine_of

@@ -11,18 +11,7 @@ from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from usherd.errors import DirectoryUnavailable
-
-
-class Failure(Exception):
-    """What went wrong: names of errors and their codes alone.
-
-    What drivers say cites rows (`Key (email)=(...) already exists`), and none of that may reach a log.
-    """
-
-
-class DatabaseUnusable(Exception):
-    """A database that usherd cannot work with, in one sentence for an operator that names the mend."""
-
+from usherd.stores.sql.unusable import Failure
 
 FAILURES = (SQLAlchemyError, PostgresError, InterfaceError, sqlite3.Error, OSError)
 """What SQLAlchemy, the drivers and the network raise; `TimeoutError` is an `OSError`."""
@@ -57,9 +46,3 @@ def _named(error: BaseException) -> str:
     if isinstance(error, OSError) and not isinstance(error, asyncio.TimeoutError) and error.errno is not None:
         code = f"errno {error.errno}"
     return f"{name} ({code})" if code else name
-
-
-def cause_of(error: Exception) -> str:
-    """What has gone wrong, in names of errors alone: their texts may hold anything."""
-    cause = error.__cause__ if isinstance(error, DirectoryUnavailable) else None
-    return str(cause) if isinstance(cause, Failure) else type(cause or error).__name__

@@ -15,7 +15,7 @@ from usherd.ports import Stopwatch
 from usherd.store import Changes
 from usherd.stores.sql.endings import ended
 from usherd.stores.sql.entity_map import EntityMap
-from usherd.stores.sql.failures import cause_of
+from usherd.stores.sql.unusable import cause_of
 from usherd.stores.told import Tell, Told
 
 BATCH = 1000

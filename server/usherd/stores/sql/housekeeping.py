@@ -11,7 +11,7 @@ from typing import Protocol
 
 from usherd.ports import Stopwatch
 from usherd.stores.sql.endings import ended
-from usherd.stores.sql.failures import cause_of
+from usherd.stores.sql.unusable import cause_of
 from usherd.stores.told import Tell, Told
 
 SWEPT_EVERY = 1.0

@@ -10,7 +10,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from sqlalchemy import Text, cast, column, func, select, table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from usherd.stores.sql.failures import DatabaseUnusable, telling_failures
+from usherd.stores.sql.failures import telling_failures
+from usherd.stores.sql.unusable import DatabaseUnusable
 from usherd.stores.sql.urls import address_of, engine_of
 
 BATCH = 1000

@@ -14,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from usherd.stores.sql import schema
 from usherd.stores.sql import upgrade as upgrades
-from usherd.stores.sql.failures import DatabaseUnusable, telling_failures
+from usherd.stores.sql.failures import telling_failures
+from usherd.stores.sql.unusable import DatabaseUnusable
 from usherd.stores.sql.upgrade import Standing, Status
 from usherd.stores.sql.urls import address_of, engine_of
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from usherd.errors import DirectoryUnavailable
-from usherd.stores.sql.failures import Failure
+from usherd.stores.sql.unusable import Failure
 
 
 class SameFile:

@@ -16,7 +16,6 @@ from usherd.history import History
 from usherd.ports import Stopwatch, Wanted
 from usherd.stores.announcer import Announcer, refs_of_all
 from usherd.stores.sql.entity_map import EntityMap
-from usherd.stores.sql.failures import cause_of
 from usherd.stores.sql.feed import ChangeFeed
 from usherd.stores.sql.housekeeping import keep_house
 from usherd.stores.sql.loads import Loads
@@ -24,6 +23,7 @@ from usherd.stores.sql.needs import gather
 from usherd.stores.sql.snapshot import Found, snapshot_of
 from usherd.stores.sql.sql_facts import SqlFacts
 from usherd.stores.sql.sql_store import SqlStore
+from usherd.stores.sql.unusable import cause_of
 from usherd.stores.sql.wakes import woken
 from usherd.stores.told import Tell, Told
 

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, inspect, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from usherd.stores.sql import schema
-from usherd.stores.sql.failures import DatabaseUnusable
+from usherd.stores.sql.unusable import DatabaseUnusable
 
 _LOCK = 0x7573686572640001
 """Of PostgreSQL's advisory locks: of those who upgrade at once, one does."""

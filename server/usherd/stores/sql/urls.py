@@ -18,7 +18,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool, ConnectionPoolEntry
 
-from usherd.stores.sql.failures import DatabaseUnusable
+from usherd.stores.sql.unusable import DatabaseUnusable
 
 POSTGRESQL_OPTIONS = {
     "connect_timeout": 5.0,
