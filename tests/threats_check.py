@@ -21,14 +21,22 @@ ROW = re.compile(r"^\| ([AC][1-9]\.[0-9]+|B[0-9]+b?) \|", re.MULTILINE)
 PORT = frozenset({*(f"B{number}" for number in range(1, 26)), "B14b"})
 """The threats to the port: few enough to be demanded where the reference is not at hand, too."""
 OTHER = frozenset({"later", "accepted"})
+WRITTEN = {
+    ".go": re.compile(r"^func (Test\w+)\(t \*testing\.T\)", re.MULTILINE),
+    ".ts": re.compile(r'^test\("([^"]+)"', re.MULTILINE),
+    ".java": re.compile(r"@(?:Test|ParameterizedTest)\b[^{;]*?\bvoid (\w+)\(", re.DOTALL),
+}
+"""How a test is written in the languages of the other clients."""
 
 
 @cache
 def tests_in(file: str) -> frozenset[str]:
-    """The names of the test functions in a file below tests/; none when there is no such file."""
+    """The names of the tests in a file, by its path from tests/; none when there is no such file."""
     path = HERE / file
     if not path.is_file():
         return frozenset()
+    if path.suffix in WRITTEN:
+        return frozenset(WRITTEN[path.suffix].findall(path.read_text()))
     functions = (ast.FunctionDef, ast.AsyncFunctionDef)
     found = (node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, functions))
     return frozenset(name for name in found if name.startswith("test_"))
