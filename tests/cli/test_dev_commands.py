@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from commands import PATIENCE, environment, usherd
+from commands import PATIENCE, environment, server, usherd
+from usher_client import Client
 from usherd.cli.dev_demo import SCENES
 from usherd.cli.dev_issuer import Signer, StateUnusable, published, recalled, remembered, state_file
-from usherd.cli.dev_people import PEOPLE
+from usherd.cli.dev_people import DIRECTORY_TEXT, KEPT, PEOPLE, config_text, token_of
 from usherd.reasons import Reason
 
 
@@ -51,7 +52,31 @@ def test_an_issuer_writes_its_configuration_where_it_is_told_to_and_over_nothing
     assert f"usherd serve --config {folder / 'usherd.yaml'}" in lines[1]
     assert checked.returncode == 0
     assert (again.returncode, (folder / "usherd.yaml").read_text()) == (2, before)
+    assert KEPT in before
     assert again.stderr == f"usherd: {folder / 'usherd.yaml'}: is there already; expected a folder without\n"
+
+
+def test_what_an_issuer_writes_is_a_directory_in_which_a_team_can_be_blocked(tmp_path: Path) -> None:
+    with published(0) as signer:
+        (tmp_path / "usherd.yaml").write_text(config_text(signer.issuer, address="127.0.0.1:0", directory=KEPT))
+        (tmp_path / "directory.yaml").write_text(DIRECTORY_TEXT)
+        with server(tmp_path / "usherd.yaml") as (_, address), Client(address) as client:
+            token = token_of(PEOPLE["alice"], signer)
+            before = client.authorize(token, "/v1/chat/completions", "gpt-4o", deadline=PATIENCE)
+            done = usherd("directory", "block", "team", "research", "--server", address)
+            after = client.authorize(token, "/v1/chat/completions", "gpt-4o", deadline=PATIENCE)
+
+    assert done.returncode == 0, done.stderr
+    assert (before.reason, after.reason) == ("ALLOWED", "TEAM_BLOCKED")
+
+
+def test_a_port_that_is_taken_is_told_with_its_mend() -> None:
+    with published(0) as signer:
+        port = signer.issuer.rpartition(":")[2]
+        done = usherd("dev", "--port", port)
+
+    assert done.returncode == 2
+    assert "expected a free port (--port, 0 for any)" in done.stderr
 
 
 def test_an_issuer_runs_until_it_is_told_to_end_and_its_tokens_are_asked_for_by_name(tmp_path: Path) -> None:

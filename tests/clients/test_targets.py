@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+
 import grpc
 import pytest
 
-from usher_client import AsyncClient, Client
+from clients.faces import Opens, both_clients
+from usher_client import AsyncClient, Client, UsherFault
 
 HERE = [
     "localhost:1",
@@ -63,3 +67,21 @@ def test_plaintext_to_elsewhere_can_be_written() -> None:
 def test_encrypted_and_plaintext_at_once_is_refused() -> None:
     with pytest.raises(ValueError, match="plaintext"):
         Client("usherd:1", credentials=grpc.ssl_channel_credentials(), plaintext=True)
+
+
+@both_clients
+async def test_a_server_that_went_away_is_looked_for_often(opens: Opens) -> None:
+    """gRPC's own waits of 1, 1.6, 2.6, 4.1 s would be four tries in this time."""
+    tries = []
+
+    async def slammed(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.append(time.monotonic())
+        writer.close()
+
+    door = await asyncio.start_server(slammed, "127.0.0.1", 0)
+    host, port = door.sockets[0].getsockname()
+    async with door, opens(f"{host}:{port}") as client, asyncio.timeout(8):
+        while len(tries) < 6:
+            with pytest.raises(UsherFault):
+                await client.authorize("t", "/v1/chat/completions", deadline=0.2)
+            await asyncio.sleep(0.02)

@@ -35,6 +35,10 @@ def _options(*, proxy: bool, alone: bool) -> list[tuple[str, Any]]:
     return [
         # Else channels with one target share a connection.
         ("grpc.use_local_subchannel_pool", 1 if alone else 0),
+        # gRPC's own waits grow to two minutes, in which a gateway would refuse everybody although usherd is back.
+        ("grpc.initial_reconnect_backoff_ms", 100),
+        ("grpc.max_reconnect_backoff_ms", 5000),
+        ("grpc.min_reconnect_backoff_ms", 5000),  # of a try, not between tries
         ("grpc.enable_retries", 1),
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         # A TXT record of the target's zone would replace the configuration above.

@@ -15,7 +15,7 @@ import typer
 from usherd.cli import dev_demo
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
 from usherd.cli.dev_issuer import HOST, Signer, StateUnusable, published, recalled, remembered
-from usherd.cli.dev_people import DIRECTORY_TEXT, PEOPLE, config_text, token_of
+from usherd.cli.dev_people import DIRECTORY_TEXT, KEPT, PEOPLE, config_text, token_of
 
 _EXAMPLES = """\b
 Examples:
@@ -42,7 +42,7 @@ def dev(
         return
     try:
         with published(port) as signer, remembered(signer):
-            texts = {"usherd.yaml": config_text(signer.issuer), "directory.yaml": DIRECTORY_TEXT}
+            texts = {"usherd.yaml": config_text(signer.issuer, directory=KEPT), "directory.yaml": DIRECTORY_TEXT}
             if into is not None:
                 _write(into, texts)
                 say(f"An issuer runs at {signer.issuer}. {' and '.join(texts)} are written in {into}.")
@@ -59,7 +59,7 @@ def dev(
     except StateUnusable as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{HOST}:{port}: {error.strerror or 'cannot be used'}")
+        fail(f"{HOST}:{port}: {error.strerror or 'cannot be used'}; expected a free port (--port, 0 for any)")
 
 
 @app.command("token", epilog="\b\nExample:\n  usherd dev token alice | usherd ask - /v1/chat/completions gpt-4o")

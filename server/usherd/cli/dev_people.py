@@ -82,7 +82,16 @@ def token_of(person: Person, signer: Signer, now: float | None = None) -> str:
     return signer.sign(claims)
 
 
-def config_text(issuer: str, *, address: str = "127.0.0.1:50051") -> str:
+KEPT = """\
+# The file fills the database once. Then: usherd directory block team research, usherd directory apply FILE, ...
+directory: {seed: directory.yaml, url: "sqlite:///directory.db"}
+"""
+"""A directory that is written to, and not only read."""
+READ = "directory: {seed: directory.yaml}\n"
+"""A directory that is its file."""
+
+
+def config_text(issuer: str, *, address: str = "127.0.0.1:50051", directory: str = READ) -> str:
     """A configuration that knows the issuer and the company."""
     return f"""\
 issuers:
@@ -104,8 +113,7 @@ models:
   - {{name: gpt-4o-mini, provider: openai, aliases: [cheap]}}
   - {{name: o3, provider: openai}}
   - {{name: text-embedding-3-small, provider: openai, groups: [embeddings]}}
-directory: {{seed: directory.yaml}}
-server: {{address: "{address}"}}
+{directory}server: {{address: "{address}"}}
 insecure: {{loopback_http: true}}   # the development issuer has no TLS; yours has
 """
 
