@@ -63,6 +63,18 @@ public final class Question implements Comparable<Question> {
   }
 
   /**
+   * Begins another question that is the same but for what is said of it then.
+   *
+   * @return a builder of it
+   */
+  public Builder toBuilder() {
+    Builder same = new Builder(token, route).method(method).model(model).fallbackModels(fallbackModels);
+    same.teamId = teamId;
+    same.teamAlias = teamAlias;
+    return same.endUserId(endUserId).organizationId(organizationId).modifiesGuardrails(modifiesGuardrails);
+  }
+
+  /**
    * The path that is asked about.
    *
    * @return the route
@@ -230,7 +242,7 @@ public final class Question implements Comparable<Question> {
 
   /** Makes one question. */
   public static final class Builder {
-    private final String token;
+    private String token;
     private final String route;
     private String method = "";
     private String model;
@@ -244,6 +256,17 @@ public final class Question implements Comparable<Question> {
     private Builder(String token, String route) {
       this.token = token == null ? "" : token;
       this.route = route == null ? REFUSED : route;
+    }
+
+    /**
+     * Another token.
+     *
+     * @param token the bare compact JWS; null: none
+     * @return this
+     */
+    public Builder token(String token) {
+      this.token = token == null ? "" : token;
+      return this;
     }
 
     /**

@@ -2,76 +2,59 @@ package dev.usherd;
 
 import dev.usherd.v1.AuthorizeRequest;
 import dev.usherd.v1.AuthorizeResponse;
+import dev.usherd.v1.BatchCheckRequest;
+import dev.usherd.v1.BatchCheckResponse;
 import dev.usherd.v1.Mode;
 import io.grpc.CallOptions;
-import io.grpc.ClientCall;
-import io.grpc.Metadata;
-import io.grpc.Status;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
-/** One question, asked by itself: the answer counts when its stream then ends, and ends with OK. */
-final class SingleAsk extends ClientCall.Listener<AuthorizeResponse> {
+/** Questions that are asked by themselves: one, or a batch. Each throws CALLER_UNKNOWN where the caller cannot be shown. */
+final class SingleAsk {
 
-  private final CompletableFuture<Decision> answer = new CompletableFuture<>();
-  private AuthorizeResponse only;
-  private boolean several;
+  private SingleAsk() {}
 
-  private final BooleanSupplier closed;
-
-  private SingleAsk(BooleanSupplier closed) {
-    this.closed = closed;
-  }
-
-  /**
-   * The answer, or the UsherFault that there is in its place. Cancelling it cancels the call. Throws CALLER_UNKNOWN where
-   * the caller cannot be shown.
-   */
+  /** The answer, or the UsherFault that there is in its place. Cancelling it cancels the call. */
   static CompletableFuture<Decision> ask(
       Wire wire, Question question, AskOptions options, long nanos, BooleanSupplier closed) {
-    SingleAsk ask = new SingleAsk(closed);
-    ClientCall<AuthorizeRequest, AuthorizeResponse> call =
-        wire.authorize(CallOptions.DEFAULT.withDeadlineAfter(nanos, TimeUnit.NANOSECONDS), wire.shown(), ask);
-    ask.answer.whenComplete(
-        (decision, fault) -> {
-          if (ask.answer.isCancelled()) {
-            call.cancel("given up", null);
-          }
-        });
-    call.request(2);
-    call.sendMessage(
+    SingleCall<AuthorizeResponse, Decision> ask = new SingleCall<>(SingleAsk::decision, closed);
+    return ask.send(
+        wire.authorize(CallOptions.DEFAULT.withDeadlineAfter(nanos, TimeUnit.NANOSECONDS), wire.shown(), ask),
         AuthorizeRequest.newBuilder()
             .setQuestion(question.message())
             .setOptions(options.message())
             .setMode(Mode.MODE_ONCE)
             .build());
-    call.halfClose();
-    return ask.answer;
   }
 
-  @Override
-  public void onMessage(AuthorizeResponse message) {
-    several = only != null;
-    only = message;
-  }
-
-  @Override
-  public void onClose(Status status, Metadata trailers) {
-    if (!status.isOk()) {
-      answer.completeExceptionally(
-          closed.getAsBoolean() ? new UsherFault(UsherFault.Kind.CLOSED) : StatusDetails.fault(status, trailers));
-      return;
+  /** The answers in the order of the questions, or the UsherFault that there is in their place. */
+  static CompletableFuture<List<BatchResult>> ask(Wire wire, Batch batch, AskOptions options, BooleanSupplier closed) {
+    int items = batch.questions().size();
+    SingleCall<BatchCheckResponse, List<BatchResult>> ask = new SingleCall<>(answer -> results(answer, items), closed);
+    BatchCheckRequest.Builder request =
+        BatchCheckRequest.newBuilder()
+            // What is no text, or too long, is asked as something that is denied.
+            .setToken(Question.builder(batch.token(), "").build().message().getToken())
+            .setOptions(options.message());
+    for (int each = 0; each < items; each++) {
+      request.addItems(
+          BatchCheckRequest.Item.newBuilder()
+              .setId(Integer.toString(each))
+              .setQuestion(batch.questions().get(each).message()));
     }
-    try {
-      answer.complete(decision());
-    } catch (UsherFault bad) {
-      answer.completeExceptionally(bad);
-    }
+    return ask.send(
+        wire.batchCheck(
+            CallOptions.DEFAULT.withDeadlineAfter(options.deadline().toNanos(), TimeUnit.NANOSECONDS),
+            wire.shown(),
+            ask),
+        request.build());
   }
 
-  private Decision decision() {
-    if (only == null || several || !only.hasDecision()) {
+  private static Decision decision(AuthorizeResponse only) {
+    if (!only.hasDecision()) {
       throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
     }
     Mode mode = only.getTerms().getMode();
@@ -79,5 +62,33 @@ final class SingleAsk extends ClientCall.Listener<AuthorizeResponse> {
       throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
     }
     return Answers.decision(only.getDecision());
+  }
+
+  private static List<BatchResult> results(BatchCheckResponse answer, int items) {
+    if (answer.getResultsCount() != items) {
+      throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
+    }
+    List<BatchResult> results = new ArrayList<>(items);
+    for (BatchCheckResponse.Result each : answer.getResultsList()) {
+      if (!each.getId().equals(Integer.toString(results.size()))) {
+        throw new UsherFault(UsherFault.Kind.BAD_ANSWER);
+      }
+      results.add(result(each));
+    }
+    return List.copyOf(results);
+  }
+
+  private static BatchResult result(BatchCheckResponse.Result wire) {
+    return switch (wire.getResultCase()) {
+      case FAULT -> BatchResult.of(Answers.fault(wire.getFault()));
+      case DECISION -> {
+        try {
+          yield BatchResult.of(Answers.decision(wire.getDecision()));
+        } catch (UsherFault bad) {
+          yield BatchResult.of(bad);
+        }
+      }
+      default -> BatchResult.of(new UsherFault(UsherFault.Kind.BAD_ANSWER));
+    };
   }
 }

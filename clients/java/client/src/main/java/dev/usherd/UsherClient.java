@@ -3,6 +3,7 @@ package dev.usherd;
 import dev.usherd.v1.AuthorizeResponse;
 import io.grpc.ChannelCredentials;
 import io.grpc.ManagedChannel;
+import java.util.List;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -92,6 +93,27 @@ public final class UsherClient implements Usherd {
   }
 
   @Override
+  public List<BatchResult> batchCheck(Batch batch, AskOptions options) {
+    return Waiting.on(batchCheckAsync(batch, options), options.deadline().toNanos());
+  }
+
+  @Override
+  public CompletableFuture<List<BatchResult>> batchCheckAsync(Batch batch, AskOptions options) {
+    return unlessClosed(() -> SingleAsk.ask(wire, batch, options, () -> closed));
+  }
+
+  @Override
+  public List<Model> listModels(Question question, AskOptions options) {
+    // Each page has the deadline, and the pages have a bound: it ends by itself.
+    return Waiting.on(listModelsAsync(question, options), Long.MAX_VALUE / 2);
+  }
+
+  @Override
+  public CompletableFuture<List<Model>> listModelsAsync(Question question, AskOptions options) {
+    return unlessClosed(() -> new ModelPages(wire, question, options, () -> closed).read());
+  }
+
+  @Override
   public Watching watch(Question question, AskOptions options, WatchListener listener) {
     Watch watch = new Watch(wire, clocks, timers, executor, question, options, listener, watches::remove);
     watches.add(watch);
@@ -140,11 +162,15 @@ public final class UsherClient implements Usherd {
   }
 
   private CompletableFuture<Decision> askByItself(Question question, AskOptions options, long nanos) {
+    return unlessClosed(() -> SingleAsk.ask(wire, question, options, nanos, () -> closed));
+  }
+
+  private <T> CompletableFuture<T> unlessClosed(Supplier<CompletableFuture<T>> asking) {
     if (closed) {
       return CompletableFuture.failedFuture(new UsherFault(UsherFault.Kind.CLOSED));
     }
     try {
-      return SingleAsk.ask(wire, question, options, nanos, () -> closed);
+      return asking.get();
     } catch (UsherFault notShown) {
       return CompletableFuture.failedFuture(notShown);
     }

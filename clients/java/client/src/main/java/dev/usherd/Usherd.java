@@ -1,5 +1,6 @@
 package dev.usherd;
 
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 
 /**
@@ -49,6 +50,88 @@ public interface Usherd extends AutoCloseable {
    * @return the decision to come; it fails with a {@link UsherFault} where there is none
    */
   CompletableFuture<Decision> authorizeAsync(Question question, AskOptions options);
+
+  /**
+   * Answers many questions at once, past the cache.
+   *
+   * @param batch the questions
+   * @return a decision or a fault for each, in their order
+   * @throws UsherFault where the batch has no answer
+   */
+  default List<BatchResult> batchCheck(Batch batch) {
+    return batchCheck(batch, AskOptions.defaults());
+  }
+
+  /**
+   * Answers many questions at once, past the cache.
+   *
+   * @param batch the questions
+   * @param options a deadline, or what else is wanted, of all of them
+   * @return a decision or a fault for each, in their order
+   * @throws UsherFault where the batch has no answer
+   */
+  List<BatchResult> batchCheck(Batch batch, AskOptions options);
+
+  /**
+   * The same, without waiting.
+   *
+   * @param batch the questions
+   * @return the results to come; it fails with a {@link UsherFault} where there are none
+   */
+  default CompletableFuture<List<BatchResult>> batchCheckAsync(Batch batch) {
+    return batchCheckAsync(batch, AskOptions.defaults());
+  }
+
+  /**
+   * The same, without waiting.
+   *
+   * @param batch the questions
+   * @param options a deadline, or what else is wanted, of all of them
+   * @return the results to come; it fails with a {@link UsherFault} where there are none
+   */
+  CompletableFuture<List<BatchResult>> batchCheckAsync(Batch batch, AskOptions options);
+
+  /**
+   * The models that a token may call on a route, sorted by name.
+   *
+   * @param question whose model and fallbacks are not looked at
+   * @return the models
+   * @throws ListDenied where the question is denied, whatever the model
+   * @throws UsherFault where there is no answer
+   */
+  default List<Model> listModels(Question question) {
+    return listModels(question, AskOptions.defaults());
+  }
+
+  /**
+   * The models that a token may call on a route, sorted by name.
+   *
+   * @param question whose model and fallbacks are not looked at
+   * @param options whose deadline is that of each page of 1,000 models
+   * @return the models
+   * @throws ListDenied where the question is denied, whatever the model
+   * @throws UsherFault where there is no answer
+   */
+  List<Model> listModels(Question question, AskOptions options);
+
+  /**
+   * The same, without waiting.
+   *
+   * @param question whose model and fallbacks are not looked at
+   * @return the models to come; it fails with {@link ListDenied} or a {@link UsherFault} where there are none
+   */
+  default CompletableFuture<List<Model>> listModelsAsync(Question question) {
+    return listModelsAsync(question, AskOptions.defaults());
+  }
+
+  /**
+   * The same, without waiting.
+   *
+   * @param question whose model and fallbacks are not looked at
+   * @param options whose deadline is that of each page of 1,000 models
+   * @return the models to come; it fails with {@link ListDenied} or a {@link UsherFault} where there are none
+   */
+  CompletableFuture<List<Model>> listModelsAsync(Question question, AskOptions options);
 
   /**
    * Tells what becomes of a question, for what lasts: a streamed completion, the run of an agent.

@@ -13,8 +13,8 @@ final class Waiting {
 
   private Waiting() {}
 
-  /** The decision of a call that has a deadline of its own. Throws UsherFault. */
-  static Decision on(CompletableFuture<Decision> answer, long nanos) {
+  /** The answer to a call that has a deadline of its own. Throws UsherFault, or ListDenied. */
+  static <T> T on(CompletableFuture<T> answer, long nanos) {
     try {
       return within(answer, nanos + GRACE);
     } catch (LiveCache.ByItself late) {
@@ -22,8 +22,8 @@ final class Waiting {
     }
   }
 
-  /** The decision, if it comes in time; what does not is cancelled. Throws UsherFault, or ByItself: also then. */
-  static Decision within(CompletableFuture<Decision> answer, long nanos) {
+  /** The answer, if it comes in time; what does not is cancelled. Throws UsherFault, or ByItself: also then. */
+  static <T> T within(CompletableFuture<T> answer, long nanos) {
     try {
       return answer.get(nanos, TimeUnit.NANOSECONDS);
     } catch (ExecutionException failed) {
@@ -32,6 +32,9 @@ final class Waiting {
       }
       if (failed.getCause() instanceof LiveCache.ByItself byItself) {
         throw byItself;
+      }
+      if (failed.getCause() instanceof ListDenied denied) {
+        throw denied.here();
       }
       throw new UsherFault(UsherFault.Kind.INTERNAL);
     } catch (TimeoutException tooLate) {

@@ -6,6 +6,10 @@ import com.google.protobuf.Parser;
 import dev.usherd.v1.AuthorizationServiceGrpc;
 import dev.usherd.v1.AuthorizeRequest;
 import dev.usherd.v1.AuthorizeResponse;
+import dev.usherd.v1.BatchCheckRequest;
+import dev.usherd.v1.BatchCheckResponse;
+import dev.usherd.v1.ListModelsRequest;
+import dev.usherd.v1.ListModelsResponse;
 import dev.usherd.v1.SubscribeRequest;
 import dev.usherd.v1.SubscribeResponse;
 import io.grpc.CallOptions;
@@ -30,6 +34,18 @@ final class Wire {
           SubscribeResponse.parser(),
           SubscribeResponse.getDefaultInstance());
 
+  /** Stands for one that cannot be read: an answer without anything would be a list of no models. */
+  private static final ListModelsResponse NO_LIST =
+      ListModelsResponse.newBuilder().setDenial(dev.usherd.v1.Decision.getDefaultInstance()).build();
+
+  private static final MethodDescriptor<BatchCheckRequest, BatchCheckResponse> BATCH_CHECK =
+      lenient(
+          AuthorizationServiceGrpc.getBatchCheckMethod(),
+          BatchCheckResponse.parser(),
+          BatchCheckResponse.getDefaultInstance());
+  private static final MethodDescriptor<ListModelsRequest, ListModelsResponse> LIST_MODELS =
+      lenient(AuthorizationServiceGrpc.getListModelsMethod(), ListModelsResponse.parser(), NO_LIST);
+
   private final Channel channel;
   private final Bearer bearer;
 
@@ -53,6 +69,18 @@ final class Wire {
   ClientCall<SubscribeRequest, SubscribeResponse> subscribe(
       Metadata shown, ClientCall.Listener<SubscribeResponse> listener) {
     return begun(SUBSCRIBE, CallOptions.DEFAULT, shown, listener);
+  }
+
+  /** Begins a call of BatchCheck. */
+  ClientCall<BatchCheckRequest, BatchCheckResponse> batchCheck(
+      CallOptions options, Metadata shown, ClientCall.Listener<BatchCheckResponse> listener) {
+    return begun(BATCH_CHECK, options, shown, listener);
+  }
+
+  /** Begins a call of ListModels. */
+  ClientCall<ListModelsRequest, ListModelsResponse> listModels(
+      CallOptions options, Metadata shown, ClientCall.Listener<ListModelsResponse> listener) {
+    return begun(LIST_MODELS, options, shown, listener);
   }
 
   private <Q, A> ClientCall<Q, A> begun(

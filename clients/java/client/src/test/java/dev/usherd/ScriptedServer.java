@@ -3,6 +3,10 @@ package dev.usherd;
 import dev.usherd.v1.AuthorizationServiceGrpc;
 import dev.usherd.v1.AuthorizeRequest;
 import dev.usherd.v1.AuthorizeResponse;
+import dev.usherd.v1.BatchCheckRequest;
+import dev.usherd.v1.BatchCheckResponse;
+import dev.usherd.v1.ListModelsRequest;
+import dev.usherd.v1.ListModelsResponse;
 import dev.usherd.v1.SubscribeRequest;
 import dev.usherd.v1.SubscribeResponse;
 import io.grpc.Grpc;
@@ -84,6 +88,9 @@ final class ScriptedServer extends AuthorizationServiceGrpc.AuthorizationService
         out.onCompleted();
       };
 
+  volatile BiConsumer<BatchCheckRequest, StreamObserver<BatchCheckResponse>> batchCheck;
+  volatile BiConsumer<ListModelsRequest, StreamObserver<ListModelsResponse>> listModels;
+
   private final Server server;
 
   ScriptedServer() throws IOException {
@@ -107,6 +114,16 @@ final class ScriptedServer extends AuthorizationServiceGrpc.AuthorizationService
     asked.incrementAndGet();
     requests.add(request);
     authorize.accept(request, out);
+  }
+
+  @Override
+  public void batchCheck(BatchCheckRequest request, StreamObserver<BatchCheckResponse> out) {
+    batchCheck.accept(request, out);
+  }
+
+  @Override
+  public void listModels(ListModelsRequest request, StreamObserver<ListModelsResponse> out) {
+    listModels.accept(request, out);
   }
 
   @Override

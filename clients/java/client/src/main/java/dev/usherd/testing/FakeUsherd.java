@@ -1,7 +1,11 @@
 package dev.usherd.testing;
 
 import dev.usherd.AskOptions;
+import dev.usherd.Batch;
+import dev.usherd.BatchResult;
 import dev.usherd.Decision;
+import dev.usherd.ListDenied;
+import dev.usherd.Model;
 import dev.usherd.Question;
 import dev.usherd.Usherd;
 import dev.usherd.UsherFault;
@@ -15,6 +19,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * An usherd for tests of those who use this client: it answers what it is told to, without a network.
@@ -34,6 +39,7 @@ public final class FakeUsherd implements Usherd {
   private final List<Question> asked = new CopyOnWriteArrayList<>();
   private final List<Watched> watches = new CopyOnWriteArrayList<>();
   private volatile UsherFault fault;
+  private volatile List<String> models = List.of();
 
   /** One that denies every token. */
   public FakeUsherd() {}
@@ -100,6 +106,17 @@ public final class FakeUsherd implements Usherd {
   }
 
   /**
+   * The models that {@link #listModels} chooses from: it asks about each as {@link #authorize} does.
+   *
+   * @param names their names
+   * @return this
+   */
+  public FakeUsherd models(String... names) {
+    models = Stream.of(names).sorted().toList();
+    return this;
+  }
+
+  /**
    * It answers again.
    *
    * @return this
@@ -146,6 +163,67 @@ public final class FakeUsherd implements Usherd {
       return CompletableFuture.completedFuture(authorize(question, options));
     } catch (UsherFault broken) {
       return CompletableFuture.failedFuture(broken);
+    }
+  }
+
+  @Override
+  public List<BatchResult> batchCheck(Batch batch, AskOptions options) {
+    whole();
+    return batch.questions().stream()
+        .map(each -> result(each.token().isEmpty() ? each.toBuilder().token(batch.token()).build() : each, options))
+        .toList();
+  }
+
+  private BatchResult result(Question question, AskOptions options) {
+    try {
+      return BatchResult.of(authorize(question, options));
+    } catch (UsherFault none) {
+      return BatchResult.of(none);
+    }
+  }
+
+  @Override
+  public CompletableFuture<List<BatchResult>> batchCheckAsync(Batch batch, AskOptions options) {
+    try {
+      return CompletableFuture.completedFuture(batchCheck(batch, options));
+    } catch (UsherFault broken) {
+      return CompletableFuture.failedFuture(broken);
+    }
+  }
+
+  @Override
+  public List<Model> listModels(Question question, AskOptions options) {
+    whole();
+    List<Model> allowed = new ArrayList<>();
+    for (String each : models) {
+      Decision decision = authorize(question.toBuilder().model(each).build(), options);
+      if (decision.allowed()) {
+        String resolved = decision.resolvedModel();
+        allowed.add(new Model(each, resolved.isEmpty() ? each : resolved));
+      }
+    }
+    if (allowed.isEmpty()) {
+      Decision decision = authorize(question.toBuilder().model(null).build(), options);
+      if (!decision.allowed()) {
+        throw new ListDenied(decision);
+      }
+    }
+    return List.copyOf(allowed);
+  }
+
+  @Override
+  public CompletableFuture<List<Model>> listModelsAsync(Question question, AskOptions options) {
+    try {
+      return CompletableFuture.completedFuture(listModels(question, options));
+    } catch (UsherFault | ListDenied instead) {
+      return CompletableFuture.failedFuture(instead);
+    }
+  }
+
+  private void whole() {
+    UsherFault broken = fault;
+    if (broken != null) {
+      throw new UsherFault(broken.kind());
     }
   }
 
