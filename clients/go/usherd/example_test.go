@@ -58,3 +58,29 @@ func ExampleClient_Watch() {
 	// decided ALLOW ALLOWED
 	// ended DENY TOKEN_REVOKED
 }
+
+func ExampleClient_BatchCheck() {
+	t := new(exampletest.T)
+	defer t.End()
+	usher := usherdtest.NewServer(t)
+	usher.Answer(func(asked usherd.Question) usherdtest.Answer {
+		if *asked.Model == "gpt-4o" {
+			return usherdtest.Allow()
+		}
+		return usherdtest.Deny("MODEL_NOT_GRANTED")
+	})
+	var questions []usherd.Question
+	for _, model := range []string{"gpt-4o", "o3"} {
+		questions = append(questions, usherd.Question{Route: "/v1/chat/completions", Method: "POST", Model: &model})
+	}
+	results, err := usher.Client().BatchCheck(context.Background(), "alice-token", questions)
+	if err != nil {
+		fmt.Println("nothing may pass:", err)
+	}
+	for number, each := range results {
+		fmt.Println(*questions[number].Model, each.Allowed(), each.Decision.Reason(), each.Err)
+	}
+	// Output:
+	// gpt-4o true ALLOWED <nil>
+	// o3 false MODEL_NOT_GRANTED <nil>
+}

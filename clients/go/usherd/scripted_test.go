@@ -76,12 +76,11 @@ func (s *scripted) BatchCheck(
 
 // stream is one stream of Subscribe, as a test holds it.
 type stream struct {
-	t       testing.TB
-	asked   chan *usherv1.SubscribeRequest
-	out     chan *usherv1.SubscribeResponse
-	end     chan error
-	gone    <-chan struct{}
-	largest atomic.Int64
+	t     testing.TB
+	asked chan *usherv1.SubscribeRequest
+	out   chan *usherv1.SubscribeResponse
+	end   chan error
+	gone  <-chan struct{}
 }
 
 func (s *scripted) Subscribe(

@@ -20,12 +20,11 @@ import (
 
 // storyServer is usherd's real gRPC server in a process of its own, and how it is told what to answer for.
 type storyServer struct {
-	t     *testing.T
-	Grpc  string
-	HTTP  string
-	Pid   int
-	tidy  *http.Client
-	ended chan error
+	t    *testing.T
+	Grpc string
+	HTTP string
+	Pid  int
+	tidy *http.Client
 }
 
 func start(t *testing.T, arguments ...string) *storyServer {
