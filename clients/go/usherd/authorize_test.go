@@ -206,7 +206,10 @@ func TestNothingThatIsPrintedShowsATokenAClaimOrAQuestion(t *testing.T) {
 	log := slog.New(slog.NewJSONHandler(&out, nil))
 	plain := slog.New(slog.NewTextHandler(&out, nil))
 	event := usherd.Event{Kind: usherd.Decided, Decision: decision}
-	for _, each := range []any{question, &question, decision, &decision, principal, principal.Claims, event, &event} {
+	result, list := usherd.Result{Decision: decision}, usherd.ModelList{Denied: true, Denial: decision}
+	for _, each := range []any{
+		question, &question, decision, &decision, principal, principal.Claims, event, &event, result, &result, list,
+	} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%d", "%x"} {
 			fmt.Fprintf(&out, verb+"\n", each)
 		}
