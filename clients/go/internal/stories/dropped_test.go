@@ -3,13 +3,20 @@
 package stories
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/usherd/usherd/clients/go/internal/lossy"
 	"github.com/usherd/usherd/clients/go/usherd"
+	"github.com/usherd/usherd/clients/go/usherdhttp"
 )
 
 // Packets are dropped, and every socket stays open: usherd blocks the team, the client hears nothing of it, and still the
@@ -76,4 +83,47 @@ func TestNoAnswerOutlivesASilentCut(t *testing.T) {
 			}
 		}
 	}
+}
+
+// So does a streamed answer: it is cut when nothing can be learned about it any more.
+func TestNoStreamOutlivesASilentCut(t *testing.T) {
+	l := start(t).lab(1)
+	way := lossy.To(t, l.Grpc)
+	through := *l.storyServer
+	through.Grpc = way.Address
+	client := through.client(usherd.WithCache(10))
+	t.Cleanup(func() { _ = client.Close() })
+	noted := make(chan error, 1)
+	server := httptest.NewServer(usherdhttp.New(
+		client, usherdhttp.Noting(func(_ *http.Request, err error) { noted <- err }),
+	)(http.HandlerFunc(endless)))
+	t.Cleanup(server.Close)
+	body := fmt.Sprintf(`{"model":%q,"stream":true}`, *l.asks[0].Model)
+	request, err := http.NewRequest(http.MethodPost, server.URL+l.asks[0].Route, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+l.asks[0].Token)
+	response, err := server.Client().Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	lines := bufio.NewReader(response.Body)
+	for end := time.Now().Add(2 * l.maxSilence); time.Now().Before(end); {
+		if _, err := lines.ReadString('\n'); err != nil {
+			t.Fatalf("%d, %v", response.StatusCode, err)
+		}
+	}
+	way.Swallow(true)
+	cut := time.Now()
+	rest, err := io.ReadAll(lines)
+	took := time.Since(cut)
+	if err != nil || !strings.HasSuffix(string(rest), `"code":"authorization_unavailable"}}`+"\n\n") {
+		t.Errorf("it ended with %q, %v", rest[max(0, len(rest)-200):], err)
+	}
+	if took > l.maxSilence+time.Second {
+		t.Errorf("it went on for %v, and usherd is silent for %v at most", took, l.maxSilence)
+	}
+	t.Logf("cut after %v of %v: %v", took, l.maxSilence, <-noted)
 }

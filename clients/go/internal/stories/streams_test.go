@@ -21,14 +21,7 @@ func TestStreamedAnswersAreCutWhenUsherdIsTold(t *testing.T) {
 	l := start(t).lab(3)
 	client := l.client(usherd.WithCache(100))
 	t.Cleanup(func() { _ = client.Close() })
-	server := httptest.NewServer(usherdhttp.New(client)(http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
-		for number := 0; request.Context().Err() == nil; number++ {
-			fmt.Fprintf(w, "data: %d\n\n", number)
-			_ = http.NewResponseController(w).Flush()
-			time.Sleep(time.Millisecond)
-		}
-	})))
+	server := httptest.NewServer(usherdhttp.New(client)(http.HandlerFunc(endless)))
 	t.Cleanup(server.Close)
 	streams := make([]*bufio.Reader, len(l.asks))
 	for team, question := range l.asks {
@@ -75,5 +68,15 @@ func TestStreamedAnswersAreCutWhenUsherdIsTold(t *testing.T) {
 		if _, err := streams[2].ReadString('\n'); err != nil {
 			t.Fatalf("another was cut: %v", err)
 		}
+	}
+}
+
+// endless is a completion that goes on for as long as it may.
+func endless(w http.ResponseWriter, request *http.Request) {
+	w.Header().Set("Content-Type", "text/event-stream")
+	for number := 0; request.Context().Err() == nil; number++ {
+		fmt.Fprintf(w, "data: %d\n\n", number)
+		_ = http.NewResponseController(w).Flush()
+		time.Sleep(time.Millisecond)
 	}
 }
