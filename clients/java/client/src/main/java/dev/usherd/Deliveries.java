@@ -33,9 +33,11 @@ final class Deliveries {
       running = true;
       try {
         executor.execute(this::run);
-      } catch (RejectedExecutionException closing) {
-        over = true;
-        waiting.clear();
+      } catch (RejectedExecutionException closed) {
+        // The client is closed: whoever began to listen is told so all the same.
+        Thread late = new Thread(this::run, "usherd-listener");
+        late.setDaemon(true);
+        late.start();
       }
     }
     return true;

@@ -18,7 +18,8 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /**
- * Asks one usherd over one channel, and fails closed. Share one between all threads.
+ * Asks one usherd over one channel, and watches over others: 64 watches on each. It fails closed. Share one between all
+ * threads.
  *
  * <pre>{@code
  * try (var usherd = UsherClient.builder("localhost:50051").cache(DecisionCache.ofSize(10_000)).build()) {
@@ -30,6 +31,7 @@ public final class UsherClient implements Usherd {
 
   private final ManagedChannel channel;
   private final Wire wire;
+  private final WatchChannels watchChannels;
   private final Clocks clocks;
   private final ScheduledThreadPoolExecutor timers;
   private final ExecutorService executor;
@@ -39,14 +41,14 @@ public final class UsherClient implements Usherd {
   private volatile boolean closed;
 
   private UsherClient(Builder builder) {
-    channel =
-        builder.channel != null
-            ? builder.channel
-            : Channels.open(builder.target, builder.credentials, builder.plaintext);
+    Supplier<ManagedChannel> opened = builder.opening();
+    channel = opened.get();
     // Connects, and loads what messages are made of: a first question has a deadline, and shall not wait for that.
     channel.getState(true);
     AuthorizeResponse.getDescriptor();
-    wire = new Wire(channel, new Bearer(builder.bearer));
+    Bearer bearer = new Bearer(builder.bearer);
+    wire = new Wire(channel, bearer);
+    watchChannels = new WatchChannels(opened, each -> new Wire(each, bearer));
     clocks = builder.clocks;
     timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
     timers.setRemoveOnCancelPolicy(true);
@@ -115,7 +117,8 @@ public final class UsherClient implements Usherd {
 
   @Override
   public Watching watch(Question question, AskOptions options, WatchListener listener) {
-    Watch watch = new Watch(wire, clocks, timers, executor, question, options, listener, watches::remove);
+    Watch watch =
+        new Watch(wire, watchChannels, clocks, timers, executor, question, options, listener, watches::remove);
     watches.add(watch);
     watch.begin();
     if (closed) {
@@ -141,6 +144,7 @@ public final class UsherClient implements Usherd {
     }
     watches.forEach(Watch::abandon);
     timers.shutdownNow();
+    watchChannels.close();
     channel.shutdownNow();
     executor.shutdown();
     answers.shutdown();
@@ -159,6 +163,11 @@ public final class UsherClient implements Usherd {
   /** Whether the cache has a stream that it may use. For tests of this client. */
   boolean cacheIsOpen() {
     return cached.isOpen();
+  }
+
+  /** The calls on each connection of what is watched. For tests of this client. */
+  List<Integer> watchCalls() {
+    return watchChannels.calls();
   }
 
   private CompletableFuture<Decision> askByItself(Question question, AskOptions options, long nanos) {
@@ -192,7 +201,6 @@ public final class UsherClient implements Usherd {
     private Supplier<String> bearer;
     private DecisionCache cache;
     private Clocks clocks = Clocks.REAL;
-    private ManagedChannel channel;
 
     private Builder(String target) {
       this.target = target;
@@ -261,10 +269,12 @@ public final class UsherClient implements Usherd {
       return this;
     }
 
-    /** For tests of this client. */
-    Builder channel(ManagedChannel channel) {
-      this.channel = channel;
-      return this;
+    /** Opens channels as it is configured now. */
+    private Supplier<ManagedChannel> opening() {
+      String to = target;
+      ChannelCredentials secured = credentials;
+      boolean clear = plaintext;
+      return () -> Channels.open(to, secured, clear);
     }
 
     /**

@@ -25,6 +25,7 @@ final class Watch implements Watching, WatchCall.Owner {
   private static final long SHORTEST_LOOK = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final Wire wire;
+  private final WatchChannels channels;
   private final Clocks clocks;
   private final ScheduledExecutorService timers;
   private final Question question;
@@ -57,6 +58,7 @@ final class Watch implements Watching, WatchCall.Owner {
 
   Watch(
       Wire wire,
+      WatchChannels channels,
       Clocks clocks,
       ScheduledExecutorService timers,
       Executor executor,
@@ -65,6 +67,7 @@ final class Watch implements Watching, WatchCall.Owner {
       WatchListener listener,
       Consumer<Watch> whenOver) {
     this.wire = wire;
+    this.channels = channels;
     this.clocks = clocks;
     this.timers = timers;
     this.question = question;
@@ -112,7 +115,17 @@ final class Watch implements Watching, WatchCall.Owner {
         failed(notShown);
         return;
       }
-      WatchCall begun = WatchCall.begin(wire, shown, question, options, this);
+      WatchCall begun;
+      try {
+        begun = WatchCall.begin(channels, shown, question, options, this);
+      } catch (UsherFault closed) {
+        failed(closed);
+        return;
+      } catch (RuntimeException notBegun) {
+        // Nobody would tell of it any more: the timer's thread says nothing.
+        failed(new UsherFault(UsherFault.Kind.INTERNAL));
+        return;
+      }
       call = begun;
       after(
           within,
