@@ -1,12 +1,9 @@
 import { Channel, type ChannelOptions, type Stream, type StreamListener } from "./channel.js";
 import { UsherFault } from "./faults.js";
+import { Turns } from "./turns.js";
 
 /** Calls on one connection at most. A server takes so many at least, and lets what is beyond wait without a word. */
 export const WATCHES = 64;
-
-/** Milliseconds between two calls that begin, once so many have begun in one moment. */
-const PACE = 1;
-const AT_ONCE = 24;
 
 /** Where streams about one question begin. */
 export interface Streams {
@@ -29,13 +26,11 @@ interface Place {
 export class WatchChannels implements Streams {
   readonly #open: () => Line;
   readonly #places: Place[] = [];
-  readonly #now: () => number;
-  #last = -Infinity;
+  readonly #turns = new Turns();
   #closed = false;
 
-  constructor(open: () => Line, now: () => number = () => performance.now()) {
+  constructor(open: () => Line) {
     this.#open = open;
-    this.#now = now;
   }
 
   /** Over connections of their own to the target of a client. */
@@ -51,14 +46,15 @@ export class WatchChannels implements Streams {
   stream(method: string, request: Uint8Array, listener: StreamListener): Stream {
     const place = this.#take();
     const call = new Call(() => this.#leave(place), listener);
-    const wait = this.#turn();
-    const begin = (): void => call.begun(place.line.stream(method, request, call));
-    if (wait > 0) {
-      call.later(wait, begin);
-      return call;
-    }
     try {
-      begin();
+      call.waits(
+        this.#turns.take((late) => {
+          call.begin(late, () => {
+            this.#check();
+            return place.line.stream(method, request, call);
+          });
+        }),
+      );
     } catch (fault) {
       call.cancel();
       throw fault;
@@ -72,19 +68,17 @@ export class WatchChannels implements Streams {
     for (const { line } of this.#places.splice(0)) {
       line.close();
     }
+    this.#turns.hurry();
   }
 
-  /** How many milliseconds the next call has to wait. */
-  #turn(): number {
-    const now = this.#now();
-    this.#last = Math.max(this.#last, now - AT_ONCE * PACE) + PACE;
-    return this.#last - now;
-  }
-
-  #take(): Place {
+  #check(): void {
     if (this.#closed) {
       throw new UsherFault("closed");
     }
+  }
+
+  #take(): Place {
+    this.#check();
     let place = this.#places.find(({ calls }) => calls < WATCHES);
     if (place === undefined) {
       place = { line: this.#open(), calls: 0 };
@@ -112,7 +106,7 @@ class Call implements Stream, StreamListener {
   readonly #leave: () => void;
   readonly #listener: StreamListener;
   #stream: Stream | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #giveUp: () => void = () => undefined;
   #over = false;
 
   constructor(leave: () => void, listener: StreamListener) {
@@ -120,18 +114,21 @@ class Call implements Stream, StreamListener {
     this.#listener = listener;
   }
 
-  later(milliseconds: number, begin: () => void): void {
-    this.#timer = setTimeout(() => {
-      try {
-        begin();
-      } catch (fault) {
-        this.ended(fault instanceof UsherFault ? fault : new UsherFault("internal"));
-      }
-    }, milliseconds);
+  /** `giveUp` gives its turn up. */
+  waits(giveUp: () => void): void {
+    this.#giveUp = giveUp;
   }
 
-  begun(stream: Stream): void {
-    this.#stream = stream;
+  /** A fault is that of whoever asked for the call, or `late` the end of it. */
+  begin(late: boolean, stream: () => Stream): void {
+    try {
+      this.#stream = stream();
+    } catch (fault) {
+      if (!late) {
+        throw fault;
+      }
+      this.ended(fault instanceof UsherFault ? fault : new UsherFault("internal"));
+    }
   }
 
   heard(message: Uint8Array): void {
@@ -159,7 +156,7 @@ class Call implements Stream, StreamListener {
       return false;
     }
     this.#over = true;
-    clearTimeout(this.#timer);
+    this.#giveUp();
     this.#leave();
     return true;
   }

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import type { StreamListener } from "../src/channel.js";
 import { UsherFault, type Question, type WatchEvent } from "../src/index.js";
@@ -107,7 +108,7 @@ test("a client that is closed ends what it watches, and watches nothing more", a
 });
 
 /** Connections that are counted. */
-function counted(now = (): number => performance.now()): { open: Set<Line>; channels: WatchChannels; begin: (calls: number) => (() => void)[] } {
+function counted(): { open: Set<Line>; channels: WatchChannels; begin: (calls: number) => (() => void)[] } {
   const open = new Set<Line>();
   const channels = new WatchChannels(() => {
     const line: Line = {
@@ -116,7 +117,7 @@ function counted(now = (): number => performance.now()): { open: Set<Line>; chan
     };
     open.add(line);
     return line;
-  }, now);
+  });
   const listener: StreamListener = { heard: () => undefined, ended: () => undefined };
   const begin = (calls: number): (() => void)[] =>
     Array.from({ length: calls }, () => {
@@ -156,23 +157,7 @@ test("a call that ends after the client was closed closes nothing twice", () => 
 });
 
 test("calls begin no faster than a server takes them up", async () => {
-  let now = 1000;
-  const begun: number[] = [];
-  const line: Line = {
-    stream: () => {
-      begun.push(performance.now());
-      return { send: () => undefined, cancel: () => undefined };
-    },
-    close: () => undefined,
-  };
-  const channels = new WatchChannels(
-    () => line,
-    () => now,
-  );
-  const begin = (): (() => void) => {
-    const stream = channels.stream("Authorize", new Uint8Array(), { heard: () => undefined, ended: () => undefined });
-    return () => stream.cancel();
-  };
+  const { begun, begin } = paced();
   const from = performance.now();
   Array.from({ length: 24 }, begin);
   assert.equal(begun.length, 24);
@@ -181,12 +166,44 @@ test("calls begin no faster than a server takes them up", async () => {
   waiting.at(-1)?.();
   await until(() => begun.length === 24 + 59);
   assert.ok((begun.at(-1) ?? 0) - from > 55);
-  assert.equal(channels.calls.reduce((sum, each) => sum + each), 24 + 59);
-  now += 5;
-  begin();
-  assert.equal(begun.length, 24 + 59);
-  now += 1000;
-  begin();
-  assert.equal(begun.length, 24 + 60);
-  channels.close();
+  await setTimeout(40);
+  Array.from({ length: 24 }, begin);
+  assert.equal(begun.length, 24 + 59 + 24);
 });
+
+test("calls that were given up before their turn make nobody wait", async () => {
+  const { begun, begin, channels } = paced();
+  Array.from({ length: 5000 }, begin).forEach((giveUp) => giveUp());
+  begin();
+  await setTimeout(500);
+  assert.equal(begun.length, 24 + 1);
+  assert.equal(channels.calls.reduce((sum, each) => sum + each), 1);
+});
+
+test("a client that is closed keeps nobody waiting for a turn", () => {
+  const { begun, begin, channels, faults } = paced();
+  Array.from({ length: 1000 }, begin);
+  channels.close();
+  assert.deepEqual(faults, Array.from({ length: 1000 - 24 }, () => "closed"));
+  assert.equal(begun.length, 24);
+});
+
+/** When calls began, and how those ended that did not. */
+function paced(): { begun: number[]; faults: (string | undefined)[]; channels: WatchChannels; begin: () => () => void } {
+  const begun: number[] = [];
+  const faults: (string | undefined)[] = [];
+  const line: Line = {
+    stream: () => {
+      begun.push(performance.now());
+      return { send: () => undefined, cancel: () => undefined };
+    },
+    close: () => undefined,
+  };
+  const channels = new WatchChannels(() => line);
+  const listener: StreamListener = { heard: () => undefined, ended: (fault) => faults.push(fault?.kind) };
+  const begin = (): (() => void) => {
+    const stream = channels.stream("Authorize", new Uint8Array(), listener);
+    return () => stream.cancel();
+  };
+  return { begun, faults, channels, begin };
+}
