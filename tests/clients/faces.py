@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 
 from usher_client import AsyncClient, CacheStatistics, Client, Decision, Event
+from usher_client.turns import Turns
 
 
 class WatchFace(Protocol):
@@ -36,8 +37,7 @@ class Face(Protocol):
     def watches(self) -> tuple[int, ...]:
         """The calls on each connection of what is watched."""
 
-    def turn(self) -> float:
-        """Takes the turn of a watch."""
+    turns: Turns
 
 
 Opens = Callable[..., AbstractAsyncContextManager[Face]]
@@ -85,8 +85,9 @@ class _Async:
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls
 
-    def turn(self) -> float:
-        return self._client._watches.turn()
+    @property
+    def turns(self) -> Turns:
+        return self._client._watches.turns
 
     def watch(self, *arguments: Any, **options: Any) -> _AsyncWatch:
         return _AsyncWatch(self._client.watch(*arguments, **options))
@@ -103,8 +104,9 @@ class _Sync:
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls
 
-    def turn(self) -> float:
-        return self._client._watches.turn()
+    @property
+    def turns(self) -> Turns:
+        return self._client._watches.turns
 
     def watch(self, *arguments: Any, **options: Any) -> _SyncWatch:
         return _SyncWatch(self._client.watch(*arguments, **options))

@@ -15,6 +15,7 @@ from clients.speaking import speaking
 from tools.teller import Teller, teller
 from tools.waiting import until
 from usher_client import Closed, OutOfTime, UsherFault
+from usher_client.turns import Turns
 from usher_client.watch_channels import WATCHES, Place, WatchChannels
 
 MORE = 150
@@ -175,22 +176,44 @@ def test_a_call_that_ends_after_the_client_was_closed_closes_nothing_twice() -> 
 
 def test_calls_begin_no_faster_than_a_server_takes_them_up() -> None:
     now = 1000.0
-    watches = WatchChannels(_Channel, lambda _: None, lambda: now)
+    turns = Turns(lambda: now)
 
-    assert [watches.turn() for _ in range(24)] == [0.0] * 24
-    assert [round(1000 * watches.turn()) for _ in range(3)] == [1, 2, 3]
+    assert [turns.take() for _ in range(24)] == [0.0] * 24
+    assert [round(1000 * turns.take()) for _ in range(3)] == [1, 2, 3]
     now += 0.002
-    assert [round(1000 * watches.turn()) for _ in range(2)] == [2, 3]
+    assert [round(1000 * turns.take()) for _ in range(2)] == [2, 3]
     now += 60
-    assert [watches.turn() for _ in range(24)] == [0.0] * 24
-    assert watches.turn() > 0
+    assert [turns.take() for _ in range(24)] == [0.0] * 24
+    assert turns.take() > 0
+
+
+@both_clients
+async def test_watches_that_are_given_up_before_their_turn_hold_up_nobody(opens: Opens) -> None:
+    async with speaking() as world, opens(world.target) as client:
+        client.turns._now = lambda: 1000.0
+        for _ in range(30_000):
+            client.turns.take()
+        before = client.turns.take()
+        for _ in range(20):
+            with pytest.raises(OutOfTime):
+                await client.watch("t", "/v1/chat/completions", deadline=0.05).first()
+        closed = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
+        first = asyncio.ensure_future(closed.first())
+        await asyncio.sleep(0.05)
+        await closed.close()
+        with pytest.raises(Closed):
+            await first
+        after = client.turns.take()
+
+    assert after - before == pytest.approx(0.001)
+    assert world.watches.empty()
 
 
 @both_clients
 async def test_a_watch_that_waits_for_its_turn_begins_then(opens: Opens) -> None:
     async with speaking() as world, opens(world.target) as client:
         for _ in range(500):
-            client.turn()
+            client.turns.take()
         begun = time.monotonic()
         watch = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
         first = asyncio.ensure_future(watch.first())
@@ -207,7 +230,7 @@ async def test_a_watch_that_waits_for_its_turn_begins_then(opens: Opens) -> None
 async def test_a_watch_that_is_closed_while_it_waits_never_begins(opens: Opens) -> None:
     async with speaking() as world, opens(world.target) as client:
         for _ in range(300):
-            client.turn()
+            client.turns.take()
         watch = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
         first = asyncio.ensure_future(watch.first())
         await asyncio.sleep(0.05)
@@ -224,7 +247,7 @@ async def test_a_watch_that_is_closed_while_it_waits_never_begins(opens: Opens) 
 async def test_the_time_of_a_watch_runs_while_it_waits(opens: Opens) -> None:
     async with speaking() as world, opens(world.target) as client:
         for _ in range(2000):
-            client.turn()
+            client.turns.take()
         with pytest.raises(OutOfTime):
             await client.watch("t", "/v1/chat/completions", deadline=0.2).first()
         assert world.watches.empty()

@@ -173,7 +173,7 @@ class AsyncClient:
         options = options_message(explain=False, request_id=request_id, at_least_as_fresh="")
         request = api.AuthorizeRequest(question=question, options=options, mode=api.MODE_WATCH).SerializeToString()
         patience = checked_deadline(deadline)
-        return AsyncWatch(lambda: self._watches.begin(request, self._shown()), patience, self._watches.turn)
+        return AsyncWatch(lambda: self._watches.begin(request, self._shown()), patience, self._watches.turns)
 
     def cache_statistics(self) -> CacheStatistics | None:
         """What the cache has done up to now; None without a cache."""

@@ -11,6 +11,7 @@ import grpc.aio
 
 from usher_client.answers import fault_of
 from usher_client.faults import Closed
+from usher_client.turns import Turns
 from usher_client.watch_channels import WatchChannels
 
 
@@ -27,6 +28,7 @@ class WatchCalls:
     """Begins what is watched, on connections of its own."""
 
     def __init__(self, opened: Callable[[], grpc.aio.Channel]) -> None:
+        self.turns = Turns()
         self._channels = WatchChannels(opened, self._let_go)
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -34,10 +36,6 @@ class WatchCalls:
     def calls(self) -> tuple[int, ...]:
         """The calls on each connection."""
         return self._channels.calls
-
-    def turn(self) -> float:
-        """How many seconds the next call has to wait before it begins."""
-        return self._channels.turn()
 
     def begin(self, request: bytes, metadata: Any) -> Any:
         """A call of Authorize. Raises Closed."""

@@ -10,6 +10,7 @@ import grpc
 
 from usher_client.answers import fault_of
 from usher_client.faults import Closed
+from usher_client.turns import Turns
 from usher_client.watch_channels import WatchChannels
 
 
@@ -28,16 +29,13 @@ class WatchCalls:
     """Begins what is watched, on connections of its own."""
 
     def __init__(self, opened: Callable[[], grpc.Channel]) -> None:
+        self.turns = Turns()
         self._channels = WatchChannels(opened, lambda channel: channel.close())
 
     @property
     def calls(self) -> tuple[int, ...]:
         """The calls on each connection."""
         return self._channels.calls
-
-    def turn(self) -> float:
-        """How many seconds the next call has to wait before it begins."""
-        return self._channels.turn()
 
     def begin(self, request: bytes, metadata: Any) -> Any:
         """A call of Authorize. Raises Closed."""

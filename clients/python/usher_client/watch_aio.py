@@ -15,6 +15,7 @@ from usher_client.calls_aio import outcome
 from usher_client.decision import Decision
 from usher_client.events import Decided, Event, NoLongerAllowed
 from usher_client.faults import CallerUnknown, Closed, UsherFault, fresh
+from usher_client.turns import Turn, Turns
 from usher_client.vigil import Do, Step, Vigil
 
 T = TypeVar("T")
@@ -34,13 +35,13 @@ class AsyncWatch:
     `close`, or the end of the events ends the call; a watch that is begun must be closed or exhausted.
     """
 
-    def __init__(self, begin: Callable[[], Any], patience: float, turn: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, begin: Callable[[], Any], patience: float, turns: Turns) -> None:
         """`begin` begins a call of Authorize in MODE_WATCH, or raises UsherFault.
 
-        `patience` is how long an attempt to ask may take, `turn` how long it has to wait for its turn.
+        `patience` is how long an attempt to ask may take, `turns` says when it may begin.
         """
         self._begin = begin
-        self._turn = turn
+        self._turn = Turn(turns)
         self._begins_at = 0.0
         self._vigil = Vigil(patience)
         self._call: Any = None
@@ -153,7 +154,7 @@ class AsyncWatch:
             await self._rest(step.until)
         else:
             self._vigil.asked(clocks.now(), time.time())
-            self._begins_at = clocks.now() + self._turn()
+            self._begins_at = clocks.now() + self._turn.take()
 
     async def _rest(self, until: float) -> None:
         try:
@@ -163,6 +164,7 @@ class AsyncWatch:
             return
 
     def _ask(self) -> None:
+        self._turn.use()
         anew = self._last is not None
         try:
             self._call = self._begin()
@@ -203,6 +205,7 @@ class AsyncWatch:
                 self._vigil.heard(body, now, wall)
 
     def _hang_up(self) -> None:
+        self._turn.leave()
         call, self._call = self._call, None
         reading, self._reading = self._reading, None
         if reading is not None:

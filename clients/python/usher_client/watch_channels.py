@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -14,10 +12,6 @@ from usher_client.faults import Closed
 
 WATCHES: Final = 64
 """Calls on one connection at most. A server takes so many at least, and lets what is beyond wait without a word."""
-_AT_ONCE: Final = 24
-_PACE: Final = 0.001
-"""Seconds between two calls that begin, once so many have begun in one moment: a server refuses what comes faster than
-it can be taken up, and a gateway may come back with a thousand of them."""
 
 
 @dataclass(eq=False, slots=True)
@@ -33,12 +27,8 @@ class Place:
 class WatchChannels:
     """Opens a connection where none has room, and closes those that nobody needs but one. Any thread may use it."""
 
-    def __init__(
-        self, opened: Callable[[], Any], let_go: Callable[[Any], None], now: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, opened: Callable[[], Any], let_go: Callable[[Any], None]) -> None:
         """`opened` opens a channel that shares its connection with no other; `let_go` closes one without calls."""
-        self._now = now
-        self._last_turn = -math.inf
         self._opened = opened
         self._let_go = let_go
         self._lock = threading.Lock()
@@ -50,13 +40,6 @@ class WatchChannels:
         """The calls on each connection, the oldest first."""
         with self._lock:
             return tuple(each.calls for each in self._places)
-
-    def turn(self) -> float:
-        """How many seconds the next call has to wait before it begins."""
-        with self._lock:
-            now = self._now()
-            self._last_turn = max(self._last_turn, now - _AT_ONCE * _PACE) + _PACE
-            return max(0.0, self._last_turn - now)
 
     def take(self) -> Place:
         """A place for one call, which `leave` must give back. Raises Closed."""

@@ -15,6 +15,7 @@ from usher_client.calls_sync import outcome
 from usher_client.decision import Decision
 from usher_client.events import Decided, Event, NoLongerAllowed
 from usher_client.faults import CallerUnknown, Closed, InternalFault, UsherFault, fresh
+from usher_client.turns import Turn, Turns
 from usher_client.vigil import Do, Step, Vigil
 
 T = TypeVar("T")
@@ -35,15 +36,13 @@ class Watch:
     closed or exhausted.
     """
 
-    def __init__(
-        self, begin: Callable[[], Any], patience: float, alarms: Alarms, turn: Callable[[], float] = lambda: 0.0
-    ) -> None:
+    def __init__(self, begin: Callable[[], Any], patience: float, alarms: Alarms, turns: Turns) -> None:
         """`begin` begins a call of Authorize in MODE_WATCH, or raises UsherFault.
 
-        `patience` is how long an attempt to ask may take, `turn` how long it has to wait for its turn.
+        `patience` is how long an attempt to ask may take, `turns` says when it may begin.
         """
         self._begin = begin
-        self._turn = turn
+        self._turn = Turn(turns)
         self._begins_at = 0.0
         self._vigil = Vigil(patience)
         self._alarms = alarms
@@ -146,6 +145,7 @@ class Watch:
     def close(self) -> None:
         """Ends the call; there are no further events."""
         self._closing.set()
+        self._turn.leave()
         call = self._call
         if call is not None:
             call.cancel()
@@ -159,9 +159,10 @@ class Watch:
             self._closing.wait(max(0.0, step.until - clocks.now()))
         else:
             self._vigil.asked(clocks.now(), time.time())
-            self._begins_at = clocks.now() + self._turn()
+            self._begins_at = clocks.now() + self._turn.take()
 
     def _ask(self) -> None:
+        self._turn.use()
         anew = self._last is not None
         try:
             self._call = self._begin()
@@ -216,6 +217,7 @@ class Watch:
         return None
 
     def _hang_up(self) -> None:
+        self._turn.leave()
         call, self._call = self._call, None
         if call is not None:
             call.cancel()
