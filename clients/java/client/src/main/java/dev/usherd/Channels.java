@@ -7,6 +7,7 @@ import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
 
 /** Opens channels that retry a little, follow no foreign configuration, and are never plaintext by accident. */
@@ -51,6 +52,9 @@ final class Channels {
         Grpc.newChannelBuilder(target, credentials == null ? InsecureChannelCredentials.create() : credentials)
             .defaultServiceConfig(SERVICE_CONFIG)
             .enableRetry()
+            // A peer that is gone without a word is noticed while a call is under way.
+            .keepAliveTime(1, TimeUnit.MINUTES)
+            .keepAliveTimeout(20, TimeUnit.SECONDS)
             // A TXT record of the target's zone would replace the configuration above.
             .disableServiceConfigLookUp();
     if (credentials == null) {

@@ -58,9 +58,14 @@ final class Deliveries {
     for (Runnable next = next(); next != null; next = next()) {
       try {
         next.run();
-      } catch (RuntimeException theirs) {
+      } catch (Throwable theirs) {
+        // Whatever a listener throws, it is told what comes after that: it may be a denial.
         Thread current = Thread.currentThread();
-        current.getUncaughtExceptionHandler().uncaughtException(current, theirs);
+        try {
+          current.getUncaughtExceptionHandler().uncaughtException(current, theirs);
+        } catch (Throwable handlers) {
+          // There is nobody left to tell.
+        }
       }
     }
   }

@@ -359,6 +359,36 @@ class WatchTest {
   }
 
   @Test
+  void a_listener_that_throws_an_error_is_told_the_denial_all_the_same() throws Exception {
+    client.watch(
+        Q,
+        event -> {
+          events.add(event);
+          if (event instanceof WatchEvent.Decided) {
+            Thread.currentThread()
+                .setUncaughtExceptionHandler(
+                    (thread, thrown) -> {
+                      throw new IllegalStateException("theirs, too");
+                    });
+            throw new StackOverflowError("theirs");
+          }
+        });
+    StreamObserver<AuthorizeResponse> out = call();
+    out.onNext(Messages.living(Messages.allow("a"), 60_000));
+    event(WatchEvent.Decided.class);
+    out.onNext(changed(Messages.deny("b")));
+    event(WatchEvent.Changed.class);
+  }
+
+  @Test
+  void who_watches_with_a_closed_client_hears_that_nothing_is_known() throws Exception {
+    client.close();
+    client.watch(Q, listener);
+    Eventually.holds("it is told", () -> !faults.isEmpty() || !events.isEmpty());
+    assertTrue(events.stream().noneMatch(WatchEvent::allowed));
+  }
+
+  @Test
   void requests_have_the_question_and_the_options() throws Exception {
     client.watch(Q, AskOptions.defaults().requestId("r1"), listener);
     AuthorizeRequest request = server.requests.take();

@@ -1,7 +1,11 @@
 package dev.usherd.http;
 
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -24,6 +28,10 @@ final class MultipartBody {
   private final byte[] dashed;
   private final byte[] between;
   private final FormFields fields = new FormFields();
+  private final List<FormPart> found = new ArrayList<>();
+
+  /** Whether each field that a question is about is a text. */
+  private boolean readable = true;
 
   private MultipartBody(byte[] body, String boundary) {
     this.body = body;
@@ -33,22 +41,40 @@ final class MultipartBody {
 
   /** What it and the query say; nothing where that is not certain. */
   static BodyContent read(byte[] body, String contentType, byte[] query) {
+    String boundary = boundary(contentType);
+    if (boundary == null) {
+      return BodyContent.NOTHING;
+    }
+    MultipartBody parts = new MultipartBody(body, boundary);
+    return FormBody.into(parts.fields, query) && parts.isCertain() && parts.readable
+        ? parts.fields.content()
+        : BodyContent.NOTHING;
+  }
+
+  /** Its parts; empty where they are not certain. */
+  static Optional<List<FormPart>> parts(byte[] body, String contentType) {
+    String boundary = boundary(contentType);
+    if (boundary == null) {
+      return Optional.empty();
+    }
+    MultipartBody parts = new MultipartBody(body, boundary);
+    return parts.isCertain() ? Optional.of(parts.found) : Optional.empty();
+  }
+
+  /** The one boundary that a type names; null: it names none, or more than one. */
+  private static String boundary(String contentType) {
     String boundary = null;
     String[] parameters = contentType.split(";", -1);
     for (int each = 1; each < parameters.length; each++) {
       if (parameters[each].toLowerCase(Locale.ROOT).contains("boundary")) {
         Matcher found = BOUNDARY.matcher(parameters[each]);
         if (boundary != null || !found.matches()) {
-          return BodyContent.NOTHING;
+          return null;
         }
         boundary = found.group(1) != null ? found.group(1) : found.group(2);
       }
     }
-    if (boundary == null) {
-      return BodyContent.NOTHING;
-    }
-    MultipartBody parts = new MultipartBody(body, boundary);
-    return FormBody.into(parts.fields, query) && parts.isCertain() ? parts.fields.content() : BodyContent.NOTHING;
+    return boundary;
   }
 
   /** Reads all parts. */
@@ -83,7 +109,8 @@ final class MultipartBody {
 
   private boolean part(int head, int headEnd, int content, int end) {
     String name = null;
-    boolean file = false;
+    String file = null;
+    List<Map.Entry<String, String>> headers = new ArrayList<>();
     boolean plain = true;
     boolean placed = false;
     String lines = headEnd < head ? "" : new String(body, head, headEnd - head, StandardCharsets.ISO_8859_1);
@@ -93,7 +120,9 @@ final class MultipartBody {
         return false;
       }
       String value = CredentialReader.trimmed(line.substring(colon + 1));
-      switch (line.substring(0, colon).toLowerCase(Locale.ROOT)) {
+      String header = line.substring(0, colon).toLowerCase(Locale.ROOT);
+      headers.add(Map.entry(header, value));
+      switch (header) {
         case "content-disposition" -> {
           if (placed || !DISPOSITION.matcher(value).matches()) {
             return false;
@@ -102,14 +131,15 @@ final class MultipartBody {
           Matcher parameter = PARAMETER.matcher(value);
           while (parameter.find()) {
             String key = parameter.group(1).toLowerCase(Locale.ROOT);
-            file |= key.startsWith("filename");
+            if (key.startsWith("filename")) {
+              // An extended name is not read: it is a file all the same.
+              file = key.equals("filename") && file == null ? latin(parameter) : file == null ? "" : file;
+            }
             if (key.startsWith("name")) {
               if (name != null || !key.equals("name")) {
                 return false;
               }
-              byte[] bytes =
-                  (parameter.group(2) != null ? parameter.group(2) : parameter.group(3))
-                      .getBytes(StandardCharsets.ISO_8859_1);
+              byte[] bytes = latin(parameter).getBytes(StandardCharsets.ISO_8859_1);
               name = Texts.utf8(bytes, 0, bytes.length);
             }
           }
@@ -122,15 +152,21 @@ final class MultipartBody {
     if (!placed || name == null) {
       return false;
     }
-    if (!FormFields.NAMES.contains(Names.meant(name, FormFields.NAMES))) {
-      return true;
+    found.add(new FormPart(body, content, end, name, file, headers));
+    if (FormFields.NAMES.contains(Names.meant(name, FormFields.NAMES))) {
+      // A file of such a name is no text, and neither is one that is encoded once more.
+      String value = plain && file == null ? Texts.utf8(body, content, end) : null;
+      if (value == null) {
+        readable = false;
+      } else {
+        fields.add(name, value);
+      }
     }
-    // A file of such a name is no text, and neither is one that is encoded once more.
-    String value = plain && !file ? Texts.utf8(body, content, end) : null;
-    if (value != null) {
-      fields.add(name, value);
-    }
-    return value != null;
+    return true;
+  }
+
+  private static String latin(Matcher parameter) {
+    return parameter.group(2) != null ? parameter.group(2) : parameter.group(3);
   }
 
   private boolean isAt(int at, String what) {

@@ -13,6 +13,7 @@ import jakarta.servlet.AsyncEvent;
 import jakarta.servlet.AsyncListener;
 import java.time.Duration;
 import java.util.Locale;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.locks.ReentrantLock;
 
 /** Knows whether an answer may go on, and ends it once it may not. */
@@ -37,6 +38,7 @@ final class Cut implements WatchListener {
   private volatile String event;
   private volatile CutStream stream;
   private volatile AsyncContext async;
+  private final AtomicBoolean left = new AtomicBoolean();
   private boolean over;
   private boolean watching;
   private boolean closed;
@@ -113,10 +115,6 @@ final class Cut implements WatchListener {
 
   /** The answer goes on after the application has returned. */
   void endWith(AsyncContext lasting) {
-    async = lasting;
-    if (made) {
-      complete();
-    }
     lasting.addListener(
         new AsyncListener() {
           @Override
@@ -139,6 +137,8 @@ final class Cut implements WatchListener {
             event.getAsyncContext().addListener(this);
           }
         });
+    async = lasting;
+    endIfMade();
   }
 
   @Override
@@ -162,9 +162,16 @@ final class Cut implements WatchListener {
     answer = whole;
     event = lastEvent;
     made = true;
+    endIfMade();
+  }
+
+  /** Ends the answer, unless somebody is writing right now, who then does it. */
+  void endIfMade() {
+    if (!made) {
+      return;
+    }
     CutStream out = stream;
-    // Whoever is writing right now ends it as soon as that is done.
-    if (out != null && writing.tryLock()) {
+    if (out != null && !out.isEnded() && writing.tryLock()) {
       try {
         if (!over) {
           out.end();
@@ -172,20 +179,28 @@ final class Cut implements WatchListener {
       } finally {
         writing.unlock();
       }
-      complete();
     }
+    leave();
   }
 
-  /** A stream of events that has its end is complete; the application need not say so. */
-  private void complete() {
+  /**
+   * An answer that goes on after the application has returned is left by it: one that has its end is complete, and any
+   * other one goes through the filter once more, which answers it, or has the container break it off.
+   */
+  private void leave() {
     AsyncContext lasting = async;
+    if (lasting == null || !left.compareAndSet(false, true)) {
+      return;
+    }
     CutStream out = stream;
-    if (lasting != null && out != null && out.isEnded()) {
-      try {
+    try {
+      if (out != null && out.isEnded()) {
         lasting.complete();
-      } catch (IllegalStateException already) {
-        // The application has said so.
+      } else {
+        lasting.dispatch();
       }
+    } catch (IllegalStateException already) {
+      // The application has done so.
     }
   }
 }

@@ -107,6 +107,8 @@ final class CutStream extends ServletOutputStream {
       }
     } finally {
       cut.writing.unlock();
+      // Whoever made it after the last look did not wait either.
+      cut.endIfMade();
     }
   }
 }

@@ -16,6 +16,7 @@ import jakarta.servlet.FilterChain;
 import jakarta.servlet.ServletException;
 import jakarta.servlet.ServletRequest;
 import jakarta.servlet.ServletResponse;
+import jakarta.servlet.ServletResponseWrapper;
 import jakarta.servlet.http.HttpServletRequest;
 import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
@@ -34,12 +35,14 @@ import java.util.Optional;
  * be one.
  *
  * <p>Map it to the dispatcher types REQUEST and ASYNC, with async supported. A cut stream of events ends with an {@code
- * error} event. Any other answer is broken off: writing to it throws {@link AnswerCutException}, which the application lets
- * pass; one that is asynchronous must not complete such an answer itself.
+ * error} event. Any other answer is broken off: at once where it is asynchronous, else when it is next written to, which
+ * throws {@link AnswerCutException}, which the application lets pass. What is asynchronous does not complete such an answer
+ * itself. A websocket is asked about at its handshake; after that the application watches {@link #questionOf} itself.
  */
 public final class UsherFilter implements Filter {
 
   private static final String DECISION = "dev.usherd.decision";
+  private static final String QUESTION = "dev.usherd.question";
   private static final String CUT = "dev.usherd.cut";
 
   private final Usherd usherd;
@@ -77,6 +80,16 @@ public final class UsherFilter implements Filter {
    */
   public static Optional<Decision> decisionOf(ServletRequest request) {
     return request.getAttribute(DECISION) instanceof Decision decision ? Optional.of(decision) : Optional.empty();
+  }
+
+  /**
+   * The question on which a request passed, to be watched by what outlives it: a websocket.
+   *
+   * @param request the request, behind the filter
+   * @return the question; empty: the request did not come through the filter
+   */
+  public static Optional<Question> questionOf(ServletRequest request) {
+    return request.getAttribute(QUESTION) instanceof Question question ? Optional.of(question) : Optional.empty();
   }
 
   @Override
@@ -121,6 +134,7 @@ public final class UsherFilter implements Filter {
     }
     Cut cut = new Cut(usherd, question, options);
     replayed.setAttribute(DECISION, decision);
+    replayed.setAttribute(QUESTION, question);
     replayed.setAttribute(CUT, cut);
     if (read.stream()) {
       cut.watch();
@@ -136,9 +150,14 @@ public final class UsherFilter implements Filter {
 
   private static void passed(Cut cut, HttpServletRequest request, HttpServletResponse response, FilterChain chain)
       throws IOException, ServletException {
-    CutResponse cuttable = new CutResponse(response, cut);
+    CutResponse cuttable = new CutResponse(cut.isMade() ? bare(response) : response, cut);
     boolean lasts = false;
     try {
+      if (cut.isMade()) {
+        // It was cut after the application had returned, and has come back for its end.
+        cuttable.finish();
+        return;
+      }
       chain.doFilter(request, cuttable);
       lasts = request.isAsyncStarted();
       if (lasts) {
@@ -157,6 +176,19 @@ public final class UsherFilter implements Filter {
         cut.close();
       }
     }
+  }
+
+  /** The container's answer, under that which an application made asynchronous. */
+  private static HttpServletResponse bare(HttpServletResponse response) {
+    HttpServletResponse bare = response;
+    ServletResponse each = response;
+    while (each instanceof ServletResponseWrapper wrapper) {
+      each = wrapper.getResponse();
+      if (wrapper instanceof CutResponse && each instanceof HttpServletResponse inner) {
+        bare = inner;
+      }
+    }
+    return bare;
   }
 
   static void answer(HttpServletResponse response, HttpAnswer answer) throws IOException {

@@ -6,7 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.usherd.Batch;
+import dev.usherd.BatchResult;
 import dev.usherd.Decision;
+import dev.usherd.ListDenied;
+import dev.usherd.Model;
 import dev.usherd.Question;
 import dev.usherd.UsherFault;
 import dev.usherd.WatchEvent;
@@ -59,6 +63,31 @@ class FakeUsherdTest {
     assertInstanceOf(WatchEvent.Changed.class, events.get(2));
     assertInstanceOf(WatchEvent.Ended.class, events.get(3));
     assertEquals(0, usherd.watched());
+  }
+
+  @Test
+  void batches_and_lists_are_answered_as_single_questions_are() throws Exception {
+    usherd.models("m2", "m1", "m3");
+    usherd.answer(
+        "alice",
+        question -> (question.model() == null ? FakeDecision.allowed() : question.model().equals("m3")
+            ? FakeDecision.denied("MODEL_NOT_GRANTED") : FakeDecision.allowed().model(question.model())).build());
+    assertEquals(List.of(new Model("m1", "m1"), new Model("m2", "m2")), usherd.listModels(alice));
+    Question bob = Question.builder("bob", "/r").build();
+    assertEquals("SIGNATURE_INVALID", assertThrows(ListDenied.class, () -> usherd.listModels(bob)).denial().reason());
+    assertThrows(ExecutionException.class, () -> usherd.listModelsAsync(bob).get());
+    List<BatchResult> results = usherd.batchCheck(new Batch("alice", List.of(Question.builder("", "/r").build(), bob)));
+    assertTrue(results.get(0).allowed());
+    assertFalse(results.get(1).allowed());
+    usherd.answer("bob", question -> {
+      throw new UsherFault(UsherFault.Kind.OVERLOADED);
+    });
+    results = usherd.batchCheckAsync(Batch.of(List.of(bob, alice))).get();
+    assertEquals(UsherFault.Kind.OVERLOADED, results.get(0).fault().orElseThrow().kind());
+    assertTrue(results.get(1).allowed());
+    usherd.breakDown(UsherFault.Kind.UNAVAILABLE);
+    assertThrows(UsherFault.class, () -> usherd.batchCheck(Batch.of(List.of(alice))));
+    assertThrows(UsherFault.class, () -> usherd.listModels(alice));
   }
 
   @Test
