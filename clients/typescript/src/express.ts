@@ -31,9 +31,11 @@ declare global {
 export interface AuthorizeRequestsOptions extends ReadingOptions {
   /** Milliseconds until the decision has to be there; 1,000 unless given. */
   deadlineMs?: number | undefined;
+  /** Requests that are not asked about, such as those for health. Absent: none is left out. */
+  skip?: ((request: IncomingMessage) => boolean) | undefined;
 }
 
-type Incoming = IncomingMessage & { originalUrl?: string; rawBody?: unknown; usher?: Admission };
+type Incoming = IncomingMessage & { baseUrl?: string; originalUrl?: string; rawBody?: unknown; usher?: Admission };
 
 /** A middleware of Express. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
@@ -48,6 +50,10 @@ export type Middleware = (request: IncomingMessage, response: ServerResponse, ne
 export function authorize(usherd: Authorizer, options: AuthorizeRequestsOptions = {}): Middleware {
   const reading = new Reading(options);
   return (request, response, next) => {
+    if (options.skip?.(request) === true) {
+      next();
+      return;
+    }
     pass(usherd, reading, options.deadlineMs, request, response).then((passes) => {
       if (passes) {
         next();
@@ -68,7 +74,7 @@ async function pass(
   response.once("close", close);
   const arrived = {
     method: request.method ?? "",
-    target: request.originalUrl ?? request.url ?? "",
+    target: targetOf(request),
     headers: headersOf(request.rawHeaders),
     body: () => bodyOf(request, reading.maxBody),
   };
@@ -86,11 +92,27 @@ async function pass(
     return false;
   }
   if (gone.signal.aborted) {
-    await verdict.events?.return();
     return false;
   }
-  request.usher = guarded(response, usherd, verdict);
+  request.usher = guarded(response, usherd, verdict, gone.signal);
   return true;
+}
+
+/**
+ * What the handlers behind are found by: the path that Express has taken off for the mounts down to here, and what is left of
+ * the URL, which a middleware in front may have rewritten. `originalUrl` is only what was there before that.
+ */
+function targetOf({ url = "", originalUrl = url, baseUrl }: Incoming): string {
+  if (url === originalUrl || !url.startsWith("/")) {
+    return url;
+  }
+  if (baseUrl === undefined) {
+    // Connect and its kin take a mount off, too, but do not say what it was.
+    throw new Error("usherd's middleware has to stand at the root, and in front of what rewrites the URL: no `baseUrl` says which it is");
+  }
+  // Express puts a slash where a mount leaves nothing else.
+  const slashed = url === "/" || url.startsWith("/?");
+  return slashed && originalUrl === baseUrl + url.slice(1) ? originalUrl : baseUrl + url;
 }
 
 async function bodyOf(request: Incoming, limit: number): Promise<Buffer> {

@@ -68,7 +68,7 @@ export const usherdPlugin: FastifyPluginAsync<UsherdPluginOptions> = async (app,
       }
       return reply.code(verdict.status).headers(Object.fromEntries(verdict.headers)).send(verdict.body);
     }
-    request.usher = guarded(reply.raw, options.usherd, verdict);
+    request.usher = guarded(reply.raw, options.usherd, verdict, gone.signal);
     return body === undefined ? payload : again(body, payload);
   });
 };

@@ -18,8 +18,10 @@ import type { Authorizer } from "./client.js";
 import type { Decision } from "./decision.js";
 import { UsherFault } from "./faults.js";
 import { readCredential } from "./http/credential.js";
-import { cutting, firstOf, type Admission } from "./http/gate.js";
+import { REFUSALS } from "./http/errors.js";
+import type { Admission } from "./http/gate.js";
 import { Reading, RequestRefused, agreed, valuesOf, type Headers, type ReadingOptions } from "./http/reading.js";
+import { cutReason, notAllowed } from "./http/watching.js";
 
 export type { Admission } from "./http/gate.js";
 
@@ -61,32 +63,29 @@ export function authorizeCalls(usherd: Authorizer, options: AuthorizeCallsOption
     }
     const over = new AbortController();
     let cut = false;
-    let cancelled: () => void = () => undefined;
     const end = (last: Status): void => {
       cut = true;
       call.sendStatus(last);
-      cancelled();
     };
     const admit = async (metadata: Metadata): Promise<Status | undefined> => {
       const headers = headersOf(metadata);
       const { token } = readCredential("POST", headers, reading);
       const question = { token, route: method.path, method: "POST", ...wishes(headers, reading) };
       const patience = { deadlineMs: options.deadlineMs, signal: over.signal };
-      if (!method.responseStream) {
-        return admitted(metadata, await usherd.authorize(question, patience), over.signal);
+      const decision = await usherd.authorize(question, patience);
+      if (!decision.allowed) {
+        return denied(decision);
       }
-      const [decision, events] = await firstOf(usherd.watch(question, patience));
-      if (decision.allowed) {
-        void cutting(events).then((denial) => {
+      if (method.responseStream) {
+        void notAllowed(usherd, question, over.signal).then((denial) => {
           if (!over.signal.aborted) {
             end(denial === undefined ? unavailable() : denied(denial));
-            over.abort();
+            over.abort(cutReason());
           }
         });
-      } else {
-        await events.return();
       }
-      return admitted(metadata, decision, over.signal);
+      admissions.set(metadata, { decision, signal: over.signal });
+      return undefined;
     };
     return new ServerInterceptingCall(call, {
       start: (next) => {
@@ -113,14 +112,6 @@ export function authorizeCalls(usherd: Authorizer, options: AuthorizeCallsOption
   };
 }
 
-function admitted(metadata: Metadata, decision: Decision, signal: AbortSignal): Status | undefined {
-  if (!decision.allowed) {
-    return denied(decision);
-  }
-  admissions.set(metadata, { decision, signal });
-  return undefined;
-}
-
 function denied({ httpStatus, message, wwwAuthenticate }: Decision): Status {
   const code =
     httpStatus === 401 ? status.UNAUTHENTICATED : httpStatus === 429 ? status.RESOURCE_EXHAUSTED : status.PERMISSION_DENIED;
@@ -137,8 +128,9 @@ function unavailable(): Status {
 
 function refusal(error: unknown): Status {
   if (error instanceof RequestRefused) {
-    const details = "The request carries two different credentials.";
-    return { code: status.INVALID_ARGUMENT, details, metadata: new Metadata() };
+    const [httpStatus, details] = REFUSALS[error.code];
+    const code = httpStatus === 403 ? status.PERMISSION_DENIED : status.INVALID_ARGUMENT;
+    return { code, details, metadata: new Metadata() };
   }
   if (error instanceof UsherFault) {
     return unavailable();

@@ -119,6 +119,97 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
       assert.equal(usherd.questions[0]?.method, "POST");
     });
 
+    for (const mount of ["/", "/v1"]) test(`what is asked about is what is served: a URL that was rewritten in front of ${mount}`, async () => {
+      usherd.allow();
+      app.use((request: any, _response: unknown, next: () => void) => {
+        request.url = request.url.replace("/alias", "/v1");
+        next();
+      });
+      app.use(mount, authorize(usherd));
+      const served: string[] = [];
+      app.post("/v1/chat/completions", (request: any, response: any) => {
+        served.push(request.path);
+        response.end();
+      });
+      await post({}, "/alias/chat/completions");
+      await post({}, "/v1/chat/completions?x=1");
+      assert.deepEqual(served, ["/v1/chat/completions", "/v1/chat/completions"]);
+      assert.deepEqual(
+        usherd.questions.map(({ route }) => route),
+        ["/v1/chat/completions", "/v1/chat/completions"],
+      );
+    });
+
+    test("a mount without anything behind it is asked about as it came, and one that a rewriting makes as it is served", async () => {
+      usherd.allow();
+      app.use((request: any, _response: unknown, next: () => void) => {
+        request.url = request.url.replace("/v1key", "/v1/key");
+        next();
+      });
+      app.use("/v1", authorize(usherd));
+      app.use((_request: unknown, response: any) => response.end());
+      for (const path of ["/v1", "/v1?x=1", "/v1/", "/v1key", "/V1/key"]) {
+        await post({}, path);
+      }
+      assert.deepEqual(
+        usherd.questions.map(({ route }) => route),
+        ["/v1", "/v1", "/v1/", "/v1/key", "/V1/key"],
+      );
+    });
+
+    test("a whole URL in place of a path is asked about as one, which no server takes for a route", async () => {
+      usherd.allow();
+      app.use("/key", authorize(usherd));
+      app.use((_request: unknown, response: any) => response.end());
+      const call = httpRequest(url, { path: "http://host.example/key/generate" });
+      call.end();
+      const [response] = (await once(call, "response")) as [IncomingMessage];
+      response.resume();
+      assert.deepEqual(usherd.questions.map(({ route }) => route), ["http://host.example/generate"]);
+    });
+
+    test("what is left out is not asked about", async () => {
+      app.use(authorize(usherd, { skip: ({ url }) => url === "/healthz" }));
+      app.use((request: any, response: any) => response.end(String(request.usher)));
+      assert.equal(await (await fetch(`${url}/healthz`)).text(), "undefined");
+      assert.equal((await fetch(`${url}/healthz/`)).status, 403);
+      assert.equal(usherd.questions.length, 1);
+    });
+
+    test("a model that is called with the signal ends with the cut, and its reader is told why", async () => {
+      let hangs: ServerResponse | undefined;
+      const model = createServer((_request, response) => {
+        hangs = response;
+        response.write("data: 1\n\n");
+      }).listen(0, "127.0.0.1");
+      await once(model, "listening");
+      let reason = "";
+      usherd.allow();
+      use();
+      caught();
+      app.post("/v1/chat/completions", (request: any, response: any, next: (error: unknown) => void) => {
+        const run = async (): Promise<void> => {
+          const { signal } = request.usher;
+          const upstream = await fetch(`http://127.0.0.1:${(model.address() as AddressInfo).port}`, { signal });
+          response.setHeader("content-type", "text/event-stream");
+          for await (const chunk of upstream.body ?? assert.fail()) {
+            response.write(chunk);
+          }
+        };
+        run().catch((error: Error) => {
+          reason = `${error.name}: ${error.message}`;
+          next(error);
+        });
+      });
+      const response = await post({ model: "gpt-4o", stream: true });
+      await until(() => usherd.watching === 1 && hangs !== undefined);
+      usherd.revoke();
+      assert.match(await response.text(), /^data: 1\n\nevent: error\ndata: \{"error":.*"token_revoked"\}\}\n\n$/);
+      await until(() => hangs?.destroyed === true);
+      assert.equal(reason, "AbortError: The answer was cut: its request is allowed no longer.");
+      model.close();
+    });
+
     test("a body is left for whoever reads it: a pipe, in any number of pieces", async () => {
       usherd.allow();
       use();

@@ -127,6 +127,16 @@ test("no decision is UNAVAILABLE and says no more; two credentials are INVALID_A
   assert.equal(handled, 0);
 });
 
+test("a session cookie from a page of anybody is told as one", async () => {
+  usherd.allow();
+  const error = (await echo({ cookie: "litellm_ui_token_1=good", origin: "https://evil.example", "x-model": "gpt-4o" })) as ServiceError;
+  assert.deepEqual(
+    [error.code, error.details],
+    [status.PERMISSION_DENIED, "A session cookie acts only on requests from an allowed origin."],
+  );
+  assert.deepEqual([handled, usherd.questions.length], [0, 0]);
+});
+
 test("what is left out is not asked about", async () => {
   assert.equal(await echo({}, "/gateway.v1.Gateway/Health"), "hello nobody");
   assert.equal(usherd.questions.length, 0);

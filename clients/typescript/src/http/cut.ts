@@ -2,35 +2,39 @@ import type { ServerResponse } from "node:http";
 import type { Authorizer } from "../client.js";
 import type { Decision } from "../decision.js";
 import { denialAnswer, faultAnswer, sseDenial, sseFault, type HttpAnswer } from "./errors.js";
-import { cutting, type Admission, type Admitted } from "./gate.js";
+import type { Admission, Admitted } from "./gate.js";
+import { cutReason, notAllowed } from "./watching.js";
 
 /** Milliseconds that the reader of a stream which was cut has to take its last event. */
 const LINGER = 2000;
 
 /**
  * Lets an answer go on while its request may pass. A streamed one is cut at the first event after which it may not: with an
- * `error` event where it is `text/event-stream`, and broken off where it is anything else.
+ * `error` event where it is `text/event-stream`, and broken off where it is anything else. `gone` is aborted when its reader is.
  */
-export function guarded(response: ServerResponse, usherd: Authorizer, admitted: Admitted): Admission {
-  const { decision, question } = admitted;
+export function guarded(
+  response: ServerResponse,
+  usherd: Authorizer,
+  { decision, question, stream }: Admitted,
+  gone: AbortSignal,
+): Admission {
   const over = new AbortController();
   const answer = new Answer(response);
   let watching = false;
-  const watch = (events = usherd.watch(question, { signal: over.signal })): void => {
+  const watch = (): void => {
     watching = true;
-    void cutting(events).then((denial) => {
+    void notAllowed(usherd, question, over.signal).then((denial) => {
       if (!over.signal.aborted) {
         answer.cut(denial);
-        over.abort();
+        over.abort(cutReason());
       }
     });
   };
-  response.once("close", () => {
-    over.abort();
-    void admitted.events?.return().catch(() => undefined);
-  });
-  if (admitted.events !== undefined) {
-    watch(admitted.events);
+  gone.addEventListener("abort", () => over.abort(gone.reason));
+  if (gone.aborted) {
+    over.abort(gone.reason);
+  } else if (stream) {
+    watch();
   }
   // A stream that nobody asked for as one.
   answer.onHead = () => {

@@ -19,7 +19,8 @@ const TYPES: Readonly<Record<number, string>> = {
 };
 const HEADER_VALUE = /^[\x20-\x7e]+$/;
 
-const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = {
+/** What is told about a request that is refused without asking: the status, and the words. */
+export const REFUSALS: Readonly<Record<RefusalCode, readonly [number, string]>> = {
   credentials_ambiguous: [400, "The request carries two different credentials."],
   origin_not_allowed: [403, "A session cookie acts only on requests from an allowed origin."],
   body_too_large: [413, "The request body is too large."],
