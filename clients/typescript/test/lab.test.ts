@@ -8,6 +8,7 @@ import express from "express";
 import { authorize } from "../src/express.js";
 import { Usherd, UsherFault } from "../src/index.js";
 import { StoryServer, questionOf, type Ask } from "./tools/story_server.js";
+import { Swallower } from "./tools/swallower.js";
 import { Patient } from "./tools/patient.js";
 import { until } from "./tools/until.js";
 
@@ -131,6 +132,44 @@ test("a server that stands still is believed no longer than it may be silent", a
   assert.equal(usherd.cacheStatistics?.entries, 0);
   process.kill(server.pid, "SIGCONT");
   await held(lab);
+});
+
+test("a network that drops every packet is believed no longer than the server may be silent", async () => {
+  const lab = await server.post<Lab>("/lab/begin", { teams: 2 });
+  const one = lab.asks[0] ?? assert.fail();
+  const wire = await Swallower.before(server.target);
+  const behind = new Patient(wire.target, { cache: true });
+  try {
+    const hits = (): number => behind.cacheStatistics?.hits ?? assert.fail();
+    while (hits() === 0) {
+      await behind.authorize(questionOf(one));
+    }
+    wire.swallows = true;
+    const dropped = performance.now();
+    const open = wire.connections;
+    await server.post("/lab/flip", { team: 0, blocked: true });
+    let lastHit = 0;
+    while (performance.now() - dropped < lab.max_silence * 1000 + 1000) {
+      const before = hits();
+      // There is no other way: an answer is from memory, or there is none.
+      await assert.doesNotReject(
+        behind.authorize(questionOf(one), { deadlineMs: 20 }).then(
+          ({ allowed }) => assert.ok(allowed && hits() > before),
+          (error: unknown) => assert.ok(error instanceof UsherFault && hits() === before),
+        ),
+      );
+      lastHit = hits() > before ? performance.now() - dropped : lastHit;
+      await setTimeout(2);
+    }
+    assert.ok(lastHit > 100, `it was served from memory for a while: ${lastHit} ms`);
+    assert.ok(lastHit <= lab.max_silence * 1000 + 20, `the last hit came after ${lastHit} ms`);
+    assert.equal(wire.connections, open);
+    const { silences, entries } = behind.cacheStatistics ?? assert.fail();
+    assert.deepEqual({ silences, entries }, { silences: 1, entries: 0 });
+  } finally {
+    behind.close();
+    wire.stop();
+  }
 });
 
 test("a token that is revoked is denied from then on", async () => {
