@@ -96,6 +96,13 @@ export class Channel {
     this.#client = new Client(target, encrypted ? encryption(options.tls) : credentials.createInsecure(), {
       "grpc.use_local_subchannel_pool": alone ? 1 : 0,
       "grpc.enable_retries": 1,
+      // A server that is back is found within seconds, however long it was away: gRPC's own way is up to two minutes.
+      "grpc.initial_reconnect_backoff_ms": 100,
+      "grpc.max_reconnect_backoff_ms": 5_000,
+      // The server takes a ping each 30 s. A connection whose other end is gone without a word is given up, so that streams are
+      // not opened anew on it for ever.
+      "grpc.keepalive_time_ms": 60_000,
+      "grpc.keepalive_timeout_ms": 20_000,
       "grpc.service_config": SERVICE_CONFIG,
       // A TXT record of the target's zone would replace the configuration above.
       "grpc.service_config_disable_resolution": 1,

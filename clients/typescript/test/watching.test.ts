@@ -25,7 +25,7 @@ afterEach(() => {
   server.stop();
 });
 
-test("a request for a stream is asked about once, so that its user is written to the directory; what may not pass is not watched", async () => {
+test("a request for a stream is asked about once, so that its user is written to the directory, and only then watched", async () => {
   const body = Buffer.from('{"model":"gpt-4o","stream":true}');
   const headers: [string, string][] = [
     ["authorization", "Bearer t"],
