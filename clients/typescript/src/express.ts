@@ -10,7 +10,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Authorizer } from "./client.js";
 import { guarded, sendAnswer } from "./http/cut.js";
-import { judge, type Admission } from "./http/gate.js";
+import { judge, type Admission, type AskingOptions } from "./http/gate.js";
 import { RequestGone, hasBody, peekBody } from "./http/peek.js";
 import { Reading, headersOf, type ReadingOptions } from "./http/reading.js";
 
@@ -28,9 +28,7 @@ declare global {
 }
 
 /** How requests are read and asked about. */
-export interface AuthorizeRequestsOptions extends ReadingOptions {
-  /** Milliseconds until the decision has to be there; 1,000 unless given. */
-  deadlineMs?: number | undefined;
+export interface AuthorizeRequestsOptions extends ReadingOptions, AskingOptions {
   /** Requests that are not asked about, such as those for health. Absent: none is left out. */
   skip?: ((request: IncomingMessage) => boolean) | undefined;
 }
@@ -54,7 +52,7 @@ export function authorize(usherd: Authorizer, options: AuthorizeRequestsOptions 
       next();
       return;
     }
-    pass(usherd, reading, options.deadlineMs, request, response).then((passes) => {
+    pass(usherd, reading, options, request, response).then((passes) => {
       if (passes) {
         next();
       }
@@ -65,7 +63,7 @@ export function authorize(usherd: Authorizer, options: AuthorizeRequestsOptions 
 async function pass(
   usherd: Authorizer,
   reading: Reading,
-  deadlineMs: number | undefined,
+  options: AskingOptions,
   request: Incoming,
   response: ServerResponse,
 ): Promise<boolean> {
@@ -80,7 +78,7 @@ async function pass(
   };
   let verdict;
   try {
-    verdict = await judge(usherd, arrived, reading, deadlineMs, gone.signal);
+    verdict = await judge(usherd, arrived, reading, options, gone.signal);
   } catch (error) {
     if (error instanceof RequestGone) {
       return false;
@@ -94,7 +92,7 @@ async function pass(
   if (gone.signal.aborted) {
     return false;
   }
-  request.usher = guarded(response, usherd, verdict, gone.signal);
+  request.usher = guarded(response, usherd, verdict, options, gone.signal);
   return true;
 }
 

@@ -11,7 +11,7 @@ import { Readable } from "node:stream";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
 import type { Authorizer } from "./client.js";
 import { guarded } from "./http/cut.js";
-import { judge, type Admission } from "./http/gate.js";
+import { judge, type Admission, type AskingOptions } from "./http/gate.js";
 import { hasBody } from "./http/peek.js";
 import { Reading, RequestRefused, headersOf, type ReadingOptions } from "./http/reading.js";
 
@@ -26,11 +26,9 @@ declare module "fastify" {
 }
 
 /** How requests are read and asked about. */
-export interface UsherdPluginOptions extends ReadingOptions {
+export interface UsherdPluginOptions extends ReadingOptions, AskingOptions {
   /** The client. */
   usherd: Authorizer;
-  /** Milliseconds until the decision has to be there; 1,000 unless given. */
-  deadlineMs?: number | undefined;
   /** Requests that are not asked about, such as those for health. Absent: none is left out. */
   skip?: ((request: FastifyRequest) => boolean) | undefined;
 }
@@ -61,14 +59,14 @@ export const usherdPlugin: FastifyPluginAsync<UsherdPluginOptions> = async (app,
         return body ?? Buffer.alloc(0);
       },
     };
-    const verdict = await judge(options.usherd, arrived, reading, options.deadlineMs, gone.signal);
+    const verdict = await judge(options.usherd, arrived, reading, options, gone.signal);
     if ("status" in verdict) {
       if (!request.raw.complete) {
         reply.header("connection", "close");
       }
       return reply.code(verdict.status).headers(Object.fromEntries(verdict.headers)).send(verdict.body);
     }
-    request.usher = guarded(reply.raw, options.usherd, verdict, gone.signal);
+    request.usher = guarded(reply.raw, options.usherd, verdict, options, gone.signal);
     return body === undefined ? payload : again(body, payload);
   });
 };

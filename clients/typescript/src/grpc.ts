@@ -19,17 +19,16 @@ import type { Decision } from "./decision.js";
 import { UsherFault } from "./faults.js";
 import { readCredential } from "./http/credential.js";
 import { REFUSALS } from "./http/errors.js";
-import type { Admission } from "./http/gate.js";
+import type { Admission, AskingOptions } from "./http/gate.js";
 import { Reading, RequestRefused, agreed, valuesOf, type Headers, type ReadingOptions } from "./http/reading.js";
-import { cutReason, notAllowed } from "./http/watching.js";
+import { cutReason, notAllowed, tell } from "./http/watching.js";
 
 export type { Admission } from "./http/gate.js";
 
 /** How calls are read and asked about. The route of a call is its path, its method is POST. */
 export interface AuthorizeCallsOptions
-  extends Pick<ReadingOptions, "header" | "modelHeader" | "teamHeader" | "teamAliasHeader"> {
-  /** Milliseconds until the decision has to be there; 1,000 unless given. */
-  deadlineMs?: number | undefined;
+  extends Pick<ReadingOptions, "header" | "modelHeader" | "teamHeader" | "teamAliasHeader">,
+    AskingOptions {
   /** Methods (`/grpc.health.v1.Health/Check`) that are not asked about. */
   skip?: readonly string[] | undefined;
 }
@@ -77,7 +76,7 @@ export function authorizeCalls(usherd: Authorizer, options: AuthorizeCallsOption
         return denied(decision);
       }
       if (method.responseStream) {
-        void notAllowed(usherd, question, over.signal).then((denial) => {
+        void notAllowed(usherd, question, options, over.signal).then((denial) => {
           if (!over.signal.aborted) {
             end(denial === undefined ? unavailable() : denied(denial));
             over.abort(cutReason());
@@ -93,7 +92,12 @@ export function authorizeCalls(usherd: Authorizer, options: AuthorizeCallsOption
           .withOnReceiveMetadata((metadata, pass) => {
             admit(metadata).then(
               (refused) => (refused === undefined ? pass(metadata) : end(refused)),
-              (error: unknown) => end(refusal(error)),
+              (error: unknown) => {
+                end(refusal(error));
+                if (error instanceof UsherFault && error.kind !== "cancelled") {
+                  tell(error, options.onFault);
+                }
+              },
             );
           })
           .withOnCancel(() => over.abort())

@@ -97,10 +97,12 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
 
     test("no decision is a 503 that never says why", async () => {
       usherd.fault({}, "unavailable", "KEYS_UNAVAILABLE", 2);
-      use();
+      const faults: string[] = [];
+      use(authorize(usherd, { onFault: ({ reason }) => faults.push(reason) }));
       const response = await post();
       assert.deepEqual([response.status, response.headers.get("retry-after")], [503, "2"]);
       assert.doesNotMatch(await response.text(), /KEYS/);
+      assert.deepEqual(faults, ["KEYS_UNAVAILABLE"]);
     });
 
     test("two credentials are refused without asking", async () => {

@@ -93,6 +93,15 @@ test("what is left out is not asked about", async () => {
   assert.equal((await fetch(`${url}/v1/models`)).status, 403);
 });
 
+test("what is asked about is what is served, also where Fastify rewrites the URL", async () => {
+  usherd.allow();
+  await app.close();
+  app = fastify({ rewriteUrl: ({ url = "" }) => url.replace("/alias", "/v1") });
+  const url = await listening();
+  assert.equal((await fetch(`${url}/alias/models`, { headers: HEADERS })).status, 200);
+  assert.equal(usherd.questions[0]?.route, "/v1/models");
+});
+
 test("a body of more than Fastify takes is refused by Fastify", async () => {
   usherd.allow();
   await app.close();

@@ -26,13 +26,24 @@ let server: Server;
 let client: Client;
 let cancelled: boolean;
 let handled: number;
+let faults: string[];
 
 beforeEach(async () => {
   usherd = new FakeUsherd();
   cancelled = false;
   handled = 0;
+  faults = [];
   server = new Server({
-    interceptors: [authorizeCalls(usherd, { modelHeader: "x-model", skip: ["/gateway.v1.Gateway/Health"] })],
+    interceptors: [
+      authorizeCalls(usherd, {
+        modelHeader: "x-model",
+        skip: ["/gateway.v1.Gateway/Health"],
+        onFault: ({ reason }) => {
+          faults.push(reason);
+          throw new Error("of the gateway's own");
+        },
+      }),
+    ],
   });
   const method = (path: string, responseStream: boolean) => ({
     path,
@@ -122,6 +133,7 @@ test("no decision is UNAVAILABLE and says no more; two credentials are INVALID_A
   const error = (await echo()) as ServiceError;
   assert.equal(error.code, status.UNAVAILABLE);
   assert.doesNotMatch(error.message, /KEYS/);
+  assert.deepEqual(faults, ["KEYS_UNAVAILABLE"]);
   const ambiguous = (await echo({ authorization: "Bearer a", "x-api-key": "b" })) as ServiceError;
   assert.equal(ambiguous.code, status.INVALID_ARGUMENT);
   assert.equal(handled, 0);

@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import type { Authorizer } from "../client.js";
 import type { Decision } from "../decision.js";
 import { denialAnswer, faultAnswer, sseDenial, sseFault, type HttpAnswer } from "./errors.js";
-import type { Admission, Admitted } from "./gate.js";
+import type { Admission, Admitted, AskingOptions } from "./gate.js";
 import { cutReason, notAllowed } from "./watching.js";
 
 /** Milliseconds that the reader of a stream which was cut has to take its last event. */
@@ -16,6 +16,7 @@ export function guarded(
   response: ServerResponse,
   usherd: Authorizer,
   { decision, question, stream }: Admitted,
+  options: Pick<AskingOptions, "onFault">,
   gone: AbortSignal,
 ): Admission {
   const over = new AbortController();
@@ -23,7 +24,7 @@ export function guarded(
   let watching = false;
   const watch = (): void => {
     watching = true;
-    void notAllowed(usherd, question, over.signal).then((denial) => {
+    void notAllowed(usherd, question, options, over.signal).then((denial) => {
       if (!over.signal.aborted) {
         answer.cut(denial);
         over.abort(cutReason());

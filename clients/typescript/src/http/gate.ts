@@ -6,6 +6,7 @@ import { readCredential } from "./credential.js";
 import { denialAnswer, faultAnswer, refusalAnswer, type HttpAnswer } from "./errors.js";
 import { RequestRefused, type Headers, type Reading } from "./reading.js";
 import { readRequest } from "./request.js";
+import { tell } from "./watching.js";
 
 /** What the gateway knows about a request that may pass. */
 export interface Admission {
@@ -31,12 +32,20 @@ export interface Admitted {
   stream: boolean;
 }
 
+/** How a middleware asks. */
+export interface AskingOptions {
+  /** Milliseconds until the decision has to be there; 1,000 unless given. */
+  deadlineMs?: number | undefined;
+  /** Hears of each fault for which a request was answered with a 503, or a stream cut, so that the gateway can log why. */
+  onFault?: ((fault: UsherFault) => void) | undefined;
+}
+
 /** Asks whether a request may pass, and otherwise says what to answer. */
 export async function judge(
   usherd: Authorizer,
   arrived: Arrived,
   reading: Reading,
-  deadlineMs: number | undefined,
+  { deadlineMs, onFault }: AskingOptions,
   signal: AbortSignal,
 ): Promise<Admitted | HttpAnswer> {
   try {
@@ -52,6 +61,10 @@ export async function judge(
       return refusalAnswer(error.code);
     }
     if (error instanceof UsherFault) {
+      // One who left has not been answered.
+      if (error.kind !== "cancelled") {
+        tell(error, onFault);
+      }
       return faultAnswer(error);
     }
     throw error;

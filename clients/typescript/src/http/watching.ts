@@ -2,6 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import type { Authorizer } from "../client.js";
 import type { Decision } from "../decision.js";
 import { UsherFault } from "../faults.js";
+import type { AskingOptions } from "./gate.js";
 import type { Question } from "../questions.js";
 
 /** Milliseconds in which a watch has to get its first decision. The one that let the request pass is as old then. */
@@ -13,7 +14,12 @@ const LONGEST_PAUSE = 1_000;
  * Waits until a request that was let pass may go on no longer: for the denial, or undefined when nothing is known any more.
  * Never rejects; settles soon after the signal is aborted, with undefined.
  */
-export async function notAllowed(usherd: Authorizer, question: Question, signal: AbortSignal): Promise<Decision | undefined> {
+export async function notAllowed(
+  usherd: Authorizer,
+  question: Question,
+  { onFault }: Pick<AskingOptions, "onFault">,
+  signal: AbortSignal,
+): Promise<Decision | undefined> {
   const end = performance.now() + PATIENCE;
   for (let pause = FIRST_PAUSE; ; pause = Math.min(2 * pause, LONGEST_PAUSE)) {
     try {
@@ -25,8 +31,11 @@ export async function notAllowed(usherd: Authorizer, question: Question, signal:
       return undefined;
     } catch (error) {
       // There was no first decision. One fault must not cut what has just been allowed.
-      const lasting = !(error instanceof UsherFault) || error.kind === "closed" || error.kind === "cancelled";
-      if (lasting || performance.now() + pause > end) {
+      if (!(error instanceof UsherFault) || error.kind === "cancelled") {
+        return undefined;
+      }
+      if (error.kind === "closed" || performance.now() + pause > end) {
+        tell(error, onFault);
         return undefined;
       }
     }
@@ -35,6 +44,15 @@ export async function notAllowed(usherd: Authorizer, question: Question, signal:
     } catch {
       return undefined;
     }
+  }
+}
+
+/** Tells a gateway why it gave no decision. */
+export function tell(fault: UsherFault, onFault: AskingOptions["onFault"]): void {
+  try {
+    onFault?.(fault);
+  } catch {
+    // What a gateway makes of it must not change what is answered, or keep a stream from being cut.
   }
 }
 
