@@ -386,6 +386,56 @@ def test_a_credential_is_forwarded_where_that_is_configured(models: Upstream, tm
     assert (seen["x-key"], seen["authorization"], seen["x-who"]) == (token, "Bearer of-another", "alice")
 
 
+COOKIES = "theme=dark; litellm_ui_token_7={}; lang=en"
+
+
+@pytest.mark.parametrize("ask", [http1, http2])
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ([COOKIES], "theme=dark; lang=en"),
+        (["litellm_ui_token_7={}"], ""),
+        (["theme=dark", "litellm_ui_token_7={}", "lang=en"], "theme=dark; lang=en"),
+        (["theme=dark", "a=1,2"], "theme=dark; a=1,2"),
+    ],
+    ids=["among others", "alone", "in a header of its own", "none"],
+)
+def test_a_session_goes_no_further_than_the_other_credentials_and_its_neighbours_do(
+    ask: Ask, sent: list[str], expected: str, usherd: Asked, models: Upstream, envoy: Envoy
+) -> None:
+    token = usherd.tokens["alice"]
+    headers = [("cookie", each.format(token)) for each in sent]
+    if "litellm" not in str(sent):
+        headers.append(usherd.bearer("alice"))
+
+    assert ask(envoy.port, "GET", "/v1/models", headers).status == 200
+
+    assert token not in str(models.seen[-1])
+    # Over HTTP/2 Envoy makes one of several headers.
+    assert "; ".join(value for name, value in models.seen[-1]["headers"] if name == "cookie") == expected
+
+
+def test_a_session_beside_the_credential_that_counted_is_taken_off_too(
+    usherd: Asked, models: Upstream, header_scene: dict[bool, Any]
+) -> None:
+    asked: Asked = header_scene["usherd"]  # type: ignore[index]
+    headers = [asked.bearer("alice"), JSON, ("x-model", "gpt-4o"), ("cookie", COOKIES.format("of-another"))]
+    for raw in (True, False):
+        assert http1(header_scene[raw].port, "POST", CHAT, headers, BODY).status == 200
+        assert dict(models.seen[-1]["headers"])["cookie"] == "theme=dark; lang=en"
+
+
+def test_a_session_is_forwarded_where_that_is_configured(models: Upstream, tmp_path: Path) -> None:
+    with (
+        asked_by_envoy(tmp_path / "usherd", {"forward_credential": True}) as usherd,
+        running(tmp_path / "envoy", usherd.address, models.port) as envoy,
+    ):
+        cookies = COOKIES.format(usherd.tokens["alice"])
+        assert http1(envoy.port, "GET", "/v1/models", [("cookie", cookies)]).status == 200
+
+    assert dict(models.seen[-1]["headers"])["cookie"] == cookies
+
+
 def test_envoy_shows_its_own_credential_and_needs_its_right(models: Upstream, tmp_path: Path) -> None:
     assert len(CREDENTIAL) >= MIN_CREDENTIAL
     (tmp_path / "usherd").mkdir()

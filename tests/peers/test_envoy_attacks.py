@@ -106,6 +106,11 @@ ATTACKS: dict[str, Made] = {
     "the same, with a word that it is all there": lambda usherd: Attack(
         [("x-envoy-auth-partial-body", "false")], body=PAD
     ),
+    "a whole body, with a word that it is not all there": lambda usherd: Attack(
+        [("x-envoy-auth-partial-body", "true")],
+        "/openai/deployments/gpt-4o/chat/completions",
+        b'{"fallbacks":["o3"]}',
+    ),
     "a body with a length and in chunks": lambda usherd: Attack([("transfer-encoding", "chunked")]),
 }
 BY_GRPC = "bytes that are no request"

@@ -45,7 +45,8 @@ class Envoy(Section):
         " and the session cookie.",
     )
     forward_credential: bool = Field(
-        default=False, description="Whether headers with a credential are handed on to what is behind Envoy."
+        default=False, description="Whether headers that may carry a credential, and session cookies, are handed on to what is"
+        " behind Envoy. With credential_header that header alone is not."
     )
     origins: list[Origin] = Field(
         default_factory=list,

@@ -1,9 +1,9 @@
-"""Finds the session's token among a browser's cookies, or refuses to choose."""
+"""The session among a browser's cookies: finds its token, or refuses to choose, and takes it off what is handed on."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from usherd.inbound.refused import Cause, RequestRefused
@@ -14,6 +14,8 @@ PREFIX = "litellm_ui_token_"
 Key = TypeVar("Key")
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
+_SESSION = re.compile(rb"(?:^|,)\s*" + PREFIX.encode())
+"""Begins a session's cookie, also behind a comma: so several `cookie` headers may have been joined."""
 
 
 def session_cookie(headers: Iterable[str]) -> str | None:
@@ -37,6 +39,24 @@ def session_cookie(headers: Iterable[str]) -> str | None:
     for suffix, value in zip(suffixes, found.values(), strict=True):
         _put(numbers, int(suffix), value)
     return numbers[max(numbers)]
+
+
+def without_sessions(headers: Sequence[bytes]) -> bytes | None:
+    """One `cookie` header in place of these, with none of a session's cookies: empty if there is no other; None: there
+    is none of a session. What is no UTF-8 goes with them, for no message could say it."""
+    parts = [part for header in headers for part in header.split(b";")]
+    others = [part.strip() for part in parts if _SESSION.search(part) is None]
+    if len(others) == len(parts):
+        return None
+    return b"; ".join(part for part in others if part and _is_text(part))
+
+
+def _is_text(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _put(found: dict[Key, str], key: Key, value: str) -> None:

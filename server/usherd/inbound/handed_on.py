@@ -60,7 +60,7 @@ class GatewayRules:
     identity_headers: Mapping[str, str] = field(default_factory=lambda: IDENTITY_HEADERS)
     """What each header says (`FIELDS`), by its name in lower case."""
     forward_credential: bool = False
-    """Whether the headers with the credential are handed on."""
+    """Whether the headers that may carry a credential, and the cookies of sessions, are handed on."""
     max_body: int = MEBIBYTE
     """Bytes of the largest body that is read."""
 
@@ -69,6 +69,11 @@ class GatewayRules:
         """The headers that a credential may be in."""
         own = self.reading.credential_header
         return (AUTHORIZATION, *KEYS) if own is None else (own,)
+
+    @property
+    def takes_sessions_off(self) -> bool:
+        """Whether the cookies of sessions, which count where no header alone does, are not handed on."""
+        return self.reading.credential_header is None and not self.forward_credential
 
 
 def said(decision: Decision, field: str) -> str:

@@ -14,8 +14,10 @@ from usherd.domain import Effect, Principal, PrincipalKind, Verdict
 from usherd.errors import Fault, KeysUnavailable, OutOfTime, ShuttingDown
 from usherd.inbound.handed_on import FIELDS, GatewayRules
 from usherd.inbound.refused import TERMS, Cause
+from usherd.inbound.request import ReadingRules
 from usherd.reasons import ANSWERS, Reason
 from usherd.rpc.envoy.answers import Answers, failure
+from usherd.rpc.envoy.attributes import Sent
 from usherd.rpc.envoy.wire import CheckResponse
 
 HOLDER = Principal(
@@ -62,9 +64,35 @@ def test_headers_that_would_be_empty_are_removed() -> None:
 
 def test_what_only_looks_like_such_a_header_is_removed_too() -> None:
     sent = (b"x_usherd_user", b"x-usherd_team", b"x-usherd-user", b"x_other", b"x_usherd_decision_id")
-    found = told(Answers(GatewayRules(forward_credential=True)).of(decision(ALLOWED), sent))
+    found = told(Answers(GatewayRules(forward_credential=True)).of(decision(ALLOWED), Sent(odd_headers=sent)))
 
     assert found.removed == ["x_usherd_user", "x-usherd_team", "x_usherd_decision_id"]
+
+
+SESSION = Sent(cookies=[b"a=1; litellm_ui_token_7=t"])
+
+
+def test_a_session_is_taken_off_of_the_cookies_and_their_header_goes_with_the_last() -> None:
+    answers = Answers(GatewayRules())
+
+    among_others = told(answers.of(decision(ALLOWED), SESSION))
+    alone = told(answers.of(decision(ALLOWED), Sent(cookies=[b"litellm_ui_token_7=t"])))
+    none = told(answers.of(decision(ALLOWED), Sent(cookies=[b"a=1"])))
+
+    assert (among_others.set["cookie"], "cookie" in among_others.removed) == ("a=1", False)
+    assert ("cookie" in alone.set, alone.removed[-1]) == (False, "cookie")
+    assert "cookie" not in {*none.set, *none.removed}
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [GatewayRules(forward_credential=True), GatewayRules(reading=ReadingRules(credential_header="x-key"))],
+    ids=["forwarded", "no credential here"],
+)
+def test_cookies_stay_as_they_are_where_they_are_forwarded_or_carry_no_credential(rules: GatewayRules) -> None:
+    found = told(Answers(rules).of(decision(ALLOWED), SESSION))
+
+    assert "cookie" not in {*found.set, *found.removed}
 
 
 def test_every_field_can_be_told_in_a_header() -> None:

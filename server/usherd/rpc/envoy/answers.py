@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from usherd.decide import allows
 from usherd.domain import MAX_DEPENDENCIES, Decision, Verdict
 from usherd.errors import Code, Fault
 from usherd.inbound.answer import HttpAnswer, denied, failed, refused
+from usherd.inbound.cookies import without_sessions
 from usherd.inbound.handed_on import DECISION_ID, GatewayRules, said
 from usherd.inbound.refused import Cause
 from usherd.rpc.answers import tag_and_length
+from usherd.rpc.envoy.attributes import Sent
 from usherd.rpc.envoy.wire import OVERWRITE_IF_EXISTS_OR_ADD, CheckResponse, HttpResponse, OkResponse, number
 
 _STATUS, _DENIED, _OK, _METADATA = (
@@ -27,6 +28,9 @@ _KEY, _VALUE = (number("StructEntry", each) for each in ("key", "value"))
 _FIELDS, _STRING_VALUE = number("Struct", "fields"), number("Value", "string_value")
 _OVERWRITE = bytes((_ACTION << 3, OVERWRITE_IF_EXISTS_OR_ADD))
 """The field that says so: a number, of one byte."""
+
+_COOKIE = b"cookie"
+_NOTHING = Sent()
 
 _REMEMBERED = 32_768
 """Verdicts whose parts are kept, about 1 KB each: as many as the authorizer keeps verdicts unless told otherwise."""
@@ -55,6 +59,7 @@ class Answers:
         self._names = frozenset(name.encode() for name in rules.identity_headers)
         self._own_id = [name.encode() for name, field in rules.identity_headers.items() if field == DECISION_ID]
         self._taken_off = () if rules.forward_credential else rules.credential_headers
+        self._takes_sessions_off = rules.takes_sessions_off
         self._kept: OrderedDict[int, tuple[Verdict, _Parts]] = OrderedDict()
 
     def __len__(self) -> int:
@@ -64,22 +69,25 @@ class Answers:
         """Forgets what is kept: verdicts of an authorizer that answers no more are not answered again."""
         self._kept.clear()
 
-    def of(self, decision: Decision, odd: Iterable[bytes] = (), *, keep: bool = False) -> bytes:
-        """The answer. `odd` are the names of the request's headers that have `_` in them; `keep`: the verdict was
-        answered before, so that what is made of it is worth keeping."""
+    def of(self, decision: Decision, sent: Sent = _NOTHING, *, keep: bool = False) -> bytes:
+        """The answer. `keep`: the verdict was answered before, so that what is made of it is worth keeping."""
         parts = self._kept_parts(decision) if keep else self._parts(decision)
-        return _framed(parts, decision, self._own(decision, odd) if parts.response == _OK else b"")
+        return _framed(parts, decision, self._own(decision, sent) if parts.response == _OK else b"")
 
     def refused(self, cause: Cause, decision: Decision) -> bytes:
         """The answer to a request that nobody was asked about; `decision` is how it stands in the records."""
         return _framed(_denial(refused(cause), _metadata(decision)), decision)
 
-    def _own(self, decision: Decision, odd: Iterable[bytes]) -> bytes:
-        """What differs from answer to answer: the decision's id, and headers that only look like ours."""
-        own = b"".join(_header(name, decision.decision_id) for name in self._own_id)
-        for name in odd:
+    def _own(self, decision: Decision, sent: Sent) -> bytes:
+        """What differs from answer to answer: the decision's id, headers that only look like ours, and cookies."""
+        own = b"".join(_header(name, decision.decision_id.encode()) for name in self._own_id)
+        for name in sent.odd_headers:
             if name not in self._names and name.replace(b"_", b"-") in self._names:
                 own += _field(_REMOVED, name)
+        if sent.cookies and self._takes_sessions_off:
+            others = without_sessions(sent.cookies)
+            if others is not None:
+                own += _header(_COOKIE, others) if others else _field(_REMOVED, _COOKIE)
         return own
 
     def _kept_parts(self, decision: Decision) -> _Parts:
@@ -154,9 +162,9 @@ def _set(headers: Any, name: str, value: str) -> None:
     option.header.key, option.header.value = name.encode(), value.encode()
 
 
-def _header(name: bytes, value: str) -> bytes:
+def _header(name: bytes, value: bytes) -> bytes:
     """A header that is set, as `_set` does, without a message in between."""
-    pair = _field(_KEY, name) + _field(_VALUE, value.encode())
+    pair = _field(_KEY, name) + _field(_VALUE, value)
     return _field(_HEADERS, _field(_HEADER, pair) + _OVERWRITE)
 
 

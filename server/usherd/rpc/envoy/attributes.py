@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -27,13 +27,21 @@ _ALWAYS_READ = (
 )
 
 
+class Sent(NamedTuple):
+    """What a client sent that must not be handed on as it is."""
+
+    odd_headers: Sequence[bytes] = ()
+    """Names of headers with `_` in them, which some readers take for others."""
+    cookies: Sequence[bytes] = ()
+    """Values of its `cookie` headers."""
+
+
 class Taken(NamedTuple):
     """What Envoy asks about."""
 
     received: Received
     """With those headers alone that are read."""
-    odd_headers: list[bytes]
-    """Names of headers with `_` in them, which some readers take for others."""
+    sent: Sent
     said: Said | None
     """What Envoy itself says of the model; None: the request says it."""
     base_path: str | None
@@ -62,10 +70,14 @@ class Taker:
         raw = len(http.header_map.headers) > 0
         pairs: list[tuple[str, str]] = []
         odd: list[bytes] = []
+        cookies: list[bytes] = []
         for each in http.header_map.headers if raw else http.headers:
             name = each.key.lower()
             if name in self._read:
-                pairs.append((name.decode(), _text((each.raw_value if raw else b"") or each.value)))
+                value = (each.raw_value if raw else b"") or each.value
+                pairs.append((name.decode(), _text(value)))
+                if name == b"cookie":
+                    cookies.append(value)
             if b"_" in name:
                 odd.append(name)
         # Without a map Envoy has joined what it got several of.
@@ -79,7 +91,7 @@ class Taker:
         said = Said(_text(own[MODEL])) if MODEL in own else _found_out(attributes, self._rules.model_metadata)
         return Taken(
             Received(_text(http.method), _text(http.path), headers, body),
-            odd,
+            Sent(odd, cookies),
             said,
             _text(own[BASE_PATH]) if BASE_PATH in own else None,
             _request_id(headers, http.id),

@@ -98,7 +98,7 @@ class EnvoyService:
         decision = self._served.known(
             _encoded(question), lambda: question, call, request.request_id, functools.partial(_asked, question)
         )
-        return None if decision is None else self._answers.of(decision, request.odd_headers, keep=True)
+        return None if decision is None else self._answers.of(decision, request.sent, keep=True)
 
     async def check(self, data: bytes, call: Call, seconds: float) -> bytes:
         """The answer. Raises Fault."""
@@ -109,7 +109,7 @@ class EnvoyService:
         except RequestRefused as refused:
             return self._refused(refused.cause, request, call)
         decision = await self._served.decide(question, Wishes(request_id=request.request_id), call, seconds)
-        return self._answers.of(decision, request.odd_headers)
+        return self._answers.of(decision, request.sent)
 
     async def _question(self, request: Taken) -> Question:
         if len(request.received.body) <= _AT_ONCE:
