@@ -60,6 +60,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
         "rpc/service",
         "rpc/translate",
     ),
+    "envoy": ("inbound", "rpc/envoy"),
     "directory": (
         "rpc/directory/crud",
         "rpc/directory/edits",

@@ -116,7 +116,8 @@ def told(data: bytes) -> Told:
         assert option.append_action == 2
         name = option.header.key.decode()
         assert name not in headers
-        headers[name] = option.header.value.decode("ascii")
+        # A neighbour of a session's cookie stays what it was; all else is ours.
+        headers[name] = option.header.value.decode("utf-8" if name == "cookie" else "ascii")
     if kind == "ok":
         found.set, found.removed = headers, [name.decode() for name in response.headers_to_remove]
     else:

@@ -45,8 +45,9 @@ class Envoy(Section):
         " and the session cookie.",
     )
     forward_credential: bool = Field(
-        default=False, description="Whether headers that may carry a credential, and session cookies, are handed on to what is"
-        " behind Envoy. With credential_header that header alone is not."
+        default=False,
+        description="Whether headers that may carry a credential, and session cookies, are handed on to what is"
+        " behind Envoy. With credential_header that header alone is not.",
     )
     origins: list[Origin] = Field(
         default_factory=list,

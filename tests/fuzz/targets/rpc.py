@@ -272,13 +272,13 @@ def _check_decision(question: Question | None, decision: decision_pb2.Decision) 
     if question is None:
         return
     if allows and decision.reason != Reason.PUBLIC_ROUTE:
-        _check_signed(question.token)
+        check_signed(question.token)
     verdict = finished(FORGETFUL.authorizer.authorize(question)).verdict
     said = (decision.effect, decision.reason, decision.resolved_model)
     assert said == (verdict.effect, verdict.reason, verdict.resolved_model or ""), f"{said}, and forgetful {verdict}"
 
 
-def _check_signed(token: str) -> None:
+def check_signed(token: str) -> None:
     """Raises if nobody signed the token."""
     signed, _, signature = token.rpartition(".")
     claims = json.loads(decode(signed.split(".")[1]))
