@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import grpc
@@ -17,7 +18,9 @@ from clients.said import may, may_not
 from clients.scripted import event
 from clients.speaking import Call, Speaking, speaking
 from usher.v1 import fault_pb2
-from usher_client import Closed, DecisionCache, OutOfTime, Unavailable
+from usher_client import Closed, DecisionCache, OutOfTime, Unavailable, UsherFault
+from usher_client.calls_aio import outcome
+from usher_client.channels import SERVICE
 
 ROOMY = 30.0
 CACHE = DecisionCache()
@@ -146,6 +149,30 @@ async def test_what_is_no_text_is_asked_by_itself(opens: Opens, model: Any) -> N
             assert (await client.authorize(TOKEN, ROUTE, model, deadline=ROOMY)).decision_id == "ONCE"
 
         assert [each.question.model for each in world.asked_once[1:]] == ["\x00"] * 2
+
+
+@both_clients
+@pytest.mark.parametrize(
+    "large",
+    [
+        {"model": "m" * 17_000},
+        {"fallback_models": ["m"] * 17_000},
+        {"end_user_id": "é" * 17_000},
+        {"route": "é" * 17_000},
+    ],
+    ids=["model", "fallbacks", "end user", "route"],
+)
+async def test_a_large_question_is_not_kept_in_memory_though_it_is_cut_before_it_is_sent(
+    opens: Opens, large: dict[str, Any]
+) -> None:
+    async with speaking() as world, opens(world.target, cache=CACHE) as client:
+        stream = await bring(world, client)
+        question = {"token": TOKEN, "route": ROUTE} | large
+        for _ in range(2):
+            assert (await client.authorize(**question, deadline=ROOMY)).decision_id == "ONCE"
+
+        assert stream.asked.empty()
+        assert client.cache_statistics().asked_by_itself == 3  # type: ignore[union-attr]
 
 
 @both_clients
@@ -377,3 +404,15 @@ async def test_a_credential_that_cannot_be_had_is_not_hidden_by_the_cache(opens:
             with pytest.raises(LookupError):
                 await client.authorize(TOKEN, ROUTE)
         assert world.streams.empty()
+
+
+async def test_what_is_written_on_a_stream_that_has_just_ended_ends_with_a_fault() -> None:
+    """Whoever sends may not have heard of the end yet: asyncio would complain about an error that nobody waits for."""
+    async with speaking() as world, grpc.aio.insecure_channel(world.target) as channel:
+        call: Any = channel.stream_stream(f"/{SERVICE}/Subscribe")()
+        stream = await world.stream()
+        stream.end()
+        await call.code()
+
+        with pytest.raises(UsherFault):
+            await outcome(partial(call.write, b""))

@@ -10,7 +10,7 @@ from typing import Any
 import grpc.aio
 
 from usher_client.answers import fault_of
-from usher_client.faults import Closed
+from usher_client.faults import Closed, Unavailable, UsherFault
 from usher_client.turns import Turns
 from usher_client.watch_channels import WatchChannels
 
@@ -64,10 +64,13 @@ class WatchCalls:
 async def outcome(call: Callable[[], Any]) -> object:
     """What comes of it. Raises UsherFault."""
     awaited = begun(call)
+    fault: UsherFault
     try:
         return await awaited
     except grpc.aio.AioRpcError as error:
         fault = fault_of(error)
+    except asyncio.InvalidStateError:
+        fault = Unavailable()  # what grpc raises when the call has ended before
     except asyncio.CancelledError:
         task = asyncio.current_task()
         if task is None or task.cancelling():

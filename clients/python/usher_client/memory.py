@@ -43,7 +43,7 @@ class Memory:
 
     def join(self, key: Key, question: question_pb2.Question, now: float) -> Flight | None:
         """What to wait for; None: ask by itself."""
-        if not keepable(question):
+        if not keepable(key, question):
             return None
         if self.stream is None:
             self._first = (key, question)

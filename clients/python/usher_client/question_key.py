@@ -8,7 +8,9 @@ Key = tuple[object, ...]
 """Token, route, method, model, fallbacks, team id, team alias, end user, organization, guardrails; never shown."""
 
 MAX_SIZE = 16 * 1024
-"""Bytes of a question that is kept, at most: 10,000 of them have to fit into memory."""
+"""Bytes of a question that is kept, and characters of its key, at most: 10,000 of them have to fit into memory."""
+_EACH = 8
+"""Characters that a fallback counts for besides its own: many empty ones take room, too."""
 
 
 def plain_key(
@@ -62,6 +64,14 @@ def plain_key(
     )
 
 
-def keepable(question: question_pb2.Question) -> bool:
-    """Whether the question is small enough to be kept."""
-    return question.ByteSize() <= MAX_SIZE
+def keepable(key: Key, question: question_pb2.Question) -> bool:
+    """Whether the question is small enough to be kept; its key is what was asked before it was cut to be sent."""
+    if question.ByteSize() > MAX_SIZE:
+        return False
+    size = 0
+    for part in key:
+        if isinstance(part, str):
+            size += len(part)
+        elif isinstance(part, tuple):
+            size += sum(len(each) + _EACH for each in part)
+    return size <= MAX_SIZE
