@@ -16,6 +16,8 @@ public record Batch(String token, List<Question> questions) {
   /**
    * Checks how many there are.
    *
+   * @param token the token of each question whose own is empty; empty: none
+   * @param questions 1 to 1,000 questions
    * @throws IllegalArgumentException unless there are 1 to 1,000 questions
    */
   public Batch {
