@@ -61,6 +61,7 @@ type Client struct {
 	bearer     func() string
 	timeout    time.Duration
 	watches    *places
+	turns      *turns
 	cache      *cache // nil: none
 	lifetime   context.Context
 	end        context.CancelFunc
@@ -104,6 +105,7 @@ func New(target string, options ...Option) (*Client, error) {
 		watches:    &places{open: open},
 	}
 	c.lifetime, c.end = context.WithCancel(context.Background())
+	c.turns = &turns{over: c.lifetime.Done()}
 	if s.entries > 0 {
 		c.cache = newCache(c.lifetime, s.entries, c.subscribe)
 	}

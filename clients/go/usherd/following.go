@@ -21,6 +21,11 @@ const (
 
 // follow asks once, and hears what the stream says until that ends.
 func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) (howTold, *Fault) {
+	waited, fault := w.client.turns.wait(ctx, within)
+	if fault != nil {
+		return notTold, fault
+	}
+	within -= waited
 	on, fault := w.client.watches.take()
 	if fault != nil {
 		return notTold, fault
