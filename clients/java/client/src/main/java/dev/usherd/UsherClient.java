@@ -32,6 +32,7 @@ public final class UsherClient implements Usherd {
   private final ManagedChannel channel;
   private final Wire wire;
   private final WatchChannels watchChannels;
+  private final Turns turns = new Turns(System::nanoTime);
   private final Clocks clocks;
   private final ScheduledThreadPoolExecutor timers;
   private final ExecutorService executor;
@@ -118,7 +119,7 @@ public final class UsherClient implements Usherd {
   @Override
   public Watching watch(Question question, AskOptions options, WatchListener listener) {
     Watch watch =
-        new Watch(wire, watchChannels, clocks, timers, executor, question, options, listener, watches::remove);
+        new Watch(wire, watchChannels, turns, clocks, timers, executor, question, options, listener, watches::remove);
     watches.add(watch);
     watch.begin();
     if (closed) {
@@ -168,6 +169,11 @@ public final class UsherClient implements Usherd {
   /** The calls on each connection of what is watched. For tests of this client. */
   List<Integer> watchCalls() {
     return watchChannels.calls();
+  }
+
+  /** When watches may begin. */
+  Turns turns() {
+    return turns;
   }
 
   private CompletableFuture<Decision> askByItself(Question question, AskOptions options, long nanos) {

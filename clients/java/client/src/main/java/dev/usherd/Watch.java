@@ -26,6 +26,7 @@ final class Watch implements Watching, WatchCall.Owner {
 
   private final Wire wire;
   private final WatchChannels channels;
+  private final Turns turns;
   private final Clocks clocks;
   private final ScheduledExecutorService timers;
   private final Question question;
@@ -36,6 +37,10 @@ final class Watch implements Watching, WatchCall.Owner {
   private final Backoff backoff = new Backoff(TimeUnit.MILLISECONDS.toNanos(10), TimeUnit.SECONDS.toNanos(1), 0);
 
   private WatchCall call;
+
+  /** Whether a turn was taken that is not used yet. */
+  private boolean waiting;
+
   private ScheduledFuture<?> timer;
   private boolean over;
 
@@ -59,6 +64,7 @@ final class Watch implements Watching, WatchCall.Owner {
   Watch(
       Wire wire,
       WatchChannels channels,
+      Turns turns,
       Clocks clocks,
       ScheduledExecutorService timers,
       Executor executor,
@@ -68,6 +74,7 @@ final class Watch implements Watching, WatchCall.Owner {
       Consumer<Watch> whenOver) {
     this.wire = wire;
     this.channels = channels;
+    this.turns = turns;
     this.clocks = clocks;
     this.timers = timers;
     this.question = question;
@@ -97,7 +104,37 @@ final class Watch implements Watching, WatchCall.Owner {
     }
   }
 
+  /** Begins a call when it is its turn; the time within which it has to answer runs meanwhile. */
   private void ask(long within) {
+    synchronized (this) {
+      if (over) {
+        return;
+      }
+      long wait = turns.take();
+      if (wait > 0) {
+        waiting = true;
+        after(Math.min(wait, within), wait < within ? () -> call(within - wait) : this::noTurnInTime);
+        return;
+      }
+    }
+    call(within);
+  }
+
+  private synchronized void noTurnInTime() {
+    if (!over) {
+      giveTurnBack();
+      failed(new UsherFault(UsherFault.Kind.OUT_OF_TIME));
+    }
+  }
+
+  private void giveTurnBack() {
+    if (waiting) {
+      waiting = false;
+      turns.giveBack();
+    }
+  }
+
+  private void call(long within) {
     Metadata shown = null;
     UsherFault notShown = null;
     try {
@@ -109,6 +146,7 @@ final class Watch implements Watching, WatchCall.Owner {
       if (over) {
         return;
       }
+      waiting = false;
       once = null;
       live = false;
       if (notShown != null) {
@@ -334,6 +372,7 @@ final class Watch implements Watching, WatchCall.Owner {
         return;
       }
       over = true;
+      giveTurnBack();
       endCall();
       if (timer != null) {
         timer.cancel(false);

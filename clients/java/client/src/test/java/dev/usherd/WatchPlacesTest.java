@@ -171,7 +171,8 @@ class WatchPlacesTest {
                 throw new IllegalStateException();
               },
               each -> wire);
-      new Watch(wire, broken, Clocks.REAL, timers, timers, Q, ROOMY, listener, over -> {}).begin();
+      Turns turns = new Turns(System::nanoTime);
+      new Watch(wire, broken, turns, Clocks.REAL, timers, timers, Q, ROOMY, listener, over -> {}).begin();
       assertEquals(UsherFault.Kind.INTERNAL, next(UsherFault.class).kind());
     } finally {
       timers.shutdownNow();
