@@ -53,9 +53,10 @@ from usherd.rpc.hub_life import new_hub
 from usherd.rpc.lenient import parse_asked
 from usherd.rpc.limits import Gate, Limits
 from usherd.rpc.living import Living
+from usherd.rpc.names import AUTHORIZATION as NAME
 from usherd.rpc.open_streams import OpenStreams
 from usherd.rpc.server import SERVICES, Methods, all_alike, methods
-from usherd.rpc.service import NAME, AuthorizationService
+from usherd.rpc.service import AuthorizationService
 from worlds import SESSION_SECRET, finished
 
 LOOP = NoWaiting()

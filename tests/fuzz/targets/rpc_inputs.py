@@ -16,7 +16,7 @@ from fuzz.targets.rpc_company import METHODS, WORLD, tokens
 from fuzz.targets.token_gate import CLAIMS, VALID
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import question_pb2
-from usherd.rpc.service import NAME
+from usherd.rpc.names import AUTHORIZATION as NAME
 from worlds import CHAT
 
 TEXTS: dict[str, tuple[str, ...]] = {
