@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import quote
 
-from usherd.domain import Decision, Principal
+from usherd.domain import Principal, Verdict
 from usherd.inbound.credentials import AUTHORIZATION, KEYS
 from usherd.inbound.request import ReadingRules
 
@@ -76,17 +76,14 @@ class GatewayRules:
         return self.reading.credential_header is None and not self.forward_credential
 
 
-def said(decision: Decision, field: str) -> str:
-    """What a header says that tells that of a decision; empty: nothing.
+def said(verdict: Verdict, field: str) -> str:
+    """What a header says that tells that of a verdict, which has all but the decision's id; empty: nothing.
 
     Whatever is not printable ASCII is percent-encoded, and so are `%`, the comma and the space: no two texts are told
     alike, and none can end the header.
     """
-    verdict = decision.verdict
     if field == MODEL:
         return _written(verdict.resolved_model)
-    if field == DECISION_ID:
-        return _written(decision.decision_id)
     if verdict.principal is None:
         return ""
     value = _HOLDER[field](verdict.principal)

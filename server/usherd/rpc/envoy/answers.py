@@ -71,12 +71,12 @@ class Answers:
 
     def of(self, decision: Decision, sent: Sent = _NOTHING, *, keep: bool = False) -> bytes:
         """The answer. `keep`: the verdict was answered before, so that what is made of it is worth keeping."""
-        parts = self._kept_parts(decision) if keep else self._parts(decision)
+        parts = self._kept_parts(decision.verdict) if keep else self._parts(decision.verdict)
         return _framed(parts, decision, self._own(decision, sent) if parts.response == _OK else b"")
 
     def refused(self, cause: Cause, decision: Decision) -> bytes:
         """The answer to a request that nobody was asked about; `decision` is how it stands in the records."""
-        return _framed(_denial(refused(cause), _metadata(decision)), decision)
+        return _framed(_denial(refused(cause), _metadata(decision.verdict)), decision)
 
     def _own(self, decision: Decision, sent: Sent) -> bytes:
         """What differs from answer to answer: the decision's id, headers that only look like ours, and cookies."""
@@ -90,13 +90,12 @@ class Answers:
                 own += _header(_COOKIE, others) if others else _field(_REMOVED, _COOKIE)
         return own
 
-    def _kept_parts(self, decision: Decision) -> _Parts:
+    def _kept_parts(self, verdict: Verdict) -> _Parts:
         # By identity; the entry holds the verdict, so that no other can get its identity.
-        verdict = decision.verdict
         known = self._kept.get(id(verdict))
         if known is not None and known[0] is verdict:
             return known[1]
-        parts = self._parts(decision)
+        parts = self._parts(verdict)
         if (
             len(parts.inner) + len(parts.metadata) <= _LONGEST_REMEMBERED
             and len(verdict.depends_on) <= MAX_DEPENDENCIES
@@ -106,13 +105,13 @@ class Answers:
                 self._kept.popitem(last=False)
         return parts
 
-    def _parts(self, decision: Decision) -> _Parts:
-        metadata = _metadata(decision)
-        if not allows(decision.verdict):
-            return _denial(denied(decision.verdict), metadata)
+    def _parts(self, verdict: Verdict) -> _Parts:
+        metadata = _metadata(verdict)
+        if not allows(verdict):
+            return _denial(denied(verdict), metadata)
         made = OkResponse()
         for name, field in self._headers:
-            if text := said(decision, field):
+            if text := said(verdict, field):
                 _set(made.headers, name, text)
             else:
                 made.headers_to_remove.append(name.encode())
@@ -168,9 +167,8 @@ def _header(name: bytes, value: bytes) -> bytes:
     return _field(_HEADERS, _field(_HEADER, pair) + _OVERWRITE)
 
 
-def _metadata(decision: Decision) -> bytes:
+def _metadata(verdict: Verdict) -> bytes:
     """What access logs and other filters read, but for what differs from answer to answer."""
-    verdict = decision.verdict
     holder = verdict.principal
     told = {
         "effect": verdict.effect.name,
