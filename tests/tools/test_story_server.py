@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -63,6 +64,15 @@ def test_a_revoked_token_ends_what_was_decided_on_it(server: Teller) -> None:
     assert first.terms.max_silence.ToTimedelta().total_seconds() == pytest.approx(begun["max_silence"], abs=1e-5)
     assert begun["max_silence"] == pytest.approx(0.9)
     assert last == "ended"
+
+
+def test_a_request_that_is_none_is_said_to_be_malformed(server: Teller) -> None:
+    port = int(server.http.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+        connection.sendall(b"GET\r\n\r\n")
+        answer = connection.makefile("rb").readline()
+
+    assert answer.split()[1] == b"400"
 
 
 def test_what_is_not_there_or_malformed_is_said(server: Teller) -> None:

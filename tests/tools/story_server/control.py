@@ -55,9 +55,9 @@ class Control:
 
     async def _answered(self, reader: asyncio.StreamReader) -> tuple[str, Any]:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-        method, target, _ = head[0].split(" ", 2)
         lengths = [line.split(":", 1)[1] for line in head[1:] if line.lower().startswith("content-length:")]
         try:
+            method, target, _ = head[0].split(" ", 2)
             length = int(lengths[0]) if lengths else 0
             if length > _MOST:
                 return "413 Content Too Large", {"error": "too large"}
