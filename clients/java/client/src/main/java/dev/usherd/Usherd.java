@@ -134,7 +134,8 @@ public interface Usherd extends AutoCloseable {
   CompletableFuture<List<Model>> listModelsAsync(Question question, AskOptions options);
 
   /**
-   * Tells what becomes of a question, for what lasts: a streamed completion, the run of an agent.
+   * Tells what becomes of a question, for what lasts: a streamed completion, the run of an agent. It writes nothing: a user
+   * who is yet to be provisioned has to be asked about by {@link #authorize} first.
    *
    * @param question the question
    * @param listener is told the first decision, and then what becomes of it
