@@ -33,6 +33,7 @@ class Face(Protocol):
     def authorize(self, *arguments: Any, **options: Any) -> Awaitable[Decision]: ...
     def watch(self, *arguments: Any, **options: Any) -> WatchFace: ...
     def cache_statistics(self) -> CacheStatistics | None: ...
+    def close(self) -> Awaitable[None]: ...
 
     def watches(self) -> tuple[int, ...]:
         """The calls on each connection of what is watched."""
@@ -80,7 +81,7 @@ class _SyncWatch:
 class _Async:
     def __init__(self, client: AsyncClient) -> None:
         self._client = client
-        self.authorize, self.cache_statistics = client.authorize, client.cache_statistics
+        self.authorize, self.cache_statistics, self.close = client.authorize, client.cache_statistics, client.close
 
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls
@@ -100,6 +101,9 @@ class _Sync:
 
     async def authorize(self, *arguments: Any, **options: Any) -> Decision:
         return await asyncio.to_thread(partial(self._client.authorize, *arguments, **options))
+
+    async def close(self) -> None:
+        await asyncio.to_thread(self._client.close)
 
     def watches(self) -> tuple[int, ...]:
         return self._client._watches.calls

@@ -20,8 +20,6 @@ from usher_client import (
     BadAnswer,
     CallerNotAllowed,
     CallerUnknown,
-    Client,
-    Closed,
     InternalFault,
     InvalidRequest,
     OutOfTime,
@@ -365,30 +363,6 @@ async def test_a_cancelled_task_is_cancelled() -> None:
 
         with pytest.raises(asyncio.CancelledError):
             await task
-
-
-async def test_a_client_closed_under_a_call_is_a_fault() -> None:
-    script = Script((ALLOWED,), hang=True)
-    async with serving(script) as target:
-        client = AsyncClient(target)
-        task = asyncio.create_task(client.authorize(TOKEN, ROUTE, deadline=30))
-        await script.asked.wait()
-        await client.close()
-
-        with pytest.raises(UsherFault):
-            await task
-
-
-async def test_a_closed_client_is_a_fault() -> None:
-    async with AsyncClient("localhost:1") as client:
-        pass
-    with Client("localhost:1") as threaded:
-        pass
-
-    with pytest.raises(Closed):
-        await client.authorize(TOKEN, ROUTE)
-    with pytest.raises(Closed):
-        threaded.authorize(TOKEN, ROUTE)
 
 
 @both_faces

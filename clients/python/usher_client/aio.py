@@ -70,7 +70,7 @@ class AsyncClient:
         await self.close()
 
     async def close(self) -> None:
-        """Ends the channels. Calls that are still under way end with a fault."""
+        """Ends the channels. Calls that are still under way end with `Closed`."""
         if self._cache is not None:
             await self._cache.close()
         await self._watches.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
@@ -14,12 +15,16 @@ from usher_client.turns import Turns
 from usher_client.watch_channels import WatchChannels
 
 
-def outcome(call: Callable[[], Any]) -> Any:
-    """What comes of it. Raises UsherFault."""
+def outcome(call: Callable[[], Any], closed: threading.Event | None = None) -> Any:
+    """What comes of it; `closed` is set when the client is. Raises UsherFault."""
     try:
         return call()
     except grpc.RpcError as error:
-        fault = fault_of(cast(grpc.Call, error))
+        failed = cast(grpc.Call, error)
+        fault = fault_of(failed)
+        # A server may end a call with CANCELLED as well, and then it is its fault.
+        if closed is not None and closed.is_set() and failed.code() is grpc.StatusCode.CANCELLED:
+            fault = Closed()
     except ValueError:
         fault = Closed()  # what grpc raises when the channel was closed before the call
     raise fault

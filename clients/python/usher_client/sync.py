@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from types import TracebackType
@@ -60,6 +61,7 @@ class Client:
         self._batch_check: Any = self._channel.unary_unary(f"/{SERVICE}/BatchCheck")
         self._list_models: Any = self._channel.unary_unary(f"/{SERVICE}/ListModels")
         self._alarms = Alarms()
+        self._closed = threading.Event()
         self._cache = None if cache is None else Cache(cache, self._subscribe, self._alarms)
 
     def __enter__(self) -> Self:
@@ -71,7 +73,8 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Ends the channels. Calls that are still under way end with a fault."""
+        """Ends the channels. Calls that are still under way end with `Closed`."""
+        self._closed.set()
         if self._cache is not None:
             self._cache.close()
         self._alarms.close()
@@ -198,7 +201,8 @@ class Client:
         options = options_message(explain=explain, request_id=request_id, at_least_as_fresh=at_least_as_fresh)
         timeout = checked_deadline(deadline)
         ids, request = batch_message(questions, token, options)
-        return batch_results(outcome(partial(self._batch_check, request, timeout=timeout, metadata=self._shown())), ids)
+        call = partial(self._batch_check, request, timeout=timeout, metadata=self._shown())
+        return batch_results(outcome(call, self._closed), ids)
 
     def list_models(
         self,
@@ -233,18 +237,17 @@ class Client:
         timeout = checked_deadline(deadline)
         pages = Pages(question_message(question), options)
         while (request := pages.next_request()) is not None:
-            models, next_token = models_page(
-                outcome(partial(self._list_models, request, timeout=timeout, metadata=self._shown()))
-            )
+            call = partial(self._list_models, request, timeout=timeout, metadata=self._shown())
+            models, next_token = models_page(outcome(call, self._closed))
             pages.turned(next_token)
             yield from models
 
     def _ask_once(self, request: bytes, timeout: float) -> Decision:
         call = outcome(partial(self._authorize, request, timeout=timeout, metadata=self._shown()))
         try:
-            first = outcome(partial(next, call, None))
+            first = outcome(partial(next, call, None), self._closed)
             # An ALLOW counts only when the stream then ends, and ends with OK.
-            if first is None or outcome(partial(next, call, None)) is not None:
+            if first is None or outcome(partial(next, call, None), self._closed) is not None:
                 raise BadAnswer
             return streamed_decision(first)
         finally:
