@@ -17,6 +17,7 @@ from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, wit
 from usher_client.decision import Decision
 from usher_client.faults import UsherFault
 from usher_client.gateway.connecting import Connection, Usherd
+from usher_client.gateway.telling import Telling
 from usher_client.gateway.watching import Watched
 from usher_client.http.credential import read_credential
 from usher_client.http.errors import denial_answer, fault_answer, refusal_answer
@@ -59,6 +60,7 @@ class UsherMiddleware:
         self._wanted = wanted_headers(reading)
         self._unasked = frozenset(unasked)
         self._deadline = checked_deadline(deadline)
+        self._telling = Telling()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection of ASGI. Raises ValueError for a kind of connection that it cannot ask about."""
@@ -153,6 +155,7 @@ class UsherMiddleware:
         try:
             return await self._connection.client().authorize(token, deadline=self._deadline, **asked.wishes())
         except UsherFault as fault:
+            self._telling.no_decision(fault)
             answer = fault_answer(fault)
         except Exception as error:
             # A bug, or a client of another event loop: whatever it is, it is no decision. Its text may have anything.
@@ -161,7 +164,8 @@ class UsherMiddleware:
         raise Answered(answer)
 
     def _watched(self, token: str, asked: Asked) -> Watched:
-        return Watched(lambda: self._connection.client().watch(token, deadline=self._deadline, **asked.wishes()))
+        wishes = {"deadline": self._deadline, **asked.wishes()}
+        return Watched(lambda: self._connection.client().watch(token, **wishes), self._telling)
 
 
 def decision_of(scope: Mapping[str, Any]) -> Decision:

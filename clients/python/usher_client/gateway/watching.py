@@ -11,6 +11,7 @@ from usher_client.decision import Decision
 from usher_client.events import Expiring, Unknown
 from usher_client.faults import UsherFault
 from usher_client.gateway.asks import Watching
+from usher_client.gateway.telling import Telling
 
 PATIENCE: Final = 5.0
 """Seconds in which a watch must get its first decision. The one that let the request pass is as old then."""
@@ -23,8 +24,9 @@ _log: Final = logging.getLogger("usher_client")
 class Watched:
     """One question, asked again for as long as its request lasts."""
 
-    def __init__(self, opened: Callable[[], Watching]) -> None:
+    def __init__(self, opened: Callable[[], Watching], telling: Telling) -> None:
         self._opened = opened
+        self._telling = telling
 
     async def not_allowed(self) -> Decision | None:
         """Returns once it is not allowed: with the denial, or None when that is unknown."""
@@ -33,8 +35,9 @@ class Watched:
         while True:
             try:
                 return await self._once()
-            except UsherFault:
+            except UsherFault as fault:
                 if loop.time() + pause > end:
+                    self._telling.cut(fault)
                     return None
             except Exception as error:
                 _log.error("not watched: %s", type(error).__name__)
@@ -48,4 +51,6 @@ class Watched:
             event = await watch.not_allowed()
         finally:
             await watch.close()
+        if isinstance(event, Unknown):
+            self._telling.cut(event.fault)
         return None if isinstance(event, Unknown | Expiring) else event.decision

@@ -16,6 +16,7 @@ from usher_client.aio import AsyncClient
 from usher_client.decision import Decision
 from usher_client.faults import UsherFault
 from usher_client.gateway.asks import Asks
+from usher_client.gateway.telling import Telling
 from usher_client.gateway.watching import Watched
 from usher_client.http.reading import Reading
 from usher_client.interceptors.current import set_current
@@ -56,6 +57,7 @@ class AsyncAuthorization(grpc.aio.ServerInterceptor):
         self._reading = reading
         self._unasked = unasked_methods(unasked)
         self._deadline = checked_deadline(deadline)
+        self._telling = Telling()
 
     async def intercept_service(self, continuation: Continuation, handler_call_details: Any) -> Any:
         """The handler of a call that may pass, and one that ends any other."""
@@ -73,12 +75,13 @@ class AsyncAuthorization(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return _passing(handler, decided, Watched(lambda: self._usherd.watch(token, **asking)))
+        return _passing(handler, decided, Watched(lambda: self._usherd.watch(token, **asking), self._telling))
 
     async def _decide(self, token: str, asking: dict[str, Any]) -> Decision | Ending:
         try:
             decision: Decision = await self._usherd.authorize(token, **asking)
-        except UsherFault:
+        except UsherFault as fault:
+            self._telling.no_decision(fault)
             return UNKNOWN
         except Exception as error:
             _log.error("no decision: %s", type(error).__name__)

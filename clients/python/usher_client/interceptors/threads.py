@@ -9,8 +9,9 @@ from typing import Any, Final, NoReturn
 import grpc
 
 from usher_client.decision import Decision
-from usher_client.events import NoLongerAllowed
+from usher_client.events import NoLongerAllowed, Unknown
 from usher_client.faults import UsherFault
+from usher_client.gateway.telling import Telling
 from usher_client.http.reading import Reading
 from usher_client.interceptors.current import set_current
 from usher_client.interceptors.handing import Handed
@@ -49,6 +50,7 @@ class Authorization(grpc.ServerInterceptor):
         self._reading = reading
         self._unasked = unasked_methods(unasked)
         self._deadline = checked_deadline(deadline)
+        self._telling = Telling()
 
     def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Any], handler_call_details: grpc.HandlerCallDetails
@@ -90,8 +92,11 @@ class Authorization(grpc.ServerInterceptor):
                 try:
                     yield from watch.guard(handed, handed.stop)
                 except NoLongerAllowed as no:
+                    if isinstance(no.event, Unknown):
+                        self._telling.cut(no.event.fault)
                     ending = cut(no.decision)
-                except UsherFault:
+                except UsherFault as fault:
+                    self._telling.cut(fault)
                     ending = UNKNOWN
                 else:
                     return
@@ -115,8 +120,8 @@ class Authorization(grpc.ServerInterceptor):
             if decision.allowed is True:
                 return decision
             ending = denied(decision)
-        except UsherFault:
-            pass  # there is no decision
+        except UsherFault as fault:
+            self._telling.no_decision(fault)
         except Exception as error:
             _log.error("no decision: %s", type(error).__name__)
         _end(context, ending)
