@@ -145,6 +145,20 @@ def test_a_target_has_no_white_space_and_an_end(target: str) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        (
+            "http://localhost:50051",
+            "one of gRPC, such as localhost:50051 or unix:/run/usherd.sock, and no URL of HTTP",
+        ),
+        ("localhost", "a port behind the host, such as localhost:50051"),
+    ],
+)
+def test_a_target_that_nobody_could_answer_at_is_told_at_the_start(target: str, expected: str) -> None:
+    assert wrong(USHERD_TARGET=target) == [f"USHERD_TARGET: expected {expected}"]
+
+
 def test_every_variable_is_written_down_where_it_is_read_and_in_the_guide() -> None:
     source = inspect.getsource(environment)
     told = set(re.findall(VARIABLE, environment.__doc__ or ""))

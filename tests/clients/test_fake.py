@@ -60,13 +60,13 @@ async def test_the_last_rule_that_fits_counts(ask: Ask, usherd: FakeUsherd) -> N
     usherd.allow(token="good", principal={"team_id": "blue", "kind": "SERVICE", "claims": {"a": "1"}})
     usherd.deny("MODEL_NOT_GRANTED", token="good", model="o3")
     usherd.fail("KEYS_UNAVAILABLE", token="far", retry_after=1.5)
-    usherd.fail("TOO_MANY", fault=Overloaded, token="much")
+    usherd.fail("", fault=Overloaded, token="much")
 
     allowed = await ask(usherd.target, "authorize", "good", ROUTE, "gpt-4o", fallback_models=["a"])
     denied = await ask(usherd.target, "authorize", "good", ROUTE, "o3")
     with pytest.raises(Unavailable) as fault:
         await ask(usherd.target, "authorize", "far", ROUTE)
-    with pytest.raises(Overloaded):
+    with pytest.raises(Overloaded, match=r"^too much work or too large$"):
         await ask(usherd.target, "authorize", "much", ROUTE)
     results = await ask(
         usherd.target, "batch_check", [Question(token=each, route=ROUTE) for each in ("good", "far", "none")]
@@ -169,15 +169,17 @@ async def test_a_guarded_stream_is_cut_by_a_rule(usherd: FakeUsherd) -> None:
 
     usherd.allow()
     async with AsyncClient(usherd.target) as client, client.watch("good", ROUTE, **ROOMY) as watch:
-        with pytest.raises(NoLongerAllowed):
+        with pytest.raises(NoLongerAllowed, match=r"no longer allowed \(TEAM_BLOCKED\)"):
             [chunk async for chunk in watch.guard(completion())]
 
 
 def test_a_rule_that_is_wrong_is_told_where_it_is_given(usherd: FakeUsherd) -> None:
     with pytest.raises(TypeError, match="tokn"):
         usherd.allow(tokn="good")
-    with pytest.raises(ValueError, match="TEAM_BLOKED"):
+    with pytest.raises(ValueError, match=r"TEAM_BLOKED: no Reason.*docs/reasons\.md"):
         usherd.deny("TEAM_BLOKED")
+    with pytest.raises(ValueError, match=r"KEYS_AWAY: no FaultReason.*docs/reasons\.md"):
+        usherd.fail("KEYS_AWAY")
     with pytest.raises(ValueError, match="ALLOWED"):
         usherd.deny("ALLOWED")
     with pytest.raises(ValueError, match="TEAM_BLOCKED"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import grpc
 import pytest
 
 from clients.faces import Opens, both_clients
-from usher_client import AsyncClient, Client, UsherFault
+from usher_client import AsyncClient, Client, DecisionCache, UsherFault
 
 HERE = [
     "localhost:1",
@@ -24,7 +25,6 @@ HERE = [
     "unix-abstract:usherd",
 ]
 ELSEWHERE = [
-    "",
     "usherd:1",
     "10.0.0.1:1",
     "0.0.0.0:1",
@@ -57,6 +57,39 @@ async def test_plaintext_to_elsewhere_is_refused(target: str) -> None:
         Client(target)
     with pytest.raises(ValueError, match="credentials: required"):
         AsyncClient(target)
+
+
+WRONG = {
+    "": "no URL of HTTP",
+    "http://localhost:50051": "no URL of HTTP",
+    "HTTPS://usherd.example": "no URL of HTTP",
+    "localhost": "a port",
+    "127.0.0.1": "a port",
+    "[::1]": "a port",
+    "dns:///localhost": "a port",
+    "ipv4:127.0.0.1:1,127.0.0.1": "a port",
+}
+
+
+@pytest.mark.parametrize(("target", "wrong"), WRONG.items())
+async def test_a_target_that_nobody_could_answer_at_is_refused_with_what_is_expected(target: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=f"target: expected .*{wrong}"):
+        Client(target)
+    with pytest.raises(ValueError, match=f"target: expected .*{wrong}"):
+        AsyncClient(target, plaintext=True)
+
+
+def test_an_encrypted_target_needs_no_port() -> None:
+    with Client("usherd.example", credentials=grpc.ssl_channel_credentials()) as client:
+        assert isinstance(client, Client)
+
+
+@pytest.mark.parametrize("cache", [True, False, 10_000, DecisionCache])
+def test_a_cache_that_is_none_is_refused_with_what_is_expected(cache: Any) -> None:
+    with pytest.raises(TypeError, match="cache: expected a DecisionCache"):
+        Client("localhost:1", cache=cache)
+    with pytest.raises(TypeError, match="cache: expected a DecisionCache"):
+        AsyncClient("localhost:1", cache=cache)
 
 
 def test_plaintext_to_elsewhere_can_be_written() -> None:

@@ -18,7 +18,7 @@ from usher_client.calls_aio import WatchCalls, begun, outcome
 from usher_client.channels import SERVICE, open_aio_channel
 from usher_client.decision import Decision, Model
 from usher_client.faults import BadAnswer, UsherFault
-from usher_client.keeping import CacheStatistics, DecisionCache
+from usher_client.keeping import CacheStatistics, DecisionCache, check_cache
 from usher_client.paging import Pages
 from usher_client.question_key import plain_key
 from usher_client.questions import (
@@ -52,6 +52,7 @@ class AsyncClient:
         bearer: Bearer | None = None,
         cache: DecisionCache | None = None,
     ) -> None:
+        check_cache(cache)
         self._shown = shown(bearer)
         self._channel = open_aio_channel(target, credentials, plaintext)
         self._watches = WatchCalls(partial(open_aio_channel, target, credentials, plaintext, alone=True))

@@ -69,7 +69,9 @@ def open_aio_channel(
 
 
 def check_target(target: str, credentials: grpc.ChannelCredentials | None, plaintext: bool) -> None:
-    """Raises ValueError unless the target is encrypted, or on this machine, or said to be plaintext on purpose."""
+    """Raises ValueError unless the target is one, and encrypted, or on this machine, or plaintext on purpose."""
+    if wrong := wrong_target(target, encrypted=credentials is not None):
+        raise ValueError(f"target: {wrong}")
     if credentials is not None:
         if plaintext:
             raise ValueError("plaintext: expected False where credentials are given")
@@ -78,18 +80,45 @@ def check_target(target: str, credentials: grpc.ChannelCredentials | None, plain
         raise ValueError("credentials: required for a target that is not loopback or unix (or plaintext=True)")
 
 
+def wrong_target(target: str, *, encrypted: bool) -> str:
+    """What is wrong with the form of a target, and would only show in that nobody answers; empty: nothing."""
+    if not target or target.lower().startswith(("http://", "https://")):
+        return "expected one of gRPC, such as localhost:50051 or unix:/run/usherd.sock, and no URL of HTTP"
+    if not encrypted and not all(_names_port(each) for each in _addresses(target)):
+        # gRPC would take 443, where nothing is spoken without TLS.
+        return "expected a port behind the host, such as localhost:50051"
+    return ""
+
+
 def stays_here(target: str) -> bool:
     """Whether every address of the target is surely on this machine: unix sockets, loopback, localhost."""
+    if target.startswith(("unix:", "unix-abstract:")):
+        return True
+    return all(_is_loopback(each) for each in _addresses(target))
+
+
+def _addresses(target: str) -> list[str]:
+    """The addresses in a target, as far as its scheme is one that has any."""
     scheme, colon, rest = target.partition(":")
     match scheme if colon else "":
         case "unix" | "unix-abstract":
-            return True
+            return []
         case "ipv4" | "ipv6":
-            return all(_is_loopback(each) for each in rest.split(","))
+            return rest.split(",")
         case "dns":
-            return _is_loopback(rest.removeprefix("///"))
+            return [rest.removeprefix("///")]
         case _:
-            return _is_loopback(target)
+            return [target]
+
+
+def _names_port(address: str) -> bool:
+    """Whether it names a port, or is none of host and port and for gRPC to make sense of."""
+    if any(each in address for each in "/?#@%"):
+        return True
+    try:
+        return urlsplit(f"//{address}").port is not None
+    except ValueError:
+        return True
 
 
 def _is_loopback(address: str) -> bool:

@@ -32,7 +32,7 @@ import grpc
 
 from usher_client.aio import AsyncClient
 from usher_client.bearer import Bearer, shown
-from usher_client.channels import stays_here
+from usher_client.channels import stays_here, wrong_target
 from usher_client.http import Reading
 from usher_client.keeping import MAX_ENTRIES, DecisionCache
 from usher_client.questions import DEFAULT_DEADLINE, checked_deadline
@@ -90,6 +90,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         cache=variables.read("USHERD_CACHE", _cache, None),
         reading=_reading(variables),
     )
+    if target and (wrong := wrong_target(target, encrypted=settings.credentials is not None)):
+        variables.wrong.append(f"USHERD_TARGET: {wrong}")
     if plaintext and settings.credentials is not None:
         variables.wrong.append("USHERD_PLAINTEXT: expected no certificates beside it")
     if variables.wrong:

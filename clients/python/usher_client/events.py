@@ -104,8 +104,9 @@ class NoLongerAllowed(Exception):
     """What a guarded stream is cut with. `event` says why: a denial (`event.decision`), or Unknown (`event.fault`)."""
 
     def __init__(self, event: Event) -> None:
-        super().__init__("no longer allowed")
         self.event = event
+        why = "nobody knows" if self.decision is None else self.decision.reason
+        super().__init__(f"no longer allowed ({why})")
 
     @property
     def decision(self) -> Decision | None:

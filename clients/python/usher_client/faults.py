@@ -9,6 +9,7 @@ UsherFault            no decision could be made                         gRPC sta
 ├── Overloaded            more than the server, or the client, takes    RESOURCE_EXHAUSTED
 ├── OutOfTime             the deadline came first                       DEADLINE_EXCEEDED
 ├── BadAnswer             an OK answer that is no usable decision       OK
+├── Closed                the client was closed before the answer came  none
 └── InternalFault         a bug, or any other status                    all others
 """
 

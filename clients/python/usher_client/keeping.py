@@ -30,6 +30,12 @@ class DecisionCache:
             raise ValueError(f"max_entries: expected a whole number from 1 to {MAX_ENTRIES}")
 
 
+def check_cache(cache: object) -> None:
+    """Raises TypeError for what neither asks for a cache nor for none."""
+    if cache is not None and not isinstance(cache, DecisionCache):
+        raise TypeError("cache: expected a DecisionCache, such as DecisionCache(max_entries=10_000), or None")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheStatistics:
     """What a cache of decisions has done since its client was made; `entries` is what it holds now."""

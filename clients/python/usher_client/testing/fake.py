@@ -11,7 +11,7 @@ from typing import Any, Self
 import grpc
 
 from usher.v1 import authorization_service_pb2 as api
-from usher.v1 import event_pb2, question_pb2, reason_pb2
+from usher.v1 import event_pb2, fault_pb2, question_pb2, reason_pb2
 from usher_client.channels import SERVICE
 from usher_client.faults import Unavailable, UsherFault, code_of
 from usher_client.questions import Question
@@ -128,8 +128,11 @@ class FakeUsherd:
     ) -> None:
         """Has no decision about such questions from now on; who watches them has lost the stream, and asks again.
 
-        `reason` is a FaultReason without its prefix; `fault` is the class that the client raises.
+        `reason` is a FaultReason without its prefix, or empty, as of a server that sends none; `fault` is the class of
+        what the client raises.
         """
+        if reason and f"FAULT_REASON_{reason}" not in fault_pb2.FaultReason.DESCRIPTOR.values_by_name:
+            raise ValueError(f"{reason}: no FaultReason, such as KEYS_UNAVAILABLE; docs/reasons.md has all of them")
         self._change(question, Failure(code=code_of(fault), reason=reason, retry_after=retry_after), "SERVER")
 
     def forget(self) -> None:
@@ -153,6 +156,8 @@ class FakeUsherd:
                 line.say(Failure(code=14, reason="SHUTTING_DOWN", retry_after=None))
 
     def _only(self, reason: str, *, allows: bool) -> None:
+        if f"REASON_{reason}" not in reason_pb2.Reason.DESCRIPTOR.values_by_name:
+            raise ValueError(f"{reason}: no Reason, such as TEAM_BLOCKED; docs/reasons.md has all of them")
         number = reason_pb2.Reason.Value(f"REASON_{reason}")
         if number == 0 or (number < 10) is not allows:
             raise ValueError(f"{reason}: no reason to {'allow' if allows else 'deny'}")
