@@ -76,3 +76,29 @@ console.log(fault instanceof UsherFault && fault.kind, (await ask(new FakeUsherd
   const { stdout } = await run("node", ["stranger.js"], { cwd: project });
   assert.equal(stdout, "unavailable true x\n");
 });
+
+test("the gateway of the README runs: it answers for its health, and fails closed without an usherd", async () => {
+  const readme = await readFile(join(HOME, "README.md"), "utf8");
+  const program = /```js\n(\/\/ gateway\.mjs.*?)```/s.exec(readme)?.[1] ?? assert.fail("a program");
+  await writeFile(
+    join(project, "ask.mjs"),
+    program
+      .replace("localhost:50051", "localhost:1")
+      .replace('app.listen(8080, "127.0.0.1");', 'const server = app.listen(0, "127.0.0.1", ask);') +
+      `
+async function ask() {
+  const url = "http://127.0.0.1:" + server.address().port;
+  const health = await fetch(url + "/healthz");
+  const answer = await fetch(url + "/v1/chat/completions", {
+    method: "POST",
+    headers: { authorization: "Bearer t", "content-type": "application/json" },
+    body: JSON.stringify({ model: "gpt-4o", stream: true }),
+  });
+  console.log(await health.text(), answer.status);
+  process.exit();
+}
+`,
+  );
+  const { stdout, stderr } = await run("node", ["ask.mjs"], { cwd: project });
+  assert.deepEqual([stdout, stderr], ["ok 503\n", "not available\n"]);
+});
