@@ -56,6 +56,8 @@ export interface Patience {
 }
 
 const SERVICE = "usher.v1.AuthorizationService";
+/** Bytes that wait for a server to read them, before it is one that does not. */
+const MAX_UNREAD = 8 * 1024 * 1024;
 const CREDENTIAL = /^[A-Za-z0-9._~+/-]{1,4096}=*$/;
 
 /** The retries of every client of usherd: all waits are inside the call's deadline. */
@@ -128,6 +130,9 @@ export class Channel {
   /** The only message of a call that ends with OK. Rejects with UsherFault. */
   one(method: string, request: Uint8Array, { deadlineAt, signal }: Patience): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        throw new UsherFault("cancelled");
+      }
       let only: Uint8Array | undefined;
       let messages = 0;
       const abort = (): void => call.cancel();
@@ -208,6 +213,7 @@ export class Channel {
 
 function controlled(listener: StreamListener, begin: (guarded: StreamListener) => Call): Stream {
   let over = false;
+  let unread = 0;
   const call = begin({
     heard: (message) => {
       if (!over) {
@@ -223,8 +229,17 @@ function controlled(listener: StreamListener, begin: (guarded: StreamListener) =
   });
   return {
     send: (message) => {
-      if (!over && "write" in call) {
-        call.write(message);
+      if (over || !("write" in call)) {
+        return;
+      }
+      unread += message.length;
+      call.write(message, () => {
+        unread -= message.length;
+      });
+      if (unread > MAX_UNREAD) {
+        over = true;
+        call.cancel();
+        listener.ended(new UsherFault("overloaded"));
       }
     },
     cancel: () => {

@@ -53,7 +53,7 @@ export interface Authorizer {
 }
 
 const MAX_ITEMS = 1000;
-const MAX_PAGES = 10_000;
+const MAX_PAGES = 1000;
 
 /**
  * Asks one usherd. Make one, share it, and close it at the end.

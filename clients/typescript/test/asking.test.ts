@@ -69,6 +69,29 @@ test("a server that is back is found at once, and not when gRPC looks again afte
   assert.ok(best <= 400, `${best} ms`);
 });
 
+test("a list of models ends with its signal, also between two pages, and with its thousandth page", async () => {
+  let pages = 0;
+  server.models = () => ({ models: [{ name: `m${(pages += 1)}` }], nextPageToken: "more" });
+  const over = new AbortController();
+  const cancelled = await fault(
+    (async () => {
+      for await (const { name } of usherd.listModels(QUESTION, { signal: over.signal })) {
+        if (name === "m2") {
+          over.abort();
+        }
+      }
+    })(),
+  );
+  assert.deepEqual([cancelled.kind, pages], ["cancelled", 2]);
+  pages = 0;
+  const endless = await fault(
+    (async () => {
+      for await (const _ of usherd.listModels(QUESTION, { deadlineMs: 20_000 }));
+    })(),
+  );
+  assert.deepEqual([endless.kind, pages], ["bad_answer", 1000]);
+});
+
 test("a denial is an answer", async () => {
   server.authorize = (asked) => asked.once(deny());
   const decision = await usherd.authorize(QUESTION);

@@ -188,7 +188,6 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
       let reason = "";
       usherd.allow();
       use();
-      caught();
       app.post("/v1/chat/completions", (request: any, response: any, next: (error: unknown) => void) => {
         const run = async (): Promise<void> => {
           const { signal } = request.usher;
@@ -203,6 +202,7 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
           next(error);
         });
       });
+      caught();
       const response = await post({ model: "gpt-4o", stream: true });
       await until(() => usherd.watching === 1 && hangs !== undefined);
       usherd.revoke();
@@ -210,6 +210,24 @@ for (const [version, express] of [["5", express5], ["4", express4]] as const) {
       await until(() => hangs?.destroyed === true);
       assert.equal(reason, "AbortError: The answer was cut: its request is allowed no longer.");
       model.close();
+    });
+
+    test("an answer in parts that lasts is watched, whatever it is and whoever asked for it", async () => {
+      usherd.allow();
+      use();
+      app.post("/api/chat", (_request: unknown, response: ServerResponse) => {
+        response.setHeader("content-type", "application/x-ndjson");
+        response.write("{}\n");
+      });
+      app.post("/short", (_request: unknown, response: ServerResponse) => {
+        response.end("{}");
+      });
+      assert.equal((await post({}, "/short")).status, 200);
+      const response = await post({}, "/api/chat");
+      assert.equal(usherd.watching, 0);
+      await until(() => usherd.watching === 1);
+      usherd.revoke();
+      await assert.rejects(response.text());
     });
 
     test("a body is left for whoever reads it: a pipe, in any number of pieces", async () => {

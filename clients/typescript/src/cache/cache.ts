@@ -259,10 +259,15 @@ export class Cache {
     if (this.#stream === undefined && this.#reopening === undefined && !this.#closed && !this.#channel.closed) {
       this.#lastId = 0;
       this.#openedAt = performance.now();
-      this.#stream = new Living(this.#channel, {
-        told: (event) => this.#told(event),
-        gone: (loss) => this.#gone(loss),
-      });
+      try {
+        this.#stream = new Living(this.#channel, {
+          told: (event) => this.#told(event),
+          gone: (loss) => this.#gone(loss),
+        });
+      } catch {
+        // The gateway's own function for its credential has failed. Questions that are asked by themselves say how.
+        this.#gone("lost");
+      }
     }
   }
 

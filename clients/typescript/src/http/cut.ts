@@ -5,6 +5,8 @@ import { denialAnswer, faultAnswer, sseDenial, sseFault, type HttpAnswer } from 
 import type { Admission, Admitted, AskingOptions } from "./gate.js";
 import { cutReason, notAllowed } from "./watching.js";
 
+/** Milliseconds after which an answer in parts is watched that is no `text/event-stream`, and that nobody asked for as a stream. */
+const LASTING = 1000;
 /** Milliseconds that the reader of a stream which was cut has to take its last event. */
 const LINGER = 2000;
 
@@ -22,6 +24,7 @@ export function guarded(
   const over = new AbortController();
   const answer = new Answer(response);
   let watching = false;
+  let lasting: NodeJS.Timeout | undefined;
   const watch = (): void => {
     watching = true;
     void notAllowed(usherd, question, options, over.signal).then((denial) => {
@@ -31,7 +34,10 @@ export function guarded(
       }
     });
   };
-  gone.addEventListener("abort", () => over.abort(gone.reason));
+  gone.addEventListener("abort", () => {
+    clearTimeout(lasting);
+    over.abort(gone.reason);
+  });
   if (gone.aborted) {
     over.abort(gone.reason);
   } else if (stream) {
@@ -39,8 +45,13 @@ export function guarded(
   }
   // A stream that nobody asked for as one.
   answer.onHead = () => {
-    if (!watching && answer.isEvents && !over.signal.aborted) {
+    if (watching || over.signal.aborted) {
+      return;
+    }
+    if (answer.isEvents) {
       watch();
+    } else {
+      lasting = setTimeout(watch, LASTING).unref();
     }
   };
   return { decision, signal: over.signal };
