@@ -6,29 +6,11 @@ import { sizeOf, type Asked } from "../questions.js";
 import { Addition, type Outcome } from "./addition.js";
 import { Entries, type Entry } from "./entries.js";
 import { Living, type Loss, type Told } from "./living.js";
-import { changes } from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { Reopening } from "./reopening.js";
+import type { CacheStatistics } from "./statistics.js";
 
-/** What a cache has done so far, and how many decisions it holds now. */
-export interface CacheStatistics {
-  /** Decisions that are held. */
-  entries: number;
-  /** Questions that were answered from memory. */
-  hits: number;
-  /** Questions that were not. */
-  misses: number;
-  /** Misses that were asked by themselves, because the stream was not there, or full. */
-  askedByItself: number;
-  /** Decisions that had to make room for others. */
-  evicted: number;
-  /** Decisions that were replaced because the server said so. */
-  changed: number;
-  /** Decisions that ended for good because the server said so. */
-  ended: number;
-  /** Streams that are over, for whatever reason. */
-  streamsLost: number;
-  /** Those of them that were silent for too long. */
-  silences: number;
-}
+export type { CacheStatistics } from "./statistics.js";
 
 /** Asks one question by itself. */
 export type AskAlone = (asked: Asked, patience: Patience) => Promise<Decision>;
@@ -39,10 +21,6 @@ const MAX_ADDITIONS = 256;
 const MAX_QUESTION = 16 * 1024;
 /** Milliseconds that an addition is waited for, while the stream speaks of others. */
 const LONGEST_ADDITION = 60_000;
-const FIRST_PAUSE = 100;
-const LONGEST_PAUSE = 5_000;
-/** Milliseconds after which a stream was a good one. */
-const LASTING = 5_000;
 
 /**
  * Decisions that are answered from memory while they are true: each is subscribed to on one stream, and gone as soon as
@@ -65,14 +43,10 @@ export class Cache {
     streamsLost: 0,
     silences: 0,
   };
+  readonly #outbox = new Outbox((message) => this.#stream?.send(message));
+  readonly #reopening = new Reopening();
   #stream: Living | undefined;
-  #reopening: NodeJS.Timeout | undefined;
-  #openedAt = 0;
-  #pause = FIRST_PAUSE;
   #lastId = 0;
-  #unsent: Addition[] = [];
-  #unremoved: number[] = [];
-  #flushing = false;
   #closed = false;
 
   constructor(channel: Channel, alone: AskAlone, most: number) {
@@ -116,7 +90,7 @@ export class Cache {
 
   close(): void {
     this.#closed = true;
-    clearTimeout(this.#reopening);
+    this.#reopening.cancel();
     this.#stream?.close();
     this.#forget(new UsherFault("closed"));
   }
@@ -150,8 +124,7 @@ export class Cache {
     const addition = new Addition(key, this.#lastId, asked);
     this.#additions.set(key, addition);
     this.#additionsById.set(addition.id, addition);
-    this.#unsent.push(addition);
-    this.#flushSoon();
+    this.#outbox.add(addition);
     return addition;
   }
 
@@ -181,7 +154,7 @@ export class Cache {
     for (const addition of [...this.#additions.values()].filter((each) => each.added.passed() > LONGEST_ADDITION)) {
       this.#additions.delete(addition.key);
       this.#additionsById.delete(addition.id);
-      this.#unsubscribe(addition.id);
+      this.#outbox.remove(addition.id);
       addition.settle("alone");
     }
   }
@@ -203,7 +176,7 @@ export class Cache {
     }
     const until = keptUntil(outcome);
     if (until === undefined) {
-      this.#unsubscribe(addition.id);
+      this.#outbox.remove(addition.id);
     } else {
       this.#entries.add(addition.key, addition.id, outcome as Decision, until);
     }
@@ -231,34 +204,13 @@ export class Cache {
 
   #drop(entry: Entry): void {
     this.#entries.remove(entry);
-    this.#unsubscribe(entry.id);
-  }
-
-  #unsubscribe(id: number): void {
-    this.#unremoved.push(id);
-    this.#flushSoon();
-  }
-
-  #flushSoon(): void {
-    if (!this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => this.#flush());
-    }
-  }
-
-  #flush(): void {
-    this.#flushing = false;
-    const messages = changes(this.#unremoved, this.#unsent);
-    [this.#unremoved, this.#unsent] = [[], []];
-    for (const message of messages) {
-      this.#stream?.send(message);
-    }
+    this.#outbox.remove(entry.id);
   }
 
   #open(): void {
-    if (this.#stream === undefined && this.#reopening === undefined && !this.#closed && !this.#channel.closed) {
+    if (this.#stream === undefined && !this.#reopening.waits && !this.#closed && !this.#channel.closed) {
       this.#lastId = 0;
-      this.#openedAt = performance.now();
+      this.#reopening.opened();
       try {
         this.#stream = new Living(this.#channel, {
           told: (event) => this.#told(event),
@@ -279,14 +231,7 @@ export class Cache {
     if (this.#closed) {
       return;
     }
-    const lasted = performance.now() - this.#openedAt >= LASTING;
-    const pause = lasted ? FIRST_PAUSE : this.#pause;
-    this.#pause = Math.min(pause * 2, LONGEST_PAUSE);
-    this.#reopening = setTimeout(() => {
-      this.#reopening = undefined;
-      this.#open();
-    }, pause * (0.8 + 0.4 * Math.random()));
-    this.#reopening.unref();
+    this.#reopening.later(() => this.#open());
   }
 
   #forget(outcome: Outcome): void {
@@ -294,7 +239,7 @@ export class Cache {
     const waiting = [...this.#additions.values()];
     this.#additions.clear();
     this.#additionsById.clear();
-    [this.#unremoved, this.#unsent] = [[], []];
+    this.#outbox.clear();
     for (const each of waiting) {
       each.settle(outcome);
     }
