@@ -242,3 +242,34 @@ test("a completion that streams is cut when its token is revoked, and others go 
     gateway.close();
   }
 });
+
+test("whoever asks for a stream first of all is written to the directory, and streams", async () => {
+  const { stories } = await server.get<{ stories: { id: string; name: string }[] }>("/stories?without=limits");
+  const story = stories.find(({ name }) => name === "what was written counts from the next question on") ?? assert.fail();
+  await server.post(`/stories/${story.id}/begin`);
+  const step = async (at: number): Promise<Ask> =>
+    (await server.post<{ ask: Ask }>(`/stories/${story.id}/steps/${at}?without=limits`)).ask;
+  const app = express();
+  const faults: string[] = [];
+  app.use(authorize(plain, { onFault: ({ message }) => faults.push(message) }));
+  app.use((request, response) => {
+    response.type("text/event-stream").write("data: 1\n\n");
+    void setTimeout(500).then(() => response.end(`data: ${String(request.usher?.signal.aborted)}\n\n`));
+  });
+  const gateway: Server = createServer(app).listen(0, "127.0.0.1");
+  await once(gateway, "listening");
+  try {
+    const { port } = gateway.address() as AddressInfo;
+    const { token, route, model } = await step(0);
+    const streamed = await fetch(`http://127.0.0.1:${port}${route}`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      body: JSON.stringify({ model, stream: true }),
+    });
+    assert.deepEqual([streamed.status, await streamed.text(), faults], [200, "data: 1\n\ndata: false\n\n", []]);
+    assert.equal((await plain.authorize(questionOf(await step(1)))).allowed, true);
+  } finally {
+    gateway.closeAllConnections();
+    gateway.close();
+  }
+});
