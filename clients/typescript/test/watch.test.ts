@@ -255,25 +255,13 @@ test("a server that answers once is asked again before its answer ends", async (
   assert.ok(took > 250 && took < 5000, String(took));
 });
 
-test("a server that answers once, and then says nothing to whoever asks again, leaves it unknown", { timeout: 5000 }, async () => {
+test("a server that answers once, and then says nothing to whoever asks again, leaves it unknown", { timeout: 20_000 }, async () => {
   for (const then of [
     () => undefined,
     (asked: Authorize) => asked.write({ event: { case: "decision", value: allow() }, terms: { mode: Mode.ONCE } }),
   ]) {
     server.asked.length = 0;
-    first((asked) => asked.once(allow({ validUntil: timestampFromMs(Date.now() + 400) })), then);
-    assert.deepEqual(await heard(), ["decided allowed ALLOWED", "unknown not allowed"]);
-    assert.ok(server.asked.length > 1);
-  }
-});
-
-test("a server that answers once, and then says nothing to whoever asks again, leaves it unknown", { timeout: 5000 }, async () => {
-  for (const then of [
-    () => undefined,
-    (asked: Authorize) => asked.write({ event: { case: "decision", value: allow() }, terms: { mode: Mode.ONCE } }),
-  ]) {
-    server.asked.length = 0;
-    first((asked) => asked.once(allow({ validUntil: timestampFromMs(Date.now() + 400) })), then);
+    first((asked) => asked.once(allow({ validUntil: timestampFromMs(Date.now() + 1500) })), then);
     assert.deepEqual(await heard(), ["decided allowed ALLOWED", "unknown not allowed"]);
     assert.ok(server.asked.length > 1);
   }
