@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
+from unittest.mock import patch
 
+from usherd.__main__ import main
 from usherd.cli.dev_issuer import Signer, published
 from usherd.cli.dev_people import DIRECTORY_TEXT, config_text
 
@@ -36,6 +39,35 @@ def usherd(
         text=True,
         timeout=PATIENCE,
     )
+
+
+def usherd_here(
+    *arguments: object, typed: str = "", env: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """As `usherd`, in this process, which saves a start: where a test is about what a command says.
+
+    Not for commands that set up a log, take signals or serve, nor in threads.
+    """
+    words = ["usherd", *map(str, arguments)]
+    read, out, err = (io.TextIOWrapper(io.BytesIO(text), "utf-8") for text in (typed.encode(), b"", b""))
+    code = None
+    with (
+        patch.object(sys, "argv", words),
+        patch.object(sys, "stdin", read),
+        patch.dict(os.environ, environment(env), clear=True),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code
+    said = []
+    for stream in (out, err):
+        stream.seek(0)
+        said.append(stream.read())
+    assert code is None or isinstance(code, int), code
+    return subprocess.CompletedProcess(words, code or 0, *said)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import PATIENCE, company, server, usherd
+from commands import PATIENCE, company, server, usherd, usherd_here
 from tools.certificates import Authority
 from usherd.cli.dev_issuer import Signer
 from usherd.cli.dev_people import PEOPLE, token_of
@@ -127,7 +127,7 @@ WRONG_USAGE = {
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE.values(), ids=WRONG_USAGE.keys())
 def test_wrong_usage_is_exit_code_2_and_plain(arguments: tuple[str, ...]) -> None:
-    done = usherd("ask", *arguments)
+    done = usherd_here("ask", *arguments)
 
     assert done.returncode == 2
     assert done.stdout == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import usherd
+from commands import usherd, usherd_here
 from config_files import ISSUER
 from keyring import key_pair
 from tools.certificates import Authority
@@ -17,7 +17,7 @@ def test_a_configuration_that_loads_is_exit_code_0(tmp_path: Path) -> None:
     (tmp_path / "usherd.yaml").write_text(ISSUER)
 
     shown = usherd("config", "check", tmp_path / "usherd.yaml")
-    told = usherd("config", "check", tmp_path / "usherd.yaml", "--json")
+    told = usherd_here("config", "check", tmp_path / "usherd.yaml", "--json")
 
     assert (shown.returncode, told.returncode) == (0, 0)
     assert "is valid" in shown.stdout
@@ -29,8 +29,8 @@ def test_a_configuration_that_does_not_load_is_exit_code_2_with_every_mistake(tm
     file = tmp_path / "usherd.yaml"
     file.write_text(ISSUER + "rolls: []\ncache: {ttl: 1}\n")
 
-    shown = usherd("config", "check", file)
-    told = usherd("config", "check", file, "--json")
+    shown = usherd_here("config", "check", file)
+    told = usherd_here("config", "check", file, "--json")
 
     assert (shown.returncode, told.returncode) == (2, 2)
     assert shown.stdout == ""
@@ -44,7 +44,7 @@ def test_keys_that_cannot_be_used_are_found_before_the_start(tmp_path: Path) -> 
     file.write_text(ISSUER.replace("discovery: true", "jwks_file: keys.json"))
     (tmp_path / "keys.json").write_text(json.dumps(private))
 
-    done = usherd("config", "check", file)
+    done = usherd_here("config", "check", file)
 
     assert done.returncode == 2
     assert "issuer idp: keys: no_usable_key" in done.stderr
@@ -63,7 +63,7 @@ def _with_tls(folder: Path) -> Path:
 
 
 def test_files_of_tls_that_fit_are_exit_code_0(tmp_path: Path) -> None:
-    assert usherd("config", "check", _with_tls(tmp_path)).returncode == 0
+    assert usherd_here("config", "check", _with_tls(tmp_path)).returncode == 0
 
 
 BROKEN = {
@@ -80,7 +80,7 @@ def test_files_of_tls_are_refused_by_check_as_by_serve(tmp_path: Path, name: str
     file = _with_tls(tmp_path)
     (tmp_path / name).write_bytes(content)
 
-    checked = usherd("config", "check", file)
+    checked = usherd_here("config", "check", file)
     served = usherd("serve", "--config", file)
 
     assert (checked.returncode, served.returncode) == (2, 2)
@@ -92,7 +92,7 @@ def test_what_is_laxer_is_said(tmp_path: Path) -> None:
     file = tmp_path / "usherd.yaml"
     file.write_text(ISSUER + "insecure: {plaintext: true}\n")
 
-    done = usherd("config", "check", file)
+    done = usherd_here("config", "check", file)
 
     assert done.returncode == 0
     assert "insecure.plaintext: tokens may cross the network unencrypted" in done.stderr
@@ -102,14 +102,14 @@ def test_control_characters_of_a_file_do_not_reach_the_terminal(tmp_path: Path) 
     file = tmp_path / "usherd.yaml"
     file.write_text(ISSUER + '"a\\e[2Jb": 1\n')
 
-    done = usherd("config", "check", file)
+    done = usherd_here("config", "check", file)
 
     assert done.returncode == 2
     assert "\x1b" not in done.stderr
 
 
 def test_the_schema_is_json() -> None:
-    done = usherd("config", "schema")
+    done = usherd_here("config", "schema")
 
     assert done.returncode == 0
     assert "issuers" in json.loads(done.stdout)["properties"]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from commands import usherd
+from commands import usherd_here
 from usherd.config.reference import parts
 from usherd.options import OPTIONS
 
 
 def test_without_a_key_all_keys_and_options_are_listed() -> None:
-    shown = usherd("config", "reference").stdout.splitlines()
+    shown = usherd_here("config", "reference").stdout.splitlines()
 
     assert [line.split()[0] for line in shown] == [
         *(key.path for part in parts() for key in part.keys),
@@ -35,21 +35,21 @@ def test_without_a_key_all_keys_and_options_are_listed() -> None:
     ],
 )
 def test_a_key_is_found_by_its_path_its_end_or_its_name(key: str, lines: list[str]) -> None:
-    done = usherd("config", "reference", key)
+    done = usherd_here("config", "reference", key)
 
     assert done.returncode == 0
     assert set(lines) <= set(done.stdout.splitlines())
 
 
 def test_a_key_of_the_directory_is_asked_for_by_name() -> None:
-    done = usherd("config", "reference", "--directory", "teams.models")
+    done = usherd_here("config", "reference", "--directory", "teams.models")
 
     assert done.stdout.splitlines()[0] == "teams[].models"
-    assert usherd("config", "reference", "teams.models").returncode == 2
+    assert usherd_here("config", "reference", "teams.models").returncode == 2
 
 
 def test_a_key_that_is_not_there_is_exit_code_2_with_what_was_probably_meant() -> None:
-    done = usherd("config", "reference", "remove_grace")
+    done = usherd_here("config", "reference", "remove_grace")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "usherd: there is no key remove_grace; did you mean removed_grace?\n"

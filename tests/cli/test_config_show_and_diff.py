@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from commands import usherd
+from commands import usherd_here
 from config_files import ISSUER
 
 TEAMS = "teams: [{id: red, models: [o1]}, {id: blue, models: [o1]}]\n"
@@ -18,8 +18,8 @@ def test_show_prints_yaml_or_json_with_rows_only_on_demand(tmp_path: Path) -> No
     file.write_text(ISSUER + "directory: {seed: directory.yaml}\n")
     (tmp_path / "directory.yaml").write_text(TEAMS)
 
-    text = usherd("config", "show", file)
-    told = usherd("config", "show", file, "--json", "--directory")
+    text = usherd_here("config", "show", file)
+    told = usherd_here("config", "show", file, "--json", "--directory")
 
     assert (text.returncode, told.returncode) == (0, 0)
     assert yaml.safe_load(text.stdout)["directory"]["teams"] == "2 rows"
@@ -33,8 +33,8 @@ def test_diff_says_with_its_exit_code_whether_two_files_mean_the_same(tmp_path: 
     new.write_text(ISSUER + "access: {user.unknown: refused}\n")
     broken.write_text("issuers: 7\n")
 
-    same, differ, unloadable = (usherd("config", "diff", old, other) for other in (old, new, broken))
-    told = usherd("config", "diff", old, new, "--json")
+    same, differ, unloadable = (usherd_here("config", "diff", old, other) for other in (old, new, broken))
+    told = usherd_here("config", "diff", old, new, "--json")
 
     assert (same.returncode, differ.returncode, unloadable.returncode, told.returncode) == (0, 1, 2, 1)
     assert same.stdout == "0 keys differ\n"

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from commands import usherd
+from commands import usherd, usherd_here
 
 
 def _line(number: int, **fields: Any) -> dict[str, Any]:
@@ -49,7 +49,7 @@ LOG = (
 )
 def test_decisions_are_found_by_what_they_say(wanted: tuple[str, ...], found: list[int], tmp_path: Path) -> None:
     (tmp_path / "log").write_text(LOG)
-    done = usherd("decisions", tmp_path / "log", "--json", *wanted)
+    done = usherd_here("decisions", tmp_path / "log", "--json", *wanted)
 
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["decision_id"] for line in done.stdout.splitlines()] == [f"d-{number}" for number in found]
@@ -69,7 +69,7 @@ def test_a_person_gets_a_line_each_that_no_terminal_obeys() -> None:
 
 
 def test_they_are_counted_by_what_is_asked_for_the_most_first() -> None:
-    done = usherd("decisions", "-", "--count", "reason", "--effect", "deny", typed=LOG)
+    done = usherd_here("decisions", "-", "--count", "reason", "--effect", "deny", typed=LOG)
 
     assert [line.split() for line in done.stdout.splitlines() if line.strip(" ─")] == [
         ["reason", "count"],
@@ -79,7 +79,7 @@ def test_they_are_counted_by_what_is_asked_for_the_most_first() -> None:
 
 
 def test_none_that_is_so_is_exit_code_1() -> None:
-    done = usherd("decisions", "-", "--reason", "USER_BLOCKED", typed=LOG)
+    done = usherd_here("decisions", "-", "--reason", "USER_BLOCKED", typed=LOG)
 
     assert (done.returncode, done.stdout) == (1, "")
 
@@ -95,7 +95,7 @@ def test_none_that_is_so_is_exit_code_1() -> None:
     ids=["nothing in it", "no such file", "no duration", "nothing to count by"],
 )
 def test_what_cannot_be_read_or_done_is_said(words: tuple[str, ...], typed: str, says: str) -> None:
-    done = usherd("decisions", *words, typed=typed)
+    done = usherd_here("decisions", *words, typed=typed)
 
     assert done.returncode == 2
     assert says in done.stderr

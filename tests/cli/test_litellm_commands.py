@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import PATIENCE, environment, usherd
+from commands import PATIENCE, environment, usherd, usherd_here
 from usherd.cli.dev_issuer import Signer, published
 from usherd.cli.dev_people import AUDIENCE, PEOPLE, token_of
 
@@ -99,7 +99,7 @@ def test_an_imported_file_answers_as_the_configuration_that_it_is_from(
 
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(ours.stdout)["principal"] == json.loads(theirs.stdout)["principal"]
-    assert usherd("config", "check", out).returncode == 0
+    assert usherd_here("config", "check", out).returncode == 0
 
 
 def test_an_imported_file_goes_to_standard_output_with_comments_and_without_secrets(
@@ -109,7 +109,7 @@ def test_an_imported_file_goes_to_standard_output_with_comments_and_without_secr
     config, _ = files
     config.write_text(CONFIG + "  master_key: sk-secret-0123456789abcdef0123456789\n")
 
-    done = usherd("config", "import-litellm", config, env=env | {"OPENAI_API_KEY": "sk-secret"})
+    done = usherd_here("config", "import-litellm", config, env=env | {"OPENAI_API_KEY": "sk-secret"})
 
     assert done.returncode == 0
     assert "(access.unentitled)." in done.stdout
@@ -125,7 +125,7 @@ def test_a_file_that_is_there_is_not_written_over(
     out = tmp_path / "usherd.yaml"
     out.write_text("mine")
 
-    done = usherd("config", "import-litellm", files[0], "--out", out, env=env)
+    done = usherd_here("config", "import-litellm", files[0], "--out", out, env=env)
 
     assert done.returncode == 2
     assert done.stderr.endswith("usherd.yaml: cannot be written: File exists\n")
@@ -139,8 +139,8 @@ def test_what_usherd_cannot_mean_is_refused_with_its_line_and_can_be_ignored_by_
     config, _ = files
     config.write_text(CONFIG + "  allowed_ips: [10.0.0.1]\n")
 
-    refused = usherd("config", "import-litellm", config, env=env)
-    ignored = usherd("config", "import-litellm", config, "--ignore", "allowed_ips", env=env)
+    refused = usherd_here("config", "import-litellm", config, env=env)
+    ignored = usherd_here("config", "import-litellm", config, "--ignore", "allowed_ips", env=env)
 
     assert (refused.returncode, refused.stdout) == (2, "")
     assert "config.yaml:11: general_settings.allowed_ips: only some addresses may call" in refused.stderr
@@ -191,7 +191,7 @@ WRONG_USAGE = {
 
 @pytest.mark.parametrize("arguments", WRONG_USAGE.values(), ids=WRONG_USAGE.keys())
 def test_wrong_usage_is_exit_code_2_and_plain(arguments: tuple[str, ...]) -> None:
-    done = usherd(*arguments, typed="x")
+    done = usherd_here(*arguments, typed="x")
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr

@@ -7,7 +7,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from commands import PATIENCE, company, server, usherd
+from commands import PATIENCE, company, server, usherd, usherd_here
 from usherd.cli.dev_people import PEOPLE, token_of
 
 CHAT = "/v1/chat/completions"
@@ -34,7 +34,7 @@ def test_the_newest_counts_of_each_life_are_added_up() -> None:
         kind("b", 1, "ROUTE_AMBIGUOUS", "NOT_ENTITLED", False),
     ]
 
-    done = usherd("shadow", "--json", typed="\n".join(log))
+    done = usherd_here("shadow", "--json", typed="\n".join(log))
 
     assert done.returncode == 1
     assert json.loads(done.stdout) == {
@@ -51,7 +51,7 @@ def test_a_candidate_that_agrees_on_every_effect_is_exit_code_0(tmp_path: Path) 
     log = tmp_path / "usherd.log"
     log.write_text("\n".join([line("shadow_summary", life="a", questions=4, agreed=3), kind("a", 1, differs=False)]))
 
-    done = usherd("shadow", log)
+    done = usherd_here("shadow", log)
 
     assert done.returncode == 0
     assert done.stdout.startswith("4 questions, 3 answered alike (75.0 %)\n")
@@ -59,7 +59,7 @@ def test_a_candidate_that_agrees_on_every_effect_is_exit_code_0(tmp_path: Path) 
 
 
 def test_a_log_without_a_shadow_is_no_answer(tmp_path: Path) -> None:
-    for done in (usherd("shadow", typed=line("serving")), usherd("shadow", tmp_path / "none.log")):
+    for done in (usherd_here("shadow", typed=line("serving")), usherd_here("shadow", tmp_path / "none.log")):
         assert done.returncode == 2
         assert done.stdout == ""
         assert done.stderr.startswith("usherd: ")

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from commands import usherd
+from commands import usherd, usherd_here
 
 ROOT = Path(__file__).parents[2]
 POLICY = """\
@@ -45,7 +45,7 @@ def test_true_stories_are_exit_code_0_and_one_line(tmp_path: Path) -> None:
 def test_a_story_that_is_not_true_is_exit_code_1_and_told_with_its_checks(tmp_path: Path) -> None:
     file = book(tmp_path, TRUE, FALSE)
 
-    done = usherd("test", file)
+    done = usherd_here("test", file)
 
     assert done.returncode == 1
     assert done.stdout.splitlines()[0] == f"FAIL  {file}:8: a stranger lists"
@@ -58,7 +58,7 @@ def test_a_story_that_is_not_true_is_exit_code_1_and_told_with_its_checks(tmp_pa
 def test_a_malformed_file_is_exit_code_2_with_every_mistake(tmp_path: Path) -> None:
     file = book(tmp_path, TRUE.replace("claims:", "clams:").replace("ALLOW", "ALOW"))
 
-    done = usherd("test", file)
+    done = usherd_here("test", file)
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.splitlines() == [
@@ -71,32 +71,32 @@ def test_a_policy_that_does_not_load_is_exit_code_2(tmp_path: Path) -> None:
     file = book(tmp_path, TRUE)
     (tmp_path / "usherd.yaml").write_text(POLICY.replace("roles:", "rolls:"))
 
-    done = usherd("test", file)
+    done = usherd_here("test", file)
 
     assert done.returncode == 2
     assert f"{tmp_path}/usherd.yaml:2: rolls: unknown key; did you mean roles?" in done.stdout
 
 
 def test_a_path_without_stories_is_exit_code_2(tmp_path: Path) -> None:
-    assert usherd("test", tmp_path / "nowhere").returncode == 2
-    assert usherd("test", tmp_path).returncode == 2
+    assert usherd_here("test", tmp_path / "nowhere").returncode == 2
+    assert usherd_here("test", tmp_path).returncode == 2
 
 
 def test_stories_are_chosen_by_tag_and_by_text(tmp_path: Path) -> None:
     file = book(tmp_path, TRUE, FALSE)
 
-    assert usherd("test", file, "--tag", "readers").stdout == "1 passed, 0 failed\n"
-    assert usherd("test", file, "--tag", "smoke").returncode == 1
-    assert usherd("test", file, "--filter", "a reader").returncode == 0
-    none = usherd("test", file, "--filter", "nothing of the kind")
+    assert usherd_here("test", file, "--tag", "readers").stdout == "1 passed, 0 failed\n"
+    assert usherd_here("test", file, "--tag", "smoke").returncode == 1
+    assert usherd_here("test", file, "--filter", "a reader").returncode == 0
+    none = usherd_here("test", file, "--filter", "nothing of the kind")
     assert (none.returncode, none.stdout) == (2, "no story was chosen\n")
 
 
 def test_stories_that_pass_are_named_on_demand_and_the_first_failure_can_end_it(tmp_path: Path) -> None:
     file = book(tmp_path, FALSE, TRUE)
 
-    verbose = usherd("test", file, "--verbose")
-    fast = usherd("test", file, "--fail-fast")
+    verbose = usherd_here("test", file, "--verbose")
+    fast = usherd_here("test", file, "--fail-fast")
 
     assert f"PASS  {file}:8: a reader lists" in verbose.stdout
     assert fast.stdout.splitlines()[-1] == "0 passed, 1 failed"
@@ -107,14 +107,14 @@ def test_a_file_without_a_policy_takes_the_one_of_the_arguments(tmp_path: Path) 
     file = tmp_path / "bare.yaml"
     file.write_text("stories:\n" + TRUE)
 
-    assert usherd("test", file).returncode == 2
-    assert usherd("test", file, "--config", tmp_path / "usherd.yaml").returncode == 0
+    assert usherd_here("test", file).returncode == 2
+    assert usherd_here("test", file, "--config", tmp_path / "usherd.yaml").returncode == 0
 
 
 def test_results_can_be_read_by_scripts_and_build_servers(tmp_path: Path) -> None:
     report = tmp_path / "report.xml"
 
-    done = usherd("test", book(tmp_path, TRUE, FALSE), "--json", "--junit", report)
+    done = usherd_here("test", book(tmp_path, TRUE, FALSE), "--json", "--junit", report)
 
     told = json.loads(done.stdout)
     root = ElementTree.parse(report).getroot()
@@ -124,13 +124,13 @@ def test_results_can_be_read_by_scripts_and_build_servers(tmp_path: Path) -> Non
 
 
 def test_control_characters_of_a_story_do_not_reach_the_terminal(tmp_path: Path) -> None:
-    done = usherd("test", book(tmp_path, FALSE.replace("effect: ALLOW", 'user: "\\e[2Jbob"')))
+    done = usherd_here("test", book(tmp_path, FALSE.replace("effect: ALLOW", 'user: "\\e[2Jbob"')))
 
     assert done.returncode == 1
     assert "\x1b" not in done.stdout
 
 
 def test_our_own_stories_are_true() -> None:
-    done = usherd("test", ROOT / "tests" / "stories")
+    done = usherd_here("test", ROOT / "tests" / "stories")
 
     assert done.returncode == 0, done.stdout
