@@ -156,7 +156,7 @@ async def test_an_old_house_ends_when_its_longest_question_must_be_over(tmp_path
         await moving.move(lambda: made(tmp_path), nothing)
         assert len(moving._ending) == 1
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await asyncio.wait(set(moving._ending))
         await asyncio.sleep(0)
         assert not moving._ending

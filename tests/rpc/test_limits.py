@@ -22,10 +22,10 @@ async def test_work_that_waits_gives_its_answer() -> None:
     async def work() -> int:
         await asyncio.sleep(0)
         await asyncio.sleep(0.001)
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(20):
             return await asyncio.create_task(asyncio.sleep(0.001, 7))
 
-    assert await within(1, work()) == 7
+    assert await within(20, work()) == 7
 
 
 @pytest.mark.parametrize("early", [True, False])

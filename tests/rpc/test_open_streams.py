@@ -67,7 +67,7 @@ async def _opened(channel: grpc.aio.Channel, method: str) -> Any:
 
 async def _end(stream: Any) -> Outcome:
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             rest = await stream.read()
     except grpc.aio.AioRpcError as error:
         return ended(error)
@@ -171,7 +171,7 @@ async def test_a_place_of_a_stream_that_was_ended_is_free_again() -> None:
         await _opened(channel, WATCH)
         _change(admission, server, LOST["the caller"][0])
         _change(admission, server, Terms([rule(credential=CREDENTIAL)]))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while True:
                 try:
                     await _opened(channel, WATCH)
@@ -283,7 +283,7 @@ async def test_a_stream_that_goes_away_is_forgotten() -> None:
     async with _world(listener=heard) as (admission, server, channel):
         stream = await _opened(channel, WATCH)
         stream.cancel()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await heard.heard.wait()
         _change(admission, server, LOST["the caller"][0])
 

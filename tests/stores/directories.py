@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from unittest.mock import patch
 
 from usherd.changes import RowKind
 from usherd.domain import Limit
@@ -13,8 +14,9 @@ from usherd.ports import Directory, Facts, Wanted
 from usherd.store import Edit, Filter, Op, Place, Row
 from usherd.stores.memory_directory import MemoryDirectory, new_store_id
 from usherd.stores.sql import rows as rows_of
+from usherd.stores.sql import sql_directory
 from usherd.stores.sql.database import opened_database
-from usherd.stores.sql.sql_directory import opened_directory
+from usherd.stores.sql.sql_directory import Reading, opened_directory
 from usherd.stores.sql.sql_store import SqlStore, store_in
 
 
@@ -48,7 +50,10 @@ def kept(url: Callable[[], str]) -> Open:
             database = await stack.enter_async_context(opened_database(url(), upgrade=True))
             store = await stack.enter_async_context(store_in(database, bare_ids_for=bare_ids_for))
             await make(store, rows)
-            shared = await stack.enter_async_context(opened_directory(store, tell=lambda works, fields: None))
+            # How long a question waits for a busy disk is promised elsewhere.
+            stack.enter_context(patch.object(sql_directory, "PATIENCE", 60.0))
+            reading = Reading(max_staleness=60.0)
+            shared = await stack.enter_async_context(opened_directory(store, reading, tell=lambda works, fields: None))
             house = shared.house(bare_ids_for)
 
             async def replace(rows: Rows) -> int:
