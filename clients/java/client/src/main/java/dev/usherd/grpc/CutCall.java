@@ -73,6 +73,10 @@ final class CutCall<Q, A> extends ForwardingServerCall.SimpleForwardingServerCal
     stop();
   }
 
+  synchronized boolean isCut() {
+    return cut;
+  }
+
   @Override
   public void onEvent(WatchEvent event) {
     if (event instanceof WatchEvent.Unknown) {

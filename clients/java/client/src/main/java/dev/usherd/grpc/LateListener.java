@@ -4,6 +4,7 @@ import io.grpc.Context;
 import io.grpc.ServerCall;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 
 /** Keeps what comes of a call until it is known whether it is served. No message comes before one is asked for. */
@@ -11,11 +12,13 @@ final class LateListener<Q> extends ServerCall.Listener<Q> {
 
   private final Context context = Context.current();
   private final Runnable whenOver;
+  private final BooleanSupplier cut;
   private List<Runnable> waiting = new ArrayList<>();
   private ServerCall.Listener<Q> serving;
 
-  LateListener(Runnable whenOver) {
+  LateListener(Runnable whenOver, BooleanSupplier cut) {
     this.whenOver = whenOver;
+    this.cut = cut;
   }
 
   /** It is served from now on. */
@@ -67,6 +70,13 @@ final class LateListener<Q> extends ServerCall.Listener<Q> {
   @Override
   public void onComplete() {
     whenOver.run();
-    tell(() -> serving.onComplete());
+    // Whatever makes the answer of a call that was cut ends as it does when its client has gone.
+    tell(() -> {
+      if (cut.getAsBoolean()) {
+        serving.onCancel();
+      } else {
+        serving.onComplete();
+      }
+    });
   }
 }

@@ -87,7 +87,7 @@ public final class UsherInterceptor implements ServerInterceptor {
       return new ServerCall.Listener<>() {};
     }
     CutCall<Q, A> cuttable = new CutCall<>(call, usherd, question, options);
-    LateListener<Q> late = new LateListener<>(cuttable::stop);
+    LateListener<Q> late = new LateListener<>(cuttable::stop, cuttable::isCut);
     usherd
         .authorizeAsync(question, options)
         .whenComplete(

@@ -2,6 +2,7 @@ package dev.usherd.grpc;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -59,6 +60,7 @@ class UsherInterceptorTest {
 
     @Override
     public void authorize(AuthorizeRequest request, StreamObserver<AuthorizeResponse> out) {
+      ((ServerCallStreamObserver<AuthorizeResponse>) out).setOnCancelHandler(() -> served.add("gone"));
       out.onNext(AuthorizeResponse.getDefaultInstance());
       streams.add(out);
     }
@@ -142,6 +144,24 @@ class UsherInterceptorTest {
     assertEquals(Status.Code.UNAUTHENTICATED, code(stream::next));
     assertEquals(0, usherd.watched());
     assertTrue(((ServerCallStreamObserver<AuthorizeResponse>) out).isCancelled());
+  }
+
+  @Test
+  void what_makes_a_stream_that_is_cut_is_told_that_its_client_has_gone() throws Exception {
+    Iterator<AuthorizeResponse> stream = as("alice").authorize(AuthorizeRequest.getDefaultInstance());
+    stream.next();
+    usherd.revoke("alice");
+    assertEquals(Status.Code.UNAUTHENTICATED, code(stream::next));
+    assertEquals("gone", served.poll(5, TimeUnit.SECONDS));
+  }
+
+  @Test
+  void what_makes_a_stream_that_ended_by_itself_is_not_told_that_its_client_has_gone() throws Exception {
+    Iterator<AuthorizeResponse> stream = as("alice").authorize(AuthorizeRequest.getDefaultInstance());
+    stream.next();
+    streams.poll(5, TimeUnit.SECONDS).onCompleted();
+    assertFalse(stream.hasNext());
+    assertNull(served.poll(200, TimeUnit.MILLISECONDS));
   }
 
   @Test
