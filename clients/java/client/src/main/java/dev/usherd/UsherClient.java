@@ -42,7 +42,10 @@ public final class UsherClient implements Usherd {
   private volatile boolean closed;
 
   private UsherClient(Builder builder) {
-    Supplier<ManagedChannel> opened = builder.opening();
+    timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
+    timers.setRemoveOnCancelPolicy(true);
+    Supplier<ManagedChannel> opening = builder.opening();
+    Supplier<ManagedChannel> opened = () -> Reconnecting.soon(opening.get(), timers);
     channel = opened.get();
     // Connects, and loads what messages are made of: a first question has a deadline, and shall not wait for that.
     channel.getState(true);
@@ -51,8 +54,6 @@ public final class UsherClient implements Usherd {
     wire = new Wire(channel, bearer);
     watchChannels = new WatchChannels(opened, each -> new Wire(each, bearer));
     clocks = builder.clocks;
-    timers = new ScheduledThreadPoolExecutor(1, daemons("usherd-timer"));
-    timers.setRemoveOnCancelPolicy(true);
     executor = Executors.newCachedThreadPool(daemons("usherd-listener"));
     // As many wait at once as ask at once, and a lost stream answers all of them: not each has a thread of its own.
     int threads = Math.max(2, Runtime.getRuntime().availableProcessors());
