@@ -12,10 +12,11 @@ import pytest
 
 from clients.web.apps import CHUNK, Seen, starlette
 from clients.web.doubles import DENIAL, Server, Usherd, decision, scope
-from usher_client import Decided, Unavailable, Unknown
+from usher_client import AsyncClient, Decided, Unavailable, Unknown
 from usher_client.asgi import AnswerCut, UsherMiddleware, cutting, decision_of
 from usher_client.asgi.scopes import path_of
 from usher_client.gateway import watching
+from usher_client.testing import FakeUsherd
 
 EVENTS = [(b"content-type", b"text/event-stream; charset=utf-8")]
 PLAIN = [(b"content-type", b"application/x-ndjson")]
@@ -493,3 +494,22 @@ async def test_what_a_framework_was_sending_from_is_closed_at_once(spec: str) ->
         gc.enable()
 
     assert seen.closed == 1
+
+
+async def test_a_watch_that_waits_for_its_first_decision_cuts_whatever_a_question_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(watching, "PATIENCE", 0.3)
+    with FakeUsherd() as fake:
+        fake.allow()
+
+        async def app(_: Any, receive: Any, send: Any) -> None:
+            # The question that let the request pass is answered, and the watch, which begins now, is not.
+            fake.fall_silent()
+            await streaming(b"data: 1\n\n")[0](_, receive, send)
+
+        server = Server([{"type": "http.request", "body": STREAM}])
+        async with asyncio.timeout(10), AsyncClient(fake.target) as usherd:
+            await UsherMiddleware(app, usherd, deadline=30.0)(scope(), server.receive, server.send)
+
+    assert error_of(server.sent[-1]["body"]) == "authorization_unavailable"

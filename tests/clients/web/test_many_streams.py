@@ -23,7 +23,8 @@ from usher_client.asgi import UsherMiddleware
 TEAMS = 6
 STREAMS = 4
 """Of each team."""
-SILENCE = 0.6
+SILENCE = 2.0
+"""Long enough for a busy machine not to be silent itself before usherd is."""
 WITHIN = 1.0
 
 
@@ -50,24 +51,36 @@ async def streamed(address: str, ask: dict[str, Any], begun: asyncio.Event) -> t
     return str(json.loads(got.rpartition(b"data: ")[2])["error"]["code"]), time.monotonic()
 
 
+@asynccontextmanager
+async def streaming(address: str, asks: list[dict[str, Any]]) -> AsyncIterator[list[asyncio.Task[tuple[str, float]]]]:
+    """One stream for each of them, all of which have begun; what is left of them ends with the context."""
+    begun = [asyncio.Event() for _ in asks]
+    running = [asyncio.create_task(streamed(address, *each)) for each in zip(asks, begun, strict=True)]
+    try:
+        async with asyncio.timeout(60):
+            for task, event in zip(running, begun, strict=True):
+                waiting = asyncio.ensure_future(event.wait())
+                await asyncio.wait({task, waiting}, return_when=asyncio.FIRST_COMPLETED)
+                waiting.cancel()
+                assert not task.done(), task
+        yield running
+    finally:
+        # The gateway waits for its streams when it is ended, and those that should have been cut have no end.
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running)
+
+
 async def test_those_are_cut_that_are_blocked_or_revoked_and_no_others() -> None:
     with teller() as server:
         asks = server.post("lab/begin", teams=TEAMS)["asks"]
         teams = list(range(TEAMS))
         random.Random(7).shuffle(teams)
-        async with gateway(server) as (address, seen):
-            begun = [asyncio.Event() for _ in range(TEAMS * STREAMS)]
-            running = [
-                asyncio.create_task(streamed(address, asks[number % TEAMS], event))
-                for number, event in enumerate(begun)
-            ]
-            async with asyncio.timeout(60):
-                for event in begun:
-                    await event.wait()
+        async with gateway(server) as (address, seen), streaming(address, asks * STREAMS) as running:
             for number, team in enumerate(teams):
                 revoked = number % 2 == 1
-                change = ("lab/revoke", {"team": team}) if revoked else ("lab/flip", {"team": team, "blocked": True})
-                await asyncio.to_thread(server.post, change[0], **change[1])
+                change = ("revoke", {"team": team}) if revoked else ("flip", {"team": team, "blocked": True})
+                await asyncio.to_thread(server.post, f"lab/{change[0]}", **change[1])
                 changed = time.monotonic()
                 cut = [running[stream] for stream in range(team, TEAMS * STREAMS, TEAMS)]
                 async with asyncio.timeout(20):
@@ -85,12 +98,7 @@ async def test_those_are_cut_that_are_blocked_or_revoked_and_no_others() -> None
 async def test_every_stream_is_cut_when_usherd_says_nothing_for_too_long(how: signal.Signals) -> None:
     with teller("--checkpoint-every", "0.2") as server:
         asks = server.post("lab/begin", teams=2, silence=SILENCE)["asks"]
-        async with gateway(server) as (address, _):
-            begun = [asyncio.Event() for _ in asks]
-            running = [asyncio.create_task(streamed(address, *each)) for each in zip(asks, begun, strict=True)]
-            async with asyncio.timeout(30):
-                for event in begun:
-                    await event.wait()
+        async with gateway(server) as (address, _), streaming(address, asks) as running:
             os.kill(server.pid, how)
             gone = time.monotonic()
             try:

@@ -16,6 +16,7 @@ from usher_client.asgi.protocol import App, Receive, Scope, Send
 from usher_client.asgi.scopes import KEY, path_of, texts_of, wanted_headers, without_identity
 from usher_client.decision import Decision
 from usher_client.faults import UsherFault
+from usher_client.gateway.asks import Watching
 from usher_client.gateway.connecting import Connection, Usherd
 from usher_client.gateway.telling import Telling
 from usher_client.gateway.watching import Watched
@@ -164,8 +165,10 @@ class UsherMiddleware:
         raise Answered(answer)
 
     def _watched(self, token: str, asked: Asked) -> Watched:
-        wishes = {"deadline": self._deadline, **asked.wishes()}
-        return Watched(lambda: self._connection.client().watch(token, **wishes), self._telling)
+        def opened(deadline: float) -> Watching:
+            return self._connection.client().watch(token, deadline=deadline, **asked.wishes())
+
+        return Watched(opened, self._deadline, self._telling)
 
 
 def decision_of(scope: Mapping[str, Any]) -> Decision:

@@ -24,8 +24,10 @@ _log: Final = logging.getLogger("usher_client")
 class Watched:
     """One question, asked again for as long as its request lasts."""
 
-    def __init__(self, opened: Callable[[], Watching], telling: Telling) -> None:
+    def __init__(self, opened: Callable[[float], Watching], deadline: float, telling: Telling) -> None:
+        """`opened` opens a watch whose first decision may take so many seconds, `deadline` at most."""
         self._opened = opened
+        self._deadline = deadline
         self._telling = telling
 
     async def not_allowed(self) -> Decision | None:
@@ -34,7 +36,7 @@ class Watched:
         end, pause = loop.time() + PATIENCE, _FIRST_PAUSE
         while True:
             try:
-                return await self._once()
+                return await self._once(min(self._deadline, max(0.001, end - loop.time())))
             except UsherFault as fault:
                 if loop.time() + pause > end:
                     self._telling.cut(fault)
@@ -45,8 +47,8 @@ class Watched:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _once(self) -> Decision | None:
-        watch = self._opened()
+    async def _once(self, patience: float) -> Decision | None:
+        watch = self._opened(patience)
         try:
             event = await watch.not_allowed()
         finally:

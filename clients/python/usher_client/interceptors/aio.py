@@ -15,7 +15,7 @@ import grpc.aio
 from usher_client.aio import AsyncClient
 from usher_client.decision import Decision
 from usher_client.faults import UsherFault
-from usher_client.gateway.asks import Asks
+from usher_client.gateway.asks import Asks, Watching
 from usher_client.gateway.telling import Telling
 from usher_client.gateway.watching import Watched
 from usher_client.http.reading import Reading
@@ -75,7 +75,12 @@ class AsyncAuthorization(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return _passing(handler, decided, Watched(lambda: self._usherd.watch(token, **asking), self._telling))
+
+        def opened(deadline: float) -> Watching:
+            watch: Watching = self._usherd.watch(token, **asking | {"deadline": deadline})
+            return watch
+
+        return _passing(handler, decided, Watched(opened, self._deadline, self._telling))
 
     async def _decide(self, token: str, asking: dict[str, Any]) -> Decision | Ending:
         try:
