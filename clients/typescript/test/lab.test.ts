@@ -56,7 +56,7 @@ async function held(lab: Lab): Promise<void> {
 }
 
 test("under random changes nothing is served for long after the server has said otherwise", async () => {
-  const lab = await server.post<Lab>("/lab/begin", { teams: 8 });
+  const lab = await server.post<Lab>("/lab/begin", { teams: 8, silence: 30 });
   await held(lab);
   const blocked = lab.asks.map(() => false);
   let [p99, most] = [Infinity, WINDOW];
