@@ -17,7 +17,7 @@ type Option func(*guard)
 func Reading(reader gateway.Reader) Option { return func(g *guard) { g.reader = reader } }
 
 // Streams says which requests are watched while they are answered, and no others are. Unless given, it is those that ask for
-// a streamed answer, websockets, and what is answered with a text/event-stream.
+// a streamed answer, websockets, what is answered with a text/event-stream, and what takes more than a second to write.
 func Streams(choose func(*http.Request, gateway.Asked) bool) Option {
 	return func(g *guard) { g.streams, g.unannounced = choose, false }
 }
@@ -123,6 +123,7 @@ func (g *guard) watch(w http.ResponseWriter, request *http.Request, let passed, 
 	finished := false
 	defer func() {
 		cancel(nil)
+		answer.leave()
 		if answer.takenOver() {
 			// Its watch ends when it is closed.
 			return

@@ -233,6 +233,24 @@ func TestAStreamOfEventsThatNobodyAnnouncedIsCut(t *testing.T) {
 	}
 }
 
+func TestAnAnswerInPartsThatNobodyAnnouncedIsWatchedOnceItLasts(t *testing.T) {
+	ended := make(chan error, 1)
+	usher, server := gatewayOf(t, streaming("application/x-ndjson", "", ended))
+	response := post(t, server, "good", plain)
+	lines := bufio.NewReader(response.Body)
+	if _, err := lines.ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(20*time.Second, func() { _ = response.Body.Close() })
+	usher.Revoke("good")
+	if _, err := io.ReadAll(lines); err == nil {
+		t.Error("it ended as if it were whole")
+	}
+	if cause := <-ended; !errors.Is(cause, usherdhttp.ErrCut) {
+		t.Errorf("the handler: %v", cause)
+	}
+}
+
 func TestHalfAnEventIsEndedBeforeTheErrorEvent(t *testing.T) {
 	begun := make(chan struct{})
 	usher, server := gatewayOf(t, func(w http.ResponseWriter, request *http.Request) {

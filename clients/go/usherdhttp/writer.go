@@ -23,6 +23,9 @@ var ErrCut = errors.New("usherdhttp: the request may not go on")
 // patience is how long a write may go on that had begun before the answer was cut.
 const patience = time.Second
 
+// lasting is how long an answer goes on before it is watched, unless it says that it is a stream.
+const lasting = time.Second
+
 // howCut says how an answer was cut.
 type howCut int
 
@@ -45,7 +48,9 @@ type writer struct {
 	began    bool
 	events   bool // it is a text/event-stream that an event can be written behind
 	finished bool
-	tail     []byte // the last bytes that were written
+	left     bool        // its handler has returned or panicked
+	timer    *time.Timer // nil, or has it watched when it lasts
+	tail     []byte      // the last bytes that were written
 	how      howCut
 	decision usherd.Decision
 	err      error
@@ -74,6 +79,27 @@ func (w *writer) begin() {
 	w.events = events && header.Get("Content-Length") == "" && (encoding == "" || strings.EqualFold(encoding, "identity"))
 	if events {
 		w.lasts()
+	} else {
+		w.timer = time.AfterFunc(lasting, w.goesOn)
+	}
+}
+
+// goesOn has an answer watched that turns out to last.
+func (w *writer) goesOn() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.left && !w.over.Load() {
+		w.lasts()
+	}
+}
+
+// leave says that nothing is begun any more to watch it.
+func (w *writer) leave() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.left = true
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 }
 
