@@ -15,6 +15,7 @@ import pytest
 
 from commands import environment, server, usherd
 from tools.changing import ROUTE, Daemon
+from tools.log_lines import log_events
 from tools.waiting import until
 from usher_client import Client
 
@@ -29,7 +30,7 @@ def _running(folder: Path, **log: Any) -> Iterator[Daemon]:
 
 
 def _lines(file: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return log_events(file)
 
 
 def test_every_answer_has_its_line_at_the_end(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from keyring import key_pair
 from tools.faults import Fault
 from tools.introspection_server import PATH, IntrospectionServer
 from tools.key_server import KeyServer
+from tools.log_lines import log_events
 from tools.valkey import Valkey
 from usherd.domain import Decision, DependencyKind, Question
 from usherd.errors import FaultReason, Unavailable
@@ -53,7 +54,7 @@ class Server:
             return fault.reason.name
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "server.log").read_text().splitlines()]
+        return log_events(self.folder / "server.log")
 
     async def wait_for(self, name: str) -> dict[str, Any]:
         async with asyncio.timeout(PATIENCE):

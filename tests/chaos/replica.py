@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from commands import PATIENCE, USHERD, environment
+from tools.log_lines import whole_lines
 from tools.ports import free_port
 
 
@@ -69,7 +70,7 @@ class Replica:
     def events(self) -> Counter[str]:
         """How often its log has each event, of all its lives."""
         found: Counter[str] = Counter()
-        for line in self.log.read_text().splitlines():
+        for line in whole_lines(self.log):
             try:
                 found[json.loads(line)["event"]] += 1
             except (ValueError, KeyError, TypeError):

@@ -17,6 +17,7 @@ from commands import USHERD, server_beside
 from oracle.judge import PolicyInForce
 from oracle.provider import Issuer
 from oracle.timeline import Reload
+from tools.log_lines import whole_lines
 
 ROUTE = "/v1/chat/completions"
 ALWAYS, SOMETIMES, NEVER = "gpt-4o", "o3", "claude-3"
@@ -67,12 +68,12 @@ class Daemon:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """The lines of the log with that event."""
-        lines = (self._folder / "server.log").read_text().splitlines()
+        lines = whole_lines(self._folder / "server.log")
         return [json.loads(line) for line in lines if f'"{name}"' in line]
 
     def counts(self) -> dict[str, int]:
         """How often the log has each event."""
-        lines = (self._folder / "server.log").read_text().splitlines()
+        lines = whole_lines(self._folder / "server.log")
         return dict(Counter(json.loads(line)["event"] for line in lines))
 
     def memory(self) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tools.log_lines import whole_lines
 from tools.ports import free_port
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -137,7 +138,7 @@ class Envoy:
         """The last lines of its access log, once there are so many in all."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            found = self.log.read_text("utf-8").splitlines() if self.log.exists() else []
+            found = whole_lines(self.log) if self.log.exists() else []
             if len(found) >= count:
                 return [json.loads(line) for line in found]
             time.sleep(0.05)

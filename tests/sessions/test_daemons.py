@@ -20,6 +20,7 @@ import pytest
 from commands import server_beside, usherd
 from keyring import key_pair, key_set
 from tools.directory_world import Client, Failed
+from tools.log_lines import whole_lines
 from tools.session_world import SERVICE
 from usher.v1 import authorization_service_pb2, decision_pb2, question_pb2, reason_pb2
 
@@ -66,7 +67,7 @@ class Daemon:
     process: Any = field(repr=False)
 
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "server.log").read_text().splitlines() if line[:1] == "{"]
+        return [json.loads(line) for line in whole_lines(self.folder / "server.log") if line[:1] == "{"]
 
     def address(self, event: str) -> str:
         return next(line["address"] for line in self.log() if line["event"] == event)

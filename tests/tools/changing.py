@@ -12,6 +12,7 @@ from typing import Any
 
 from commands import server
 from keyring import KeyPair, key_pair, key_set
+from tools.log_lines import log_events
 from tools.waiting import until
 from usher_client import Client
 
@@ -60,8 +61,7 @@ class Daemon:
         return self.client.authorize(token, ROUTE, "gpt-4o", deadline=10.0).reason
 
     def events(self, name: str) -> list[dict[str, Any]]:
-        lines = (self.folder / "server.log").read_text().splitlines()
-        return [event for line in lines if (event := json.loads(line))["event"] == name]
+        return [event for event in log_events(self.folder / "server.log") if event["event"] == name]
 
     def wait_for(self, name: str, count: int = 1) -> dict[str, Any]:
         until(lambda: len(self.events(name)) >= count)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from commands import company, server
+from tools.log_lines import log_events
 from usher_client import Client
 from usherd.cli.dev_people import PEOPLE, token_of
 
@@ -40,8 +40,7 @@ def metrics_address(folder: Path) -> str:
     """Where a daemon says in its log that metrics are."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
-        for line in (folder / "server.log").read_text("utf-8").splitlines():
-            event = json.loads(line)
+        for event in log_events(folder / "server.log"):
             if event["event"] == "metrics_served":
                 return str(event["address"])
         time.sleep(0.05)
