@@ -24,6 +24,7 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.eclipse.jetty.ee10.servlet.FilterHolder;
@@ -41,16 +42,27 @@ class FirstStreamTest {
 
   private static final class Events extends HttpServlet {
     private static final long serialVersionUID = 1L;
+    private final transient CountDownLatch enough;
+
+    private Events(CountDownLatch enough) {
+      this.enough = enough;
+    }
 
     @Override
     protected void doPost(HttpServletRequest request, HttpServletResponse response) throws IOException {
       response.setContentType("text/event-stream");
       response.getOutputStream().print("data: {}\n\n");
       response.flushBuffer();
+      try {
+        // A watch ends with its answer, and one that ends at once may never have been asked about.
+        assertTrue(enough.await(30, TimeUnit.SECONDS));
+      } catch (InterruptedException stopped) {
+        throw new IOException(stopped);
+      }
     }
   }
 
-  private static HttpResponse<String> streamed(Usherd usherd, String token) throws Exception {
+  private static HttpResponse<String> streamed(Usherd usherd, String token, CountDownLatch enough) throws Exception {
     Server jetty = new Server();
     ServerConnector connector = new ServerConnector(jetty);
     connector.setHost("127.0.0.1");
@@ -59,7 +71,7 @@ class FirstStreamTest {
     FilterHolder filter = new FilterHolder(new UsherFilter(usherd, RequestReader.defaults(), ROOMY));
     filter.setAsyncSupported(true);
     context.addFilter(filter, "/*", EnumSet.of(DispatcherType.REQUEST, DispatcherType.ASYNC));
-    context.addServlet(new ServletHolder(new Events()), "/*");
+    context.addServlet(new ServletHolder(new Events(enough)), "/*");
     jetty.setHandler(context);
     jetty.start();
     try {
@@ -85,12 +97,13 @@ class FirstStreamTest {
       ScriptedServer.Subscribed stream = server.stream();
       stream.say(Messages.checkpoint().toBuilder().setTerms(Messages.terms(60_000)).build());
       Eventually.holds("the stream is in use", client::cacheIsOpen);
+      CountDownLatch enough = new CountDownLatch(1);
       CompletableFuture<HttpResponse<String>> answer = new CompletableFuture<>();
       Thread asking =
           new Thread(
               () -> {
                 try {
-                  answer.complete(streamed(client, "new"));
+                  answer.complete(streamed(client, "new", enough));
                 } catch (Exception failed) {
                   answer.completeExceptionally(failed);
                 }
@@ -101,6 +114,7 @@ class FirstStreamTest {
           SubscribeResponse.newBuilder().setId(stream.added().getId()).setResync(Resync.getDefaultInstance()).build());
       AuthorizeRequest first = server.requests.poll(10, TimeUnit.SECONDS);
       AuthorizeRequest second = server.requests.poll(10, TimeUnit.SECONDS);
+      enough.countDown();
       assertEquals(Mode.MODE_ONCE, first.getMode());
       assertEquals(Mode.MODE_WATCH, second.getMode());
       assertEquals(first.getQuestion(), second.getQuestion());
@@ -117,7 +131,7 @@ class FirstStreamTest {
       String place = "stories/" + provisioning(server);
       server.post(place + "/begin", "");
       Question question = StoryServer.question(server.post(place + "/steps/0", "").getAsJsonObject("ask"));
-      assertEquals(200, streamed(client, question.token()).statusCode());
+      assertEquals(200, streamed(client, question.token(), new CountDownLatch(0)).statusCode());
       BlockingQueue<WatchEvent> events = new LinkedBlockingQueue<>();
       client.watch(question, ROOMY, events::add);
       // Who is not written has no row: a watch has no user to name.
