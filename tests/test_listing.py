@@ -7,12 +7,20 @@ from typing import Any
 import pytest
 
 from usherd.domain import Limit
-from usherd.facts import BudgetKind, BudgetOwner, EndUser, Team
+from usherd.facts import BudgetKind, BudgetOwner, EndUser, Team, User
 from usherd.listing import DENIED_WHATEVER_THE_MODEL
 from usherd.options import STRICT, with_values
-from usherd.policy import BudgetRules, InternalRoleRules, RouteRules, TeamRules, UserRules
+from usherd.policy import (
+    BudgetRules,
+    Grant,
+    InternalRoleRules,
+    RolePermission,
+    RouteRules,
+    TeamRules,
+    UserRules,
+)
 from usherd.reasons import Reason
-from worlds import CHAT, World, finished, policy
+from worlds import CHAT, World, finished, policy, role
 
 OF_THE_TOKEN = {reason for reason in Reason if 10 <= reason < 50 or reason is Reason.GROUPS_OVERAGE}
 """Found out before there is a list to be made."""
@@ -107,6 +115,30 @@ def test_a_list_has_the_models_that_a_team_is_found_with_where_there_is_no_team_
 
     assert [name for name, _ in page.models] == [name for name, reason in reasons.items() if reason is Reason.ALLOWED]
     assert (page.denial is None) == bool(page.models)
+
+
+def test_a_route_that_is_granted_with_some_models_only_is_no_reason_to_list_none() -> None:
+    """Of two grants one has the route with some models, and the other every model on other routes."""
+    anything = RolePermission(role="internal_user", models=None, routes=("/v1/*",))
+    world = World(
+        policy=policy(
+            roles=(role(grants=Grant(routes=("/*",), models=("gpt-*", "o1"))),),
+            internal_roles=InternalRoleRules(enforce=True, permissions=(anything,)),
+            users=UserRules(routes=("/*",)),
+            routes=RouteRules(llm=(CHAT,)),
+        ),
+        users=(User(id="alice"),),
+    )
+    asking: dict[str, Any] = {"claims": {"roles": "Reader"}, "route": "/key/generate"}
+    names = ("claude-3", "default", "gpt-4o", "gpt-4o-claude", "gpt-4o-mini", "o1")
+    reasons = {name: world.ask(**asking, model=name).verdict.reason for name in names}
+
+    page = finished(world.authorizer.models(world.question(**asking, model=None)))
+
+    assert reasons["claude-3"] is Reason.ROUTE_NOT_GRANTED
+    assert reasons["o1"] is Reason.ALLOWED
+    assert [name for name, _ in page.models] == [name for name, reason in reasons.items() if reason is Reason.ALLOWED]
+    assert page.denial is None
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ DENIED_WHATEVER_THE_MODEL = frozenset(
     }
 )
 """Reasons that no model, and so no other choice of team, can change (see `CHANGED_BY_A_TEAM` for one case).
+ROUTE_NOT_GRANTED is one of a question without a model; with one it counts when every model has it.
 
 What is judged on the chosen team (its organization, block and budget, whether there is one to name) may be another
 team's with another model.
@@ -86,19 +87,29 @@ async def list_models(
     if verdict.principal is None or verdict.reason in telling:
         return ModelsPage((), "", without_model, revision)
     found: list[tuple[str, str]] = []
+    no_route: Decision | None = None
+    others = False
     for name in names:
         if name <= after:
             continue
         with_model = _decided(ask(question._replace(model=name)))
         verdict = with_model.verdict
+        if verdict.reason is Reason.ROUTE_NOT_GRANTED:
+            # Routes are granted together with models: with another one it may be granted.
+            no_route = no_route or with_model
+            await turn.maybe_yield()
+            continue
         if verdict.reason in telling:
             # The question without a model was denied for the lack of one before this check was made.
             return ModelsPage((), "", with_model, revision)
+        others = True
         if allows(verdict):
             if len(found) == limit:
                 return ModelsPage(tuple(found), found[-1][0], None, revision)
             found.append((name, verdict.resolved_model or name))
         await turn.maybe_yield()
+    if no_route is not None and not others and not after and Reason.ROUTE_NOT_GRANTED in telling:
+        return ModelsPage((), "", no_route, revision)
     # No model has found a team with which it would be otherwise.
     told = not found and not after and without_model.verdict.reason in CHANGED_BY_A_TEAM
     return ModelsPage(tuple(found), "", without_model if told else None, revision)
