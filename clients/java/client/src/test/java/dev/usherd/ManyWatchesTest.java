@@ -8,8 +8,6 @@ import com.google.gson.JsonObject;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -24,19 +22,7 @@ class ManyWatchesTest {
   @Test
   void a_question_does_not_wait_behind_those_that_are_watched_and_all_are_told() throws Exception {
     Warm.up();
-    BlockingQueue<Object> told = new LinkedBlockingQueue<>();
-    WatchListener listener =
-        new WatchListener() {
-          @Override
-          public void onEvent(WatchEvent event) {
-            told.add(event);
-          }
-
-          @Override
-          public void onFault(UsherFault fault) {
-            told.add(fault);
-          }
-        };
+    Heard told = new Heard();
     try (StoryServer usherd = new StoryServer();
         UsherClient client = UsherClient.builder(usherd.target).build()) {
       JsonObject ask =
@@ -44,9 +30,9 @@ class ManyWatchesTest {
       Question question = StoryServer.question(ask);
       List<Watching> watches = new ArrayList<>();
       for (int each = 0; each < MANY; each++) {
-        watches.add(client.watch(question, ROOMY, listener));
+        watches.add(client.watch(question, ROOMY, told));
         // A server refuses some of what begins in hundreds in one moment (server.limits.backlog).
-        var decided = assertInstanceOf(WatchEvent.Decided.class, told.poll(30, TimeUnit.SECONDS));
+        var decided = assertInstanceOf(WatchEvent.Decided.class, told.all.poll(30, TimeUnit.SECONDS));
         assertTrue(decided.decision().allowed());
       }
       assertEquals(List.of(64, 64, MANY - 128), client.watchCalls());
@@ -54,7 +40,7 @@ class ManyWatchesTest {
 
       usherd.post("lab/flip", "{\"team\":0,\"blocked\":true}");
       for (int each = 0; each < MANY; each++) {
-        var changed = assertInstanceOf(WatchEvent.Changed.class, told.poll(30, TimeUnit.SECONDS));
+        var changed = assertInstanceOf(WatchEvent.Changed.class, told.all.poll(30, TimeUnit.SECONDS));
         assertEquals("TEAM_BLOCKED", changed.decision().reason());
       }
       watches.forEach(Watching::close);

@@ -7,8 +7,6 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.BlockingQueue;
-import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
@@ -46,19 +44,7 @@ class TurnsTest {
     assertEquals(0, turns.take());
   }
 
-  private final BlockingQueue<Object> told = new LinkedBlockingQueue<>();
-  private final WatchListener listener =
-      new WatchListener() {
-        @Override
-        public void onEvent(WatchEvent event) {
-          told.add(event);
-        }
-
-        @Override
-        public void onFault(UsherFault fault) {
-          told.add(fault);
-        }
-      };
+  private final Heard told = new Heard();
 
   @Test
   void the_time_of_a_watch_runs_while_it_waits_and_its_turn_is_given_back() throws Exception {
@@ -70,11 +56,11 @@ class TurnsTest {
           client.turns().take();
         }
         AskOptions soon = AskOptions.defaults().deadline(Duration.ofMillis(50));
-        client.watch(Q, soon, listener);
-        UsherFault fault = assertInstanceOf(UsherFault.class, told.poll(20, TimeUnit.SECONDS));
+        client.watch(Q, soon, told);
+        UsherFault fault = assertInstanceOf(UsherFault.class, told.all.poll(20, TimeUnit.SECONDS));
         assertEquals(UsherFault.Kind.OUT_OF_TIME, fault.kind());
-        Watching waiting = client.watch(Q, AskOptions.defaults().deadline(Duration.ofSeconds(20)), listener);
-        assertNull(told.poll(50, TimeUnit.MILLISECONDS));
+        Watching waiting = client.watch(Q, AskOptions.defaults().deadline(Duration.ofSeconds(20)), told);
+        assertNull(told.all.poll(50, TimeUnit.MILLISECONDS));
         waiting.close();
         assertEquals(List.of(), client.watchCalls());
       }
@@ -92,7 +78,7 @@ class TurnsTest {
           client.turns().take();
         }
         long begun = System.nanoTime();
-        client.watch(Q, AskOptions.defaults().deadline(Duration.ofSeconds(20)), listener);
+        client.watch(Q, AskOptions.defaults().deadline(Duration.ofSeconds(20)), told);
         Eventually.holds("it is asked", () -> askedAt.get() != 0);
         assertTrue(askedAt.get() - begun > TimeUnit.MILLISECONDS.toNanos(300));
       }

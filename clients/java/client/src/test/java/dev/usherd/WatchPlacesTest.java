@@ -28,19 +28,7 @@ class WatchPlacesTest {
   private static final AskOptions ROOMY = AskOptions.defaults().deadline(Duration.ofSeconds(20));
 
   private final BlockingQueue<StreamObserver<AuthorizeResponse>> calls = new LinkedBlockingQueue<>();
-  private final BlockingQueue<Object> told = new LinkedBlockingQueue<>();
-  private final WatchListener listener =
-      new WatchListener() {
-        @Override
-        public void onEvent(WatchEvent event) {
-          told.add(event);
-        }
-
-        @Override
-        public void onFault(UsherFault fault) {
-          told.add(fault);
-        }
-      };
+  private final Heard told = new Heard();
   private ScriptedServer server;
   private UsherClient client;
 
@@ -70,7 +58,7 @@ class WatchPlacesTest {
   }
 
   private <T> T next(Class<T> kind) throws InterruptedException {
-    return assertInstanceOf(kind, told.poll(5, TimeUnit.SECONDS));
+    return assertInstanceOf(kind, told.all.poll(5, TimeUnit.SECONDS));
   }
 
   private void isGivenBack() throws Exception {
@@ -86,7 +74,7 @@ class WatchPlacesTest {
 
   @Test
   void by_a_fault_at_first() throws Exception {
-    client.watch(Q, ROOMY, listener);
+    client.watch(Q, ROOMY, told);
     call().onError(Status.UNAUTHENTICATED.asRuntimeException());
     next(UsherFault.class);
     isGivenBack();
@@ -94,14 +82,14 @@ class WatchPlacesTest {
 
   @Test
   void by_a_deadline() throws Exception {
-    client.watch(Q, AskOptions.defaults().deadline(Duration.ofMillis(200)), listener);
+    client.watch(Q, AskOptions.defaults().deadline(Duration.ofMillis(200)), told);
     assertEquals(UsherFault.Kind.OUT_OF_TIME, next(UsherFault.class).kind());
     isGivenBack();
   }
 
   @Test
   void by_its_last_event() throws Exception {
-    client.watch(Q, ROOMY, listener);
+    client.watch(Q, ROOMY, told);
     begun(60_000)
         .onNext(
             AuthorizeResponse.newBuilder()
@@ -113,7 +101,7 @@ class WatchPlacesTest {
 
   @Test
   void by_silence() throws Exception {
-    client.watch(Q, ROOMY, listener);
+    client.watch(Q, ROOMY, told);
     begun(200);
     next(WatchEvent.Unknown.class);
     isGivenBack();
@@ -121,11 +109,11 @@ class WatchPlacesTest {
 
   @Test
   void by_whoever_closes_it() throws Exception {
-    Watching before = client.watch(Q, ROOMY, listener);
+    Watching before = client.watch(Q, ROOMY, told);
     call();
     before.close();
     isGivenBack();
-    Watching meanwhile = client.watch(Q, ROOMY, listener);
+    Watching meanwhile = client.watch(Q, ROOMY, told);
     begun(60_000);
     meanwhile.close();
     isGivenBack();
@@ -133,7 +121,7 @@ class WatchPlacesTest {
 
   @Test
   void by_a_break_however_often_it_is_asked_again() throws Exception {
-    Watching watching = client.watch(Q, ROOMY, listener);
+    Watching watching = client.watch(Q, ROOMY, told);
     StreamObserver<AuthorizeResponse> out = begun(60_000);
     for (int each = 0; each < 8; each++) {
       if (each % 2 == 0) {
@@ -150,12 +138,12 @@ class WatchPlacesTest {
 
   @Test
   void by_closing_the_client_which_tells_whoever_listens_and_whoever_comes_later() throws Exception {
-    client.watch(Q, ROOMY, listener);
+    client.watch(Q, ROOMY, told);
     begun(60_000);
     client.close();
     assertEquals(UsherFault.Kind.CLOSED, next(WatchEvent.Unknown.class).fault().kind());
     assertEquals(List.of(), client.watchCalls());
-    client.watch(Q, ROOMY, listener);
+    client.watch(Q, ROOMY, told);
     assertEquals(UsherFault.Kind.CLOSED, next(UsherFault.class).kind());
     assertEquals(List.of(), client.watchCalls());
   }
@@ -172,7 +160,7 @@ class WatchPlacesTest {
               },
               each -> wire);
       Turns turns = new Turns(System::nanoTime);
-      new Watch(wire, broken, turns, Clocks.REAL, timers, timers, Q, ROOMY, listener, over -> {}).begin();
+      new Watch(wire, broken, turns, Clocks.REAL, timers, timers, Q, ROOMY, told, over -> {}).begin();
       assertEquals(UsherFault.Kind.INTERNAL, next(UsherFault.class).kind());
     } finally {
       timers.shutdownNow();
