@@ -14,7 +14,7 @@ from clients.said import may, terms, watched
 from clients.speaking import speaking
 from tools.teller import Teller, teller
 from tools.waiting import until
-from usher_client import Closed, OutOfTime, UsherFault
+from usher_client import Closed, OutOfTime, Unknown, UsherFault
 from usher_client.turns import Turns
 from usher_client.watch_channels import WATCHES, Place, WatchChannels
 
@@ -250,4 +250,26 @@ async def test_the_time_of_a_watch_runs_while_it_waits(opens: Opens) -> None:
             client.turns.take()
         with pytest.raises(OutOfTime):
             await client.watch("t", "/v1/chat/completions", deadline=0.2).first()
+        assert world.watches.empty()
+
+
+@both_clients
+async def test_what_cannot_be_asked_again_in_time_is_unknown_however_many_wait_before_it(opens: Opens) -> None:
+    """A completion must not go on for as long as its turn takes, once nothing is heard of it any more."""
+    async with speaking() as world, opens(world.target) as client:
+        watch = client.watch("t", "/v1/chat/completions", deadline=ROOMY)
+        first = asyncio.ensure_future(watch.first())
+        call = await world.watch()
+        call.say(watched(terms(1.0), decision=may("A")))
+        await first
+        for _ in range(60_000):
+            client.turns.take()
+        lost = time.monotonic()
+        call.end()
+        event = await watch.not_allowed()
+        took = time.monotonic() - lost
+
+        assert isinstance(event, Unknown)
+        assert not watch.allowed
+        assert took < 10
         assert world.watches.empty()
