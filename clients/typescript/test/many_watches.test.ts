@@ -1,14 +1,16 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
 import type { StreamListener } from "../src/channel.js";
+import { AuthorizeResponseSchema } from "../src/gen/usher/v1/authorization_service_pb.js";
 import { UsherFault, type Question, type WatchEvent } from "../src/index.js";
 import { asked } from "../src/questions.js";
 import { WATCHES, WatchChannels, type Line } from "../src/watch_channels.js";
 import { watched } from "../src/watch.js";
 import { Patient } from "./tools/patient.js";
-import { ScriptedServer, allow } from "./tools/scripted_server.js";
+import { ScriptedServer, allow, terms } from "./tools/scripted_server.js";
 import { StoryServer, questionOf, type Ask } from "./tools/story_server.js";
 import { until } from "./tools/until.js";
 
@@ -207,3 +209,30 @@ function paced(): { begun: number[]; faults: (string | undefined)[]; channels: W
   };
   return { begun, faults, channels, begin };
 }
+
+test("what cannot be asked again in time is unknown, however many wait before it", async (t) => {
+  const begun: StreamListener[] = [];
+  const line: Line = {
+    stream: (_method, _request, listener) => {
+      begun.push(listener);
+      return { send: () => undefined, cancel: () => undefined };
+    },
+    close: () => undefined,
+  };
+  const channels = new WatchChannels(() => line);
+  t.after(() => channels.close());
+  const watch = watched(channels, asked(QUESTION), 20_000, undefined);
+  const decided = watch.next();
+  const living = { event: { case: "decision" as const, value: allow() }, terms: terms(500) };
+  begun[0]?.heard(toBinary(AuthorizeResponseSchema, create(AuthorizeResponseSchema, living)));
+  assert.equal((await decided).value?.allowed, true);
+  const nobody: StreamListener = { heard: () => undefined, ended: () => undefined };
+  for (let each = 0; each < 30_000; each += 1) {
+    channels.stream("Authorize", new Uint8Array(), nobody);
+  }
+  const lost = performance.now();
+  begun[0]?.ended();
+  const { value } = await watch.next();
+  assert.equal(value?.kind, "unknown");
+  assert.ok(performance.now() - lost < 10_000);
+});
