@@ -29,21 +29,32 @@ func (s *watchedStream) RecvMsg(message any) error {
 
 // unlessCut does not wait for what goes on longer than the stream may. That ends with the stream, soon afterwards.
 func (s *watchedStream) unlessCut(do func() error) error {
-	if cut := s.cut.Load(); cut != nil {
-		return *cut
+	if cut := s.ended(); cut != nil {
+		return cut
 	}
 	done := make(chan error, 1)
 	go func() { done <- do() }()
 	select {
 	case err := <-done:
-		if cut := s.cut.Load(); cut != nil {
-			return *cut
+		if cut := s.ended(); cut != nil {
+			return cut
 		}
 		return err
 	case <-s.ctx.Done():
-		if cut := s.cut.Load(); cut != nil {
-			return *cut
+		if cut := s.ended(); cut != nil {
+			return cut
 		}
 		return <-done
 	}
+}
+
+// ended is what the stream was cut with; nil: it was not. Whoever is told finds the cause in its context, too, which ends
+// in the next moment.
+func (s *watchedStream) ended() error {
+	cut := s.cut.Load()
+	if cut == nil {
+		return nil
+	}
+	<-s.ctx.Done()
+	return *cut
 }
