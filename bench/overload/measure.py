@@ -8,13 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import yaml
 
 from bench.attacks.measure import percentile
 from bench.company import company
+from bench.overload.found import Found, Phase, Round
 from bench.processes import cpu, memory, process
 from tools.ports import free_port
 
@@ -22,112 +22,15 @@ PROCESSES = 2
 STEPS = (1000, 1500, 2000, 2500, 3000, 3500, 4000)
 """Calls a second that are offered to find the most that is served."""
 STEP_SECONDS = 3.0
-LEAST_GOODPUT = 0.6
-"""What is served of twice the most, as a share of the most."""
-MOST_SLOWER = 5.0
-"""The p99 of what is served meanwhile, over that of an unloaded daemon."""
-MOST_RECOVERY = 2.0
-"""Seconds after which it is as before."""
+WARMING = 1500
+"""Calls a second with which every question is asked once before anything counts."""
+UNLOADED_SECONDS = 8.0
+"""How long a tenth of the most is offered: its p99 is that of some thousand calls."""
 
 
-@dataclass(frozen=True)
-class Phase:
-    """What became of the calls at one rate. Numbers of calls are a second; latencies are in ms."""
-
-    rate: float
-    served: float
-    refused: float
-    waited: float
-    late: float
-    p50: float
-    p99: float
-    sent_p99: float
-    daemon_cpu: float
-    callers_cpu: float
-    memory: float
-
-    def line(self, name: str) -> str:
-        return (
-            f"| {name} | {self.rate:.0f} | {self.served:.0f} | {self.refused:.0f} | {self.waited + self.late:.0f} "
-            f"| {self.p50:.1f} | {self.p99:.1f} | {self.sent_p99:.1f} | {self.daemon_cpu:.2f} "
-            f"| {self.callers_cpu:.2f} | {self.memory:.0f} |"
-        )
-
-
-@dataclass(frozen=True)
-class Found:
-    """What one run has found."""
-
-    limits: dict[str, int]
-    deadline: float
-    connections: int
-    unloaded: Phase
-    steps: list[Phase]
-    overload: Phase
-    after: Phase
-    recovery: float | None
-
-    @property
-    def most(self) -> float:
-        return max(step.served for step in self.steps)
-
-    @property
-    def goodput(self) -> float:
-        return self.overload.served / self.most
-
-    @property
-    def slower(self) -> float:
-        return self.overload.p99 / self.unloaded.p99
-
-    @property
-    def costs(self) -> tuple[float, float]:
-        """Microseconds of the daemon's CPU for each call that is offered: unloaded, and at twice the most.
-
-        What a refusal costs by itself is not told: a call that is served costs less under load than without.
-        """
-        one, other = (phase.daemon_cpu / phase.rate * 1e6 for phase in (self.unloaded, self.overload))
-        return one, other
-
-    @property
-    def kept(self) -> bool:
-        recovered = self.recovery is not None and self.recovery <= MOST_RECOVERY
-        return self.goodput >= LEAST_GOODPUT and self.slower <= MOST_SLOWER and recovered
-
-    def as_json(self) -> dict[str, object]:
-        own = {
-            "most": self.most,
-            "goodput": self.goodput,
-            "slower": self.slower,
-            "costs": self.costs,
-            "kept": self.kept,
-        }
-        return asdict(self) | own
-
-    def lines(self) -> list[str]:
-        """A Markdown table, and what follows from it."""
-        back = "not seen" if self.recovery is None else f"{self.recovery:.1f} s"
-        return [
-            f"limits {self.limits or 'of the defaults'}, {self.connections} connections, callers give up after "
-            f"{self.deadline:g} s",
-            "",
-            "| | offered /s | served /s | refused /s | given up /s | p50 ms | p99 ms | p99 ms from sending "
-            "| daemon CPU | callers CPU | MiB |",
-            "|---|---|---|---|---|---|---|---|---|---|---|",
-            self.unloaded.line("unloaded"),
-            *(step.line("step") for step in self.steps),
-            self.overload.line("twice the most"),
-            self.after.line("after"),
-            "",
-            f"served of the most: {self.goodput:.2f} (at least {LEAST_GOODPUT:g}); "
-            f"p99 over the unloaded: {self.slower:.1f} (at most {MOST_SLOWER:g}); "
-            f"as before after: {back} (at most {MOST_RECOVERY:g} s)",
-            "daemon's CPU for each call that is offered: unloaded {:.0f} us, at twice the most {:.0f} us".format(
-                *self.costs
-            ),
-        ]
-
-
-def measure(folder: Path, limits: dict[str, int], seconds: float, deadline: float, connections: int) -> Found:
+def measure(
+    folder: Path, limits: dict[str, int], seconds: float, deadline: float, connections: int, rounds: int
+) -> Found:
     """Starts a daemon with these limits, and measures it."""
     port = free_port()
     made = company(folder, port)
@@ -144,21 +47,16 @@ def measure(folder: Path, limits: dict[str, int], seconds: float, deadline: floa
             orders = {"messages": str(messages), "port": port, "deadline": deadline}
             return _run(daemon.pid, orders | {"connections": connections // PROCESSES}, phases)
 
-        run([(1000, 5.0)])
+        run([(WARMING, len(made.check) / WARMING + 1.0)])
         steps = run([(rate, STEP_SECONDS) for rate in STEPS])[0]
         most = max(step.served for step in steps)
-        low = most / 10
-        (unloaded, overload, after), calls, ended = run([(low, 5.0), (2 * most, seconds), (low, 5.0)])
-    return Found(
-        limits=limits,
-        deadline=deadline,
-        connections=connections,
-        unloaded=unloaded,
-        steps=steps,
-        overload=overload,
-        after=after,
-        recovery=_recovery(calls, ended, 2 * unloaded.p99),
-    )
+        low, lasts = most / 10, UNLOADED_SECONDS
+        found = []
+        for _ in range(rounds):
+            (unloaded, overload, after), calls, ended = run([(low, lasts), (2 * most, seconds), (low, lasts)])
+            recovery = _recovery(calls, ended, 2 * unloaded.p99)
+            found.append(Round(unloaded=unloaded, overload=overload, after=after, recovery=recovery))
+    return Found(limits=limits, deadline=deadline, connections=connections, steps=steps, rounds=found)
 
 
 def _run(
