@@ -17,6 +17,7 @@ from usher.v1 import decision_pb2, question_pb2
 from usherd.domain import Question
 from usherd.errors import Code
 from usherd.rpc.limits import Limits
+from usherd.rpc.options import options
 from usherd.rpc.server import Serving
 
 OK = grpc.StatusCode.OK
@@ -228,6 +229,18 @@ async def test_a_half_sent_request_ends_with_its_connections_age() -> None:
 
     assert b"max_age" in received  # GOAWAY's own word for it
     assert after.code is OK
+
+
+async def test_a_peer_that_is_gone_without_a_word_holds_no_stream() -> None:
+    told = {option.name.removeprefix("grpc."): option.value for option in options(Limits())}
+    hundredth = {
+        name: told[name] // 100 for name in ("keepalive_time_ms", "keepalive_timeout_ms", "http2.ping_timeout_ms")
+    }
+    async with running(**hundredth) as server, asyncio.timeout(10):
+        connection = _half_sent_stream(server)
+        received = await asyncio.to_thread(_lasts_until_closed, connection)
+
+    assert b"max_age" not in received
 
 
 async def test_errors_use_the_contracts_codes_only() -> None:

@@ -21,20 +21,27 @@ class SilentProxy:
         """What is sent from now on stays here."""
         self._speaking.clear()
 
+    def lose_connections(self) -> None:
+        """Those that are open now stay open and silent for good; new ones are served."""
+        self._speaking.clear()
+        self._speaking = asyncio.Event()
+        self._speaking.set()
+
     def speak(self) -> None:
-        """Everything that stayed here goes on its way."""
+        """Everything that stayed here goes on its way, but for what connections have that are lost."""
         self._speaking.set()
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serves a connection."""
-        await self._speaking.wait()
+        speaking = self._speaking
+        await speaking.wait()
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
             writer.close()
             return
         for one, other in ((reader, up_writer), (up_reader, writer)):
-            task = asyncio.create_task(self._pass(one, other))
+            task = asyncio.create_task(self._pass(one, other, speaking))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -45,11 +52,11 @@ class SilentProxy:
         if self._tasks:
             await asyncio.wait(self._tasks)
 
-    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, speaking: asyncio.Event) -> None:
         with suppress(OSError):
             try:
                 while data := await reader.read(65536):
-                    await self._speaking.wait()
+                    await speaking.wait()
                     writer.write(data)
                     await writer.drain()
             finally:

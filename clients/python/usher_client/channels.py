@@ -30,9 +30,20 @@ SERVICE_CONFIG: Final[dict[str, Any]] = {
 }
 """The retries of every client of usherd: all waits are inside the call's deadline."""
 
+KEEPALIVE_TIME: Final = 60_000
+"""Milliseconds without a word on a connection with calls, after which a ping is sent. A server takes one each 30 s."""
+KEEPALIVE_TIMEOUT: Final = 20_000
+"""Milliseconds without an answer to it, or without a word that what was sent has arrived, that end the connection."""
+
 
 def _options(*, proxy: bool, alone: bool) -> list[tuple[str, Any]]:
     return [
+        # A peer that is gone without a word would else be asked on the same connection until TCP gives up.
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT),
+        # The one above ends nothing by itself (grpc/grpc#39239); without this one it takes a minute.
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT),
+        ("grpc.http2.max_pings_without_data", 0),  # who watches sends nothing for hours
         # Else channels with one target share a connection.
         ("grpc.use_local_subchannel_pool", 1 if alone else 0),
         # gRPC's own waits grow to two minutes, in which a gateway would refuse everybody although usherd is back.
