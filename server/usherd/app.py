@@ -25,7 +25,7 @@ from usherd.moving import Moving
 from usherd.origins import issuers_with_keys
 from usherd.reloads import Reloads, Source
 from usherd.revocable import Revocable
-from usherd.rpc.address import is_local
+from usherd.rpc.address import check_free, is_local
 from usherd.rpc.admission import Admission, Terms
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.rows import Names
@@ -68,8 +68,10 @@ async def serve(
     DirectoryUnavailable when the directory's database is out of reach.
     """
     _warn(settings)
-    # Before the keys: a wrong address should not have to wait for a slow provider, nor should a signal.
+    # Before keys and database: a wrong address should not have to wait for a slow provider, nor should a signal.
     _check_addresses(settings)
+    if post is None:  # else the supervisor holds it
+        check_free(settings.server.address)
     stopped = stop_signals()
     readiness = Readiness()
     async with AsyncExitStack() as stack:

@@ -154,8 +154,9 @@ def test_a_second_server_on_the_same_port_does_not_start(running: tuple[Signer, 
     done = usherd("serve", "--config", config, "--address", address)
 
     assert done.returncode == 2
-    assert "server.address: cannot listen" in done.stderr
+    assert "server.address: cannot listen: it is taken" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "key_set_loaded" not in done.stdout + done.stderr  # nothing was begun for a server that cannot be
 
 
 def test_a_server_beyond_this_machine_without_tls_does_not_start(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tools.rpc_world import Answers, call, calling, check_bytes, ended, ready, r
 from tools.session_world import METHODS as SESSION_METHODS
 from usherd.callers import ENVOY, MANAGING, RPCS
 from usherd.inbound.handed_on import GatewayRules
-from usherd.rpc.address import AddressUnusable, is_local
+from usherd.rpc.address import AddressUnusable, check_free, is_local
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.directory.service import DirectoryService
 from usherd.rpc.envoy.service import EnvoyService, EnvoyTerms
@@ -156,6 +156,21 @@ async def test_a_port_of_somebody_else_is_not_shared() -> None:
         with pytest.raises(AddressUnusable):
             async with running(listen=Listen(address=f"127.0.0.1:{other.getsockname()[1]}")):
                 pass
+
+
+def test_where_nobody_can_listen_is_told_with_its_cause_before_anything_begins(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = f"127.0.0.1:{other.getsockname()[1]}"
+        with pytest.raises(AddressUnusable, match="taken"):
+            check_free(taken)
+    check_free(taken)
+    with pytest.raises(AddressUnusable, match="not of this machine"):
+        check_free("192.0.2.1:50051")  # of documents only (RFC 5737)
+    check_free("127.0.0.1:0")
+    check_free("localhost:50051")
+    check_free(f"unix:{tmp_path / 'usherd.sock'}")
 
 
 async def test_a_unix_socket_belongs_to_one_server_and_outlives_none(tmp_path: Path) -> None:

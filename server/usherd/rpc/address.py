@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import socket
 
@@ -60,3 +61,31 @@ def is_taken(address: str) -> bool:
         except OSError as error:
             raise AddressUnusable("the socket's path cannot be used") from error
     return True
+
+
+_REFUSED = {
+    errno.EADDRINUSE: "it is taken, somebody else listens there",
+    errno.EADDRNOTAVAIL: "it is not of this machine",
+    errno.EACCES: "this user may not listen there",
+}
+
+
+def check_free(address: str) -> None:
+    """Raises AddressUnusable where nobody can listen now, and says why. Names are left to gRPC to look up."""
+    if address.startswith(UNIX):
+        if is_taken(address):
+            raise AddressUnusable("somebody else listens there")
+        return
+    host, port = host_and_port(address)
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_address(host).version == 6 else socket.AF_INET
+    except ValueError:
+        return
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As gRPC does: what only a connection that has ended still holds is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno in _REFUSED:
+                raise AddressUnusable(f"cannot listen: {_REFUSED[error.errno]}; expected another address") from error
