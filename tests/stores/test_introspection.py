@@ -31,6 +31,15 @@ async def test_nothing_else_counts_that_is_said_of_one_that_is_not(asking: Askin
     assert said.until == asking.clock.now + 5.0
 
 
+async def test_a_no_never_counts_longer_than_a_yes(asking: Asking) -> None:
+    asked = await asking.open(cache_for=2.0, cache_inactive_for=5.0)
+
+    assert (await ask(asked)).until == asking.clock.now + 2.0
+    asking.server.issue(TOKEN)
+    asking.clock.move(2.0)
+    assert (await ask(asked)).active
+
+
 @pytest.mark.parametrize("client_auth", ["basic", "post"])
 async def test_credentials_are_sent_whatever_is_in_them(asking: Asking, client_auth: str) -> None:
     asking.server.credentials = ("a:b c", "p:% +ä&=")

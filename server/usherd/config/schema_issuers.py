@@ -71,7 +71,9 @@ class Introspection(Section):
     cache_for: AnswerFor = Field(
         default=30.0, description="How long an answer that a token is active counts; never beyond `exp`."
     )
-    cache_inactive_for: RefusalFor = Field(default=5.0, description="How long an answer counts that it is not.")
+    cache_inactive_for: RefusalFor = Field(
+        default=5.0, description="How long an answer counts that it is not; never longer than `cache_for`."
+    )
 
 
 class Keys(Section):

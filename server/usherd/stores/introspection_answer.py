@@ -19,8 +19,8 @@ _INACTIVE = b"{}"
 def entry_of(body: bytes, asked_at: float, active_for: float, inactive_for: float) -> Entry:
     """What is kept of an answer: until when, and its claims. `asked_at` is when the question went out.
 
-    An answer with an `exp` counts no longer than that. Raises LoadFailed when it is no answer: only `true` and `false`
-    say whether a token is active.
+    An answer with an `exp` counts no longer than that, and a no for no longer than a yes. Raises LoadFailed when it is
+    no answer: only `true` and `false` say whether a token is active.
     """
     try:
         value = strict_json.load(body, max_size=ANSWER_SIZE)
@@ -30,7 +30,7 @@ def entry_of(body: bytes, asked_at: float, active_for: float, inactive_for: floa
     if not isinstance(value, dict) or not isinstance(active, bool):
         raise LoadFailed(Cause.NOT_AN_ANSWER)
     if not active:
-        return Entry(asked_at, asked_at + inactive_for, _INACTIVE)
+        return Entry(asked_at, asked_at + min(inactive_for, active_for), _INACTIVE)
     until = asked_at + active_for
     expires = value.get("exp")
     if isinstance(expires, (int, float)) and not isinstance(expires, bool):
