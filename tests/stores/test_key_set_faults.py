@@ -9,9 +9,10 @@ import pytest
 from keyring import key_pair
 from stores.support import Events, Hands, RunKeySets, issuer_keys
 from tools.faults import LATE_BUT_GOOD, Fault
-from tools.key_server import KeyServer
+from tools.key_server import DISCOVERY_PATH, KeyServer
 from usherd.errors import KeysUnavailable
 from usherd.stores.documents import Cause
+from usherd.stores.key_sources import Discovery
 from usherd.stores.refreshed_keys import KeyEvent
 
 OUTCOMES = {
@@ -114,6 +115,49 @@ async def test_a_good_set_serves_until_its_stale_bound_and_again_after_recovery(
     assert (status.last_error, status.keys) == (OUTCOMES[fault], 1)
     assert recovered is not None
     assert recovered.thumbprint == warm.thumbprint
+
+
+IN_DISCOVERY = {
+    fault: Cause.ISSUER_MISMATCH if cause in (Cause.NOT_A_KEY_SET, Cause.NO_USABLE_KEY) else cause
+    for fault, cause in OUTCOMES.items()
+    # A document with more in it than is read is still one.
+    if fault is not Fault.DOUBLED_KEYS
+} | {Fault.NOT_AN_OBJECT: Cause.NOT_A_DISCOVERY_DOCUMENT}
+
+
+@pytest.mark.parametrize("fault", IN_DISCOVERY)
+async def test_a_discovery_document_that_fails_leads_nowhere_and_takes_no_good_key_away(
+    fault: Fault, server: KeyServer, run: RunKeySets, clock: Hands, stopwatch: Hands
+) -> None:
+    server.describe()
+    server.publish(PAIR.jwk())
+    issuer = issuer_keys(Discovery(), issuer=server.origin, refresh={"timeout": _timeout(fault)})
+
+    await server.fail(fault, DISCOVERY_PATH)
+    async with run(issuer) as cold:
+        (status,) = cold.status()
+        with pytest.raises(KeysUnavailable):
+            cold.find("idp", "good")
+    asked = server.count()
+    await server.fail(None, DISCOVERY_PATH)
+    async with run(issuer) as keys:
+        await server.fail(fault, DISCOVERY_PATH)
+        # The document is read again each hour.
+        clock.move(3600)
+        stopwatch.move(3600)
+        unknown = await keys.find_fresh("idp", "unknown", 30)
+        warm = keys.find("idp", "good")
+        stopwatch.move(600)
+        with pytest.raises(KeysUnavailable):
+            keys.find("idp", "good")
+        await server.fail(None, DISCOVERY_PATH)
+        recovered = await keys.find_fresh("idp", "good", 30)
+
+    assert asked == 0
+    assert status.last_error is IN_DISCOVERY[fault]
+    assert unknown is None
+    assert warm is not None
+    assert recovered is not None
 
 
 @pytest.mark.parametrize(
