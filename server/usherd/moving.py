@@ -14,6 +14,7 @@ from usherd.config.settings import Settings
 from usherd.errors import DirectoryUnavailable
 from usherd.ground import Ground
 from usherd.house import House, opened
+from usherd.rpc.tls import Tls, TlsUnusable, check_tls
 from usherd.store import ModelRow
 from usherd.stores.key_sets import GivenKeysUnusable, KeySets
 from usherd.telemetry.counts import Counts
@@ -192,6 +193,13 @@ def _loaded(load: Callable[[], Settings], models: tuple[ModelRow, ...]) -> tuple
         configured = load()
     except ConfigError as error:
         raise Refused(error.problems) from None
+    tls = configured.server.tls
+    if tls is not None:
+        # Handshakes go on with what was in force, so that nobody would hear of it before the next start.
+        try:
+            check_tls(Tls(cert=tls.cert, key=tls.key, client_ca=tls.client_ca))
+        except TlsUnusable as unusable:
+            raise Refused([Problem("", 0, "server.tls", unusable.problem)]) from None
     return configured, with_kept_models(configured, models)
 
 

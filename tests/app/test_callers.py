@@ -158,6 +158,25 @@ def test_a_command_shows_a_certificate_and_stays_known_while_authorities_change(
     assert [json.loads(each.stdout)["code"] for each in (without, after)] == ["UNAVAILABLE", "UNAVAILABLE"]
 
 
+def test_a_certificate_that_is_not_its_keys_is_told_and_the_one_in_force_stays_until_both_fit(tmp_path: Path) -> None:
+    server_files(OURS, tmp_path)
+    (tmp_path / "trusted.pem").write_bytes(OURS.certificate)
+    cert, key = OURS.issue("localhost")
+    listen = {"address": "127.0.0.1:0", "tls": {"cert": "cert.pem", "key": "key.pem"}}
+    with guarded(tmp_path, [], server=listen) as daemon:
+        daemon.address = f"localhost:{daemon.address.rpartition(':')[2]}"
+        (tmp_path / "cert.pem").write_bytes(cert)
+        refused = daemon.wait_for("reload_refused")
+        meanwhile = _reason(daemon.ask("--ca", tmp_path / "trusted.pem"))
+        too_early = daemon.events("reloaded")
+        (tmp_path / "key.pem").write_bytes(key)
+        daemon.wait_for("reloaded")
+        after = _reason(daemon.ask("--ca", tmp_path / "trusted.pem"))
+
+    assert (refused["key"], refused["problem"].split(":")[0]) == ("server.tls", "cert, key")
+    assert (meanwhile, too_early, after) == ("ALLOWED", [], "ALLOWED")
+
+
 def test_a_probe_needs_nothing_to_ask_whether_the_server_is_well_and_may_ask_nothing_else(tmp_path: Path) -> None:
     with guarded(tmp_path, [SCRIPT]) as daemon, grpc.insecure_channel(daemon.address) as channel:
         health = HealthStub(channel)

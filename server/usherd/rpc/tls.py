@@ -31,6 +31,8 @@ class TlsUnusable(Exception):
 
     def __init__(self, problem: str) -> None:
         super().__init__(f"server.tls: {problem}")
+        self.problem = problem
+        """The same without the setting's name."""
 
 
 def check_tls(tls: Tls) -> None:
