@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
 
+from clients import said
 from clients.asking import ROUTE, TOKEN
 from clients.faces import Opens, both_clients
 from clients.scripted import Script, allow, event, serving
+from clients.speaking import speaking
 from usher_client import AsyncClient, Client, Closed, DecisionCache, Question
 
 ALLOWED = event(allow())
@@ -66,6 +69,28 @@ async def test_a_client_that_is_closed_under_a_question_of_its_cache_ends_it_as_
 
         with pytest.raises(Closed):
             await task
+
+
+async def test_a_watch_that_is_left_in_the_middle_says_nothing_when_its_client_is_closed() -> None:
+    complaints: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with speaking() as world:
+        client = AsyncClient(world.target)
+        watch = client.watch(TOKEN, ROUTE, deadline=30)
+        first = asyncio.ensure_future(watch.first())
+        (await world.watch()).say(said.watched(said.terms(15.0), decision=said.may("A")))
+        assert await first
+        reading = asyncio.ensure_future(anext(watch))
+        await asyncio.wait((reading,), timeout=0.1)
+        reading.cancel()
+        await asyncio.wait((reading,))
+        await client.close()
+        del watch, reading, first
+        gc.collect()
+        await asyncio.sleep(0.1)
+        gc.collect()
+
+    assert complaints == []
 
 
 async def test_a_closed_client_is_a_fault() -> None:

@@ -188,6 +188,7 @@ class AsyncWatch:
             return
         if self._reading is None:
             self._reading = asyncio.ensure_future(outcome(self._call.read))
+            self._reading.add_done_callback(_seen)  # of a watch that is left, nobody comes back for it
         reading = self._reading
         await asyncio.wait((reading,), timeout=max(0.0, until - clocks.now()))
         if not reading.done() or self._reading is not reading:
@@ -207,9 +208,7 @@ class AsyncWatch:
     def _hang_up(self) -> None:
         self._turn.leave()
         call, self._call = self._call, None
-        reading, self._reading = self._reading, None
-        if reading is not None:
-            reading.add_done_callback(_seen)
+        self._reading = None
         if call is not None:
             call.cancel()
 
