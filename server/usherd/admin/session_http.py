@@ -66,21 +66,24 @@ def session_address(address: str, server: ServerSettings) -> tuple[str, int]:
 
 
 async def _followed(server: ServerSettings, stack: AsyncExitStack) -> ssl.SSLContext:
-    """A context with the server's certificate, which follows its files."""
+    """A context whose handshakes are made with the server's certificate of now: it follows its files."""
     assert server.tls is not None  # noqa: S101 (the caller asked)
     files = Tls(cert=server.tls.cert, key=server.tls.key)
     check_tls(files)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    _take(context, files)
+    front = now = _context(files)
+
+    def choose(connection: ssl.SSLSocket | ssl.SSLObject, name: str | None, at_first: ssl.SSLContext) -> None:
+        connection.context = now
+
+    front.sni_callback = choose
 
     async def follow() -> None:
+        nonlocal now
         while True:
             await asyncio.sleep(LOOKED_AT_EVERY)
             # What cannot be used leaves what was in force.
             with contextlib.suppress(TlsUnusable):
-                await asyncio.to_thread(check_tls, files)
-                _take(context, files)
+                now = await asyncio.to_thread(_context, files)
 
     following = asyncio.create_task(follow(), name="session certificate")
 
@@ -90,12 +93,16 @@ async def _followed(server: ServerSettings, stack: AsyncExitStack) -> ssl.SSLCon
             await following
 
     stack.push_async_callback(end)
-    return context
+    return front
 
 
-def _take(context: ssl.SSLContext, files: Tls) -> None:
+def _context(files: Tls) -> ssl.SSLContext:
+    """A new one: what was loaded into one in use would be there even if the half of it did not fit the other."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        # Handshakes from now on have what is in the files now.
-        context.load_cert_chain(files.cert, files.key)
-    except (OSError, ssl.SSLError):
+        # Without a password here, an encrypted key would ask for one on the terminal.
+        context.load_cert_chain(files.cert, files.key, password="")
+    except (OSError, ValueError):
         raise TlsUnusable("its files cannot be read, or do not belong together") from None
+    return context
