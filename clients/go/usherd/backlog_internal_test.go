@@ -34,7 +34,7 @@ func (d *deaf) Recv() (*usherv1.SubscribeResponse, error) {
 func TestAServerThatDoesNotReadIsNotSentMoreAndMore(t *testing.T) {
 	ctx, end := context.WithCancel(context.Background())
 	said := make(chan *usherv1.SubscribeResponse)
-	c := newCache(ctx, mostEntries, func(ctx context.Context) (subscription, error) { return &deaf{ctx, said}, nil })
+	c := newCache(ctx, mostEntries, func(ctx context.Context) (subscription, error) { return &deaf{ctx, said}, nil }, time.Now)
 	defer func() {
 		end()
 		c.close()

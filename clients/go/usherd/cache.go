@@ -26,6 +26,7 @@ const (
 type cache struct {
 	limit int
 	open  func(context.Context) (subscription, error)
+	now   func() time.Time
 	epoch time.Time
 	count counters
 
@@ -42,11 +43,14 @@ type cache struct {
 	done   chan struct{}
 }
 
-func newCache(ctx context.Context, limit int, open func(context.Context) (subscription, error)) *cache {
+func newCache(
+	ctx context.Context, limit int, open func(context.Context) (subscription, error), now func() time.Time,
+) *cache {
 	c := &cache{
 		limit:    limit,
 		open:     open,
-		epoch:    time.Now(),
+		now:      now,
+		epoch:    now(),
 		entries:  map[key]*entry{},
 		numbered: map[uint64]*entry{},
 		wanted:   make(chan struct{}),
@@ -88,7 +92,7 @@ func (c *cache) hit(k key) (Decision, bool) {
 		return Decision{}, false
 	}
 	// As late as possible: this process may have stood still since it was asked.
-	now := time.Now()
+	now := c.now()
 	silent := c.feed.silent(now)
 	decision := e.decision
 	if silent || !now.Before(decision.held.validUntil) {
@@ -141,7 +145,7 @@ type waiter struct {
 func (c *cache) join(k key, question *Question, made *call) *waiter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := time.Now()
+	now := c.now()
 	if c.feed != nil && c.feed.silent(now) {
 		c.lose(c.feed, true)
 	}

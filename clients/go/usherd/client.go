@@ -60,6 +60,7 @@ type Client struct {
 	service    usherv1.AuthorizationServiceClient
 	bearer     func() string
 	timeout    time.Duration
+	now        func() time.Time
 	watches    *places
 	turns      *turns
 	cache      *cache // nil: none
@@ -72,7 +73,7 @@ type Client struct {
 // "dns:///usherd.example:443"). It connects with the first question. Without credentials the connection is plaintext,
 // which is refused for a target that is not surely on this machine.
 func New(target string, options ...Option) (*Client, error) {
-	s := settings{timeout: usualTimeout}
+	s := settings{timeout: usualTimeout, keepAlive: keepAlive, now: time.Now}
 	for _, option := range options {
 		if err := option(&s); err != nil {
 			return nil, err
@@ -102,12 +103,13 @@ func New(target string, options ...Option) (*Client, error) {
 		service:    usherv1.NewAuthorizationServiceClient(connection),
 		bearer:     s.bearer,
 		timeout:    s.timeout,
+		now:        s.now,
 		watches:    &places{open: open},
 	}
 	c.lifetime, c.end = context.WithCancel(context.Background())
 	c.turns = &turns{over: c.lifetime.Done()}
 	if s.entries > 0 {
-		c.cache = newCache(c.lifetime, s.entries, c.subscribe)
+		c.cache = newCache(c.lifetime, s.entries, c.subscribe, s.now)
 	}
 	return c, nil
 }
@@ -117,7 +119,7 @@ func dialOptions(s *settings) []grpc.DialOption {
 		grpc.WithDefaultServiceConfig(serviceConfig),
 		// A TXT record of the target's zone would replace the configuration above.
 		grpc.WithDisableServiceConfig(),
-		grpc.WithKeepaliveParams(keepAlive),
+		grpc.WithKeepaliveParams(s.keepAlive),
 		grpc.WithConnectParams(reconnecting),
 		grpc.WithUserAgent("usherd-go"),
 	}

@@ -55,13 +55,12 @@ type change struct {
 	options  *usherv1.Options
 }
 
-// silent says whether the stream was silent for longer than it may be. The wall clock counts, too: it goes on while a
-// machine sleeps.
+// silent says whether the stream was silent for longer than it may be.
 func (f *feed) silent(now time.Time) bool {
 	if f.silence == 0 {
 		return false
 	}
-	return now.Sub(f.heard) > f.silence || time.Duration(now.UnixNano()-f.heard.UnixNano()) > f.silence
+	return gap(f.heard, now) > f.silence
 }
 
 func (f *feed) number() uint64 {
@@ -120,7 +119,7 @@ func (c *cache) serve(ctx context.Context) {
 		if err != nil {
 			c.lose(f, false)
 		} else if c.feed == f {
-			c.hear(f, message, time.Now())
+			c.hear(f, message, c.now())
 		}
 		over := c.feed != f
 		c.mu.Unlock()
@@ -137,7 +136,7 @@ func (c *cache) listen(f *feed) {
 	if c.feed != f {
 		return
 	}
-	now := time.Now()
+	now := c.now()
 	if f.silent(now) {
 		c.lose(f, true)
 		return

@@ -48,7 +48,7 @@ func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) 
 	w.silence = s.silence
 	for {
 		message, err := s.stream.Recv()
-		now := time.Now()
+		now := w.client.now()
 		// What was in a buffer while this process stood still may be old.
 		if err != nil || gap(w.heard, now) > w.silence {
 			break
@@ -67,6 +67,8 @@ func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) 
 	return shaky, nil
 }
 
+// gap is the time between the two by the clock that says more: one never goes back, and the other goes on while a machine
+// sleeps.
 func gap(before, now time.Time) time.Duration {
 	return max(now.Sub(before), time.Duration(now.UnixNano()-before.UnixNano()))
 }
@@ -166,7 +168,7 @@ func (w *watcher) ask(ctx context.Context, on *place) (*opened, *Fault) {
 	} else if err != nil {
 		return nil, faultOf(ctx, err)
 	}
-	s := &opened{stream: stream, heard: time.Now()}
+	s := &opened{stream: stream, heard: w.client.now()}
 	if s.decision, fault = decisionOf(first.GetDecision()); fault != nil {
 		return nil, fault
 	}

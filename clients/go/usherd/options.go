@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/keepalive"
 )
 
 const (
@@ -30,6 +31,9 @@ type settings struct {
 	timeout     time.Duration
 	entries     int
 	dialer      func(context.Context, string) (net.Conn, error)
+	// Tests alone change these. A server ends connections that ping more often.
+	keepAlive keepalive.ClientParameters
+	now       func() time.Time
 }
 
 // WithTLS encrypts the connection, as configured: set Certificates for mTLS. Nil: whom this machine trusts is believed.

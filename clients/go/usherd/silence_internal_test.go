@@ -10,7 +10,7 @@ import (
 
 // standing is a cache with a stream that has told one decision, and was heard that long ago. No timer runs.
 func standing(silence, ago time.Duration) (*cache, *feed, key) {
-	c := &cache{limit: 10, entries: map[key]*entry{}, numbered: map[uint64]*entry{}}
+	c := &cache{now: time.Now, limit: 10, entries: map[key]*entry{}, numbered: map[uint64]*entry{}}
 	_, cancel := context.WithCancel(context.Background())
 	now := time.Now()
 	f := &feed{cancel: cancel, terms: true, silence: silence, heard: now.Add(-ago), more: make(chan struct{}, 1)}

@@ -150,7 +150,7 @@ func (w *watcher) pause(told howTold, wait time.Duration) time.Duration {
 
 // counts is for how long what is known may still be relied on.
 func (w *watcher) counts() time.Duration {
-	left := w.silence - gap(w.heard, time.Now())
+	left := w.silence - gap(w.heard, w.client.now())
 	// A denial does not end by becoming old.
 	if until := w.decision.ValidUntil(); w.decision.Allowed() && !until.IsZero() {
 		left = min(left, time.Until(until))

@@ -17,7 +17,7 @@ type Way struct {
 
 	mu      sync.Mutex
 	swallow bool
-	open    map[net.Conn]struct{}
+	open    map[net.Conn]bool // whether what comes from there is lost for good
 	running sync.WaitGroup
 }
 
@@ -28,7 +28,7 @@ func To(t testing.TB, target string) *Way {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &Way{Address: listener.Addr().String(), target: target, listener: listener, open: map[net.Conn]struct{}{}}
+	w := &Way{Address: listener.Addr().String(), target: target, listener: listener, open: map[net.Conn]bool{}}
 	w.goes(w.accept)
 	t.Cleanup(func() {
 		_ = listener.Close()
@@ -44,6 +44,15 @@ func (w *Way) Swallow(swallow bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.swallow = swallow
+}
+
+// Lose has those connections that are open now stay open, and silent for good. New ones are served.
+func (w *Way) Lose() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for each := range w.open {
+		w.open[each] = true
+	}
 }
 
 // Break closes all connections.
@@ -75,7 +84,7 @@ func (w *Way) accept() {
 			continue
 		}
 		w.mu.Lock()
-		w.open[near], w.open[far] = struct{}{}, struct{}{}
+		w.open[near], w.open[far] = false, false
 		w.mu.Unlock()
 		w.goes(func() { w.carry(near, far) })
 		w.goes(func() { w.carry(far, near) })
@@ -98,7 +107,7 @@ func (w *Way) carry(from, to net.Conn) {
 		}
 		// Under the lock, so that nothing is on its way any more once Swallow has returned.
 		w.mu.Lock()
-		if !w.swallow {
+		if !w.swallow && !w.open[from] {
 			_, err = to.Write(buffer[:read])
 		}
 		w.mu.Unlock()
