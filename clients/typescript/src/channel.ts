@@ -78,6 +78,15 @@ const SERVICE_CONFIG = JSON.stringify({
   retryThrottling: { maxTokens: 10, tokenRatio: 0.1 },
 });
 
+/** Milliseconds without a word on a connection with calls, after which it is pinged, and how long the answer may take. */
+export interface KeepAlive {
+  timeMs: number;
+  timeoutMs: number;
+}
+
+/** The server takes a ping each 30 s, and ends connections that send more. */
+export const KEEP_ALIVE: KeepAlive = { timeMs: 60_000, timeoutMs: 20_000 };
+
 type Call = ClientReadableStream<Uint8Array> | ClientDuplexStream<Uint8Array, Uint8Array>;
 
 /** One channel to one usherd. */
@@ -88,10 +97,10 @@ export class Channel {
   #closed = false;
 
   /**
-   * `alone`: shares its connection with no other channel. Throws TypeError for a plaintext target that is not on this machine,
+   * `alone`: shares its connection with no other channel; `keepAlive`: for tests. Throws TypeError for a plaintext target that is not on this machine,
    * and for what cannot be sent.
    */
-  constructor(target: string, options: ChannelOptions, { alone = false } = {}) {
+  constructor(target: string, options: ChannelOptions, { alone = false, keepAlive = KEEP_ALIVE } = {}) {
     const encrypted = options.tls !== undefined && options.tls !== false;
     checkTarget(target, encrypted, options.plaintext === true);
     this.#shown = shown(options.bearer);
@@ -101,10 +110,9 @@ export class Channel {
       // A server that is back is found within seconds, however long it was away: gRPC's own way is up to two minutes.
       "grpc.initial_reconnect_backoff_ms": 100,
       "grpc.max_reconnect_backoff_ms": 5_000,
-      // The server takes a ping each 30 s. A connection whose other end is gone without a word is given up, so that streams are
-      // not opened anew on it for ever.
-      "grpc.keepalive_time_ms": 60_000,
-      "grpc.keepalive_timeout_ms": 20_000,
+      // A connection whose other end is gone without a word is given up, so that streams are not opened anew on it for ever.
+      "grpc.keepalive_time_ms": keepAlive.timeMs,
+      "grpc.keepalive_timeout_ms": keepAlive.timeoutMs,
       "grpc.service_config": SERVICE_CONFIG,
       // A TXT record of the target's zone would replace the configuration above.
       "grpc.service_config_disable_resolution": 1,

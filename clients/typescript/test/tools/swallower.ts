@@ -5,6 +5,7 @@ import { once } from "node:events";
 export class Swallower {
   /** Whether bytes go nowhere, in both directions. */
   swallows = false;
+  readonly #lost = new WeakSet<Socket>();
   readonly #sockets = new Set<Socket>();
 
   private constructor(private readonly server: Server) {}
@@ -27,6 +28,13 @@ export class Swallower {
     return this.#sockets.size / 2;
   }
 
+  /** Those connections that are open now stay open, and silent for good. New ones are served. */
+  lose(): void {
+    for (const each of this.#sockets) {
+      this.#lost.add(each);
+    }
+  }
+
   stop(): void {
     this.server.close();
     for (const each of this.#sockets) {
@@ -41,7 +49,7 @@ export class Swallower {
     ] as const) {
       this.#sockets.add(from);
       from.on("data", (bytes) => {
-        if (!this.swallows) {
+        if (!this.swallows && !this.#lost.has(from)) {
           to.write(bytes);
         }
       });
