@@ -80,7 +80,8 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) 
 
     assert problems(tmp_path, text) == [
         "usherd.yaml:6: rolls: unknown key; did you mean roles?",
-        "usherd.yaml:7: cache.time: unknown key",
+        "usherd.yaml:7: cache.time: unknown key; expected tokens, entities, ttl, identity_provider or"
+        " identity_provider_key",
         "usherd.yaml:8: users.routes[0]: 'nowhere' is no route and no known route group; expected a path or the name of"
         " a route group",
         "usherd.yaml:9: roles[0].when: is empty; expected at least one claim: a role that everybody holds is none",

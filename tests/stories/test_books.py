@@ -294,7 +294,8 @@ def test_merge_keys_and_anchors_may_be_used_and_other_unknown_keys_not(tmp_path:
     )
 
     assert [result.outcome for result in told(tmp_path, anchored)] == ["passed"]
-    assert "book.yaml:8: shared: unknown key" in problems(
+    keys = "policy, directory, environment, keys, now, usage, fixtures or stories"
+    assert f"book.yaml:8: shared: unknown key; expected {keys}" in problems(
         tmp_path, anchored.replace("&shared ", "").replace("*shared", "{}")
     )
 

@@ -62,7 +62,9 @@ def _words(mistake: Mapping[str, Any], path: KeyPath, kind: type[BaseModel], val
     if name == PLAIN:
         return str(mistake["ctx"]["text"])
     if name == "extra_forbidden":
-        return f"unknown key{did_you_mean(str(path[-1]), _known_keys(kind, path[:-1]))}"
+        known = _known_keys(kind, path[:-1])
+        expected = f"; expected {one_of(known)}" if known else ""
+        return f"unknown key{did_you_mean(str(path[-1]), known) or expected}"
     if name == "missing":
         return "is missing"
     if name == "literal_error":
