@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/usherd/usherd/clients/go/usherd"
 )
@@ -71,13 +70,14 @@ func denial(decision usherd.Decision, status int) problem {
 	return said
 }
 
-// Faulted answers a request about which there is no decision. It never says why.
+// Faulted answers a request about which there is no decision. It never says why. It advises to wait a second at least: who
+// comes back at once makes an outage worse.
 func Faulted(err error) Answer {
 	made := answer(http.StatusServiceUnavailable, unavailable())
 	var fault *usherd.Fault
 	if errors.As(err, &fault) && fault.Advised {
-		seconds := math.Ceil(float64(fault.RetryAfter) / float64(time.Second))
-		made.Header.Set("Retry-After", strconv.Itoa(int(seconds)))
+		seconds := math.Ceil(fault.RetryAfter.Seconds())
+		made.Header.Set("Retry-After", strconv.Itoa(max(1, int(seconds))))
 	}
 	return made
 }

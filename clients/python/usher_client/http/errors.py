@@ -38,12 +38,15 @@ def denial_answer(denial: Decision) -> HttpAnswer:
 
 
 def fault_answer(fault: UsherFault | None = None) -> HttpAnswer:
-    """The answer where there is no decision: a 503 that never says why."""
+    """The answer where there is no decision: a 503 that never says why.
+
+    It advises to wait a second at least: who comes back at once makes an outage worse.
+    """
     answer = _answer(503, _unavailable(), "")
     wait = None if fault is None else fault.retry_after
     if wait is None:
         return answer
-    return HttpAnswer(answer.status, (*answer.headers, ("retry-after", str(math.ceil(wait)))), answer.body)
+    return HttpAnswer(answer.status, (*answer.headers, ("retry-after", str(max(1, math.ceil(wait))))), answer.body)
 
 
 def refusal_answer(code: str) -> HttpAnswer:

@@ -31,11 +31,14 @@ export function denialAnswer(denial: Denial): HttpAnswer {
   return answer(statusOf(denial), denied(denial), denial.wwwAuthenticate);
 }
 
-/** The answer where there is no decision: a 503 that never says why. */
+/**
+ * The answer where there is no decision: a 503 that never says why. It advises to wait a second at least: who comes back at once
+ * makes an outage worse.
+ */
 export function faultAnswer(fault?: Pick<UsherFault, "retryAfter">): HttpAnswer {
   const made = answer(503, unavailable(), "");
   if (fault?.retryAfter !== undefined) {
-    made.headers.push(["retry-after", String(Math.ceil(fault.retryAfter))]);
+    made.headers.push(["retry-after", String(Math.max(1, Math.ceil(fault.retryAfter)))]);
   }
   return made;
 }

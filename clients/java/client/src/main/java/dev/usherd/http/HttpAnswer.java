@@ -59,7 +59,8 @@ public record HttpAnswer(int status, List<Map.Entry<String, String>> headers, St
    * The answer where there is no decision: 503, whose text never says why.
    *
    * @param fault the fault
-   * @return the answer, with the server's advice on when to come back
+   * @return the answer, with the server's advice on when to come back, a second at least: who comes back at once makes an
+   *     outage worse
    */
   public static HttpAnswer fault(UsherFault fault) {
     List<Map.Entry<String, String>> headers = new ArrayList<>(List.of(JSON));
@@ -129,6 +130,6 @@ public record HttpAnswer(int status, List<Map.Entry<String, String>> headers, St
   }
 
   private static long wholeSeconds(Duration wait) {
-    return wait.getSeconds() + (wait.getNano() > 0 ? 1 : 0);
+    return Math.max(1, wait.getSeconds() + (wait.getNano() > 0 ? 1 : 0));
   }
 }
