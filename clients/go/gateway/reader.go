@@ -129,18 +129,17 @@ func (r *Reader) team(header http.Header, question *usherd.Question) {
 	}
 }
 
-// only is the value of a header that has one; it is not sure if there are several that differ.
+// only is the value of a header that has one; it is not sure if there are several that differ. An empty header is none:
+// who clears one writes that. Beside another of its name it is one that differs.
 func only(header http.Header, name string) (value string, found, sure bool) {
-	values := header.Values(name)
-	if len(values) == 0 {
-		return "", false, true
-	}
-	for _, each := range values[1:] {
-		if each != values[0] {
+	for i, each := range header.Values(name) {
+		each = strings.Trim(each, " \t")
+		if i > 0 && each != value {
 			return "", true, false
 		}
+		value = each
 	}
-	return strings.Trim(values[0], " \t"), true, true
+	return value, value != "", true
 }
 
 // body reads the body if something in it is asked about, and puts it back.

@@ -21,7 +21,9 @@ import { readCredential } from "./http/credential.js";
 import { REFUSALS } from "./http/errors.js";
 import type { Admission, AskingOptions } from "./http/gate.js";
 import { Reading, RequestRefused, agreed, valuesOf, type Headers, type ReadingOptions } from "./http/reading.js";
+import { teamOf } from "./http/request.js";
 import { cutReason, notAllowed, tell } from "./http/watching.js";
+import type { Question } from "./questions.js";
 
 export type { Admission } from "./http/gate.js";
 
@@ -148,14 +150,7 @@ function headersOf(metadata: Metadata): Headers {
   );
 }
 
-function wishes(headers: Headers, reading: Reading): { model?: string; teamId?: string; teamAlias?: string } {
+function wishes(headers: Headers, reading: Reading): Pick<Question, "model" | "teamId" | "teamAlias"> {
   const model = reading.modelHeader && agreed(valuesOf(headers, reading.modelHeader), undefined);
-  const teamId = reading.teamHeader && agreed(valuesOf(headers, reading.teamHeader), "");
-  const teamAlias = reading.teamAliasHeader && agreed(valuesOf(headers, reading.teamAliasHeader), "");
-  return {
-    ...(model === undefined ? {} : { model }),
-    ...(teamId !== undefined && teamAlias !== undefined
-      ? { teamId: "" }
-      : { ...(teamId === undefined ? {} : { teamId }), ...(teamAlias === undefined ? {} : { teamAlias }) }),
-  };
+  return { model, ...teamOf(headers, reading) };
 }

@@ -37,6 +37,8 @@ beforeEach(async () => {
     interceptors: [
       authorizeCalls(usherd, {
         modelHeader: "x-model",
+        teamHeader: "x-team",
+        teamAliasHeader: "x-team-alias",
         skip: ["/gateway.v1.Gateway/Health"],
         onFault: ({ reason }) => {
           faults.push(reason);
@@ -147,6 +149,22 @@ test("a session cookie from a page of anybody is told as one", async () => {
     [status.PERMISSION_DENIED, "A session cookie acts only on requests from an allowed origin."],
   );
   assert.deepEqual([handled, usherd.questions.length], [0, 0]);
+});
+
+test("metadata that are empty are none, and beside another value of their name never that value alone", async () => {
+  usherd.allow();
+  const asked = async (...of: [string, string][]): Promise<unknown[]> => {
+    const sent = new Metadata();
+    of.forEach(([name, value]) => sent.add(name, value));
+    await new Promise((resolve) => client.makeUnaryRequest(ECHO, asIs, asIs, Buffer.from("hello"), sent, resolve));
+    const { model, teamId, teamAlias } = usherd.questions.at(-1) ?? {};
+    return [model ?? null, teamId ?? null, teamAlias ?? null];
+  };
+  assert.deepEqual(await asked(["x-model", ""], ["x-team", ""], ["x-team-alias", " "]), [null, null, null]);
+  assert.deepEqual(await asked(["x-team", ""], ["x-team-alias", "Red"]), [null, null, "Red"]);
+  assert.deepEqual(await asked(["x-team", "red"], ["x-team-alias", "Red"]), [null, "", null]);
+  // Node has joined them: what comes of it is the name of nothing.
+  assert.deepEqual(await asked(["x-model", ""], ["x-model", "o3"], ["x-team", ""], ["x-team", "red"]), [", o3", ", red", null]);
 });
 
 test("what is left out is not asked about", async () => {

@@ -59,10 +59,10 @@ def named_by(headers: Headers, body: bytes, query: str = "") -> Named:
 
 
 def _members(headers: Headers, body: bytes, query: str) -> Mapping[str, object] | None:
-    kinds, encodings = headers.distinct("content-type"), headers.distinct("content-encoding")
-    if len(kinds) > 1 or any(each.lower() != "identity" for each in encodings):
+    kind = headers.only("content-type")
+    if kind is None or any(each.lower() != "identity" for each in headers.distinct("content-encoding")):
         return None
-    kind = kinds[0] if kinds else "application/json"
+    kind = kind or "application/json"
     if not _in_utf8(kind):
         return None
     media = kind.partition(";")[0].strip(" \t").lower()

@@ -33,6 +33,7 @@ class Headers:
         return list(dict.fromkeys(value for value in self._values.get(name, ()) if value))
 
     def only(self, name: str) -> str | None:
-        """The value; None: there is none, or there are several that differ."""
-        found = self.distinct(name)
-        return found[0] if len(found) == 1 else None
+        """The value; empty: there is none, or it has been cleared; None: there are several that
+        differ, an empty one among them."""
+        values = self._values.get(name, ())
+        return None if len(set(values)) > 1 else values[0] if values else ""

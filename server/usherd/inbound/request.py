@@ -64,7 +64,7 @@ def question_of(
     if said is not None:
         model = said.model
     else:
-        model = named.model if rules.model_header is None else headers.only(rules.model_header)
+        model = named.model if rules.model_header is None else headers.only(rules.model_header) or None
     team_id, team_alias = _team(headers, rules)
     asked = Question(
         shown.token,
@@ -106,9 +106,9 @@ def _route(target: str, base_path: str) -> str:
 
 
 def _team(headers: Headers, rules: ReadingRules) -> tuple[str | None, str | None]:
-    ids = [] if rules.team_header is None else headers.distinct(rules.team_header)
-    aliases = [] if rules.team_alias_header is None else headers.distinct(rules.team_alias_header)
-    if len(ids) + len(aliases) > 1:
+    by_id = "" if rules.team_header is None else headers.only(rules.team_header)
+    by_alias = "" if rules.team_alias_header is None else headers.only(rules.team_alias_header)
+    if by_id is None or by_alias is None or (by_id and by_alias):
         # No team has that id.
         return "", None
-    return (ids[0] if ids else None), (aliases[0] if aliases else None)
+    return by_id or None, by_alias or None

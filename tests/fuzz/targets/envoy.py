@@ -160,6 +160,8 @@ def _read_otherwise(rules: GatewayRules, body: bytes, question: Question | None)
     assert token == question.token, "another token"
     asked = read_request(method, http.path.decode(), pairs, http.raw_body or http.body, rules_of_client)
     assert asked.route == question.route, "another route"
+    assert (asked.team_id, asked.team_alias) == (question.team_id, question.team_alias), "another team"
+    assert reading.model_header is None or asked.model == question.model, "another model in the header"
     made = question_message(ClientQuestion(token=token, **asked.wishes()))
     if asked.model is None or question.model is None or len(body) > 1000:
         # Their bounds are not the same, nor is what they cut.

@@ -136,7 +136,7 @@ def seeds() -> list[bytes]:
 
 
 def _letter(case: dict[str, Any]) -> bytes:
-    return b"h" if "header" in case["options"] or "model_header" in case["options"] else b"d"
+    return b"h" if any(each.endswith("header") for each in case["options"]) else b"d"
 
 
 def _genuine(headers: list[list[str]]) -> list[tuple[str, str]]:

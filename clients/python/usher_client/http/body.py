@@ -11,7 +11,7 @@ from usher_client.http.forms import NotAForm, multipart_fields, urlencoded_field
 from usher_client.http.json_members import members
 from usher_client.http.names import meant
 from usher_client.http.not_json import NotJson
-from usher_client.http.reading import Headers, values_of
+from usher_client.http.reading import Headers, agreed, values_of
 
 _NAMES: Final = frozenset(
     {"model", "stream", "fallbacks", "user", "litellm_metadata", "metadata", "guardrails", "organization_id"}
@@ -42,7 +42,7 @@ def body_fields(headers: Headers, body: bytes, query: bytes = b"") -> Mapping[st
     try:
         if not body or not _plain(headers) or not _in_utf8(media_type):
             return {}
-        if kind in ("", "application/json") or (kind.startswith("application/") and kind.endswith("+json")):
+        if kind == "application/json" or (kind.startswith("application/") and kind.endswith("+json")):
             return _json_fields(body, _NAMES)
         if kind == "application/x-www-form-urlencoded":
             return _single(urlencoded_fields(query, _NAMES), urlencoded_fields(body, _NAMES))
@@ -61,10 +61,7 @@ def inside(value: object, name: str) -> object:
 
 
 def _media_type(headers: Headers) -> str:
-    types = values_of(headers, "content-type")
-    if not types:
-        return ""
-    return types[0] if types[0] and all(each == types[0] for each in types) else "unknown"
+    return agreed(values_of(headers, "content-type"), "unknown") or "application/json"
 
 
 def _plain(headers: Headers) -> bool:

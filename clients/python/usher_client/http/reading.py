@@ -64,3 +64,13 @@ class Reading:
 def values_of(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
     """The values of the header of that lower-case name, without white space around them."""
     return [value.strip(" \t") for each, value in headers if each.lower() == name]
+
+
+def agreed(values: list[str], otherwise: str | None) -> str | None:
+    """What all values say, None where that is nothing, and `otherwise` where they differ.
+
+    An empty header is none: who clears one writes that. Beside another of its name it is one that differs.
+    """
+    if not values:
+        return None
+    return values[0] or None if all(each == values[0] for each in values) else otherwise

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from usher_client.http.body import TWICE, body_fields, inside
 from usher_client.http.forms import NotAForm, urlencoded_fields
-from usher_client.http.reading import Headers, Reading, values_of
+from usher_client.http.reading import Headers, Reading, agreed, values_of
 
 _USUAL: Final = Reading()
 _REFUSED_FALLBACKS: Final = ("",)
@@ -60,7 +60,7 @@ def read_request(method: str, target: str, headers: Headers, body: bytes, readin
     route = route_of(target, reading.base_path)
     fields = body_fields(headers, body, _query_of(target))
     if reading.model_header is not None:
-        model = _agreed(values_of(headers, reading.model_header), None)
+        model = agreed(values_of(headers, reading.model_header), None)
     else:
         named = fields.get("model")
         model = named if isinstance(named, str) else None
@@ -108,17 +108,11 @@ def _query_of(target: str) -> bytes:
 
 
 def _team(headers: Headers, reading: Reading) -> tuple[str | None, str | None]:
-    by_id = _agreed(values_of(headers, reading.team_header), "") if reading.team_header else None
-    by_alias = _agreed(values_of(headers, reading.team_alias_header), "") if reading.team_alias_header else None
+    by_id = agreed(values_of(headers, reading.team_header), "") if reading.team_header else None
+    by_alias = agreed(values_of(headers, reading.team_alias_header), "") if reading.team_alias_header else None
     # Two wishes are one that is refused: whoever sends both headers must not make the question an error.
-    return ("", None) if by_id is not None and by_alias is not None else (by_id, by_alias)
-
-
-def _agreed(values: list[str], otherwise: str | None) -> str | None:
-    """What all values say; None where there are none, and `otherwise` where they differ."""
-    if not values:
-        return None
-    return values[0] if all(each == values[0] for each in values) else otherwise
+    in_doubt = by_alias == "" or (by_id is not None and by_alias is not None)
+    return ("", None) if in_doubt else (by_id, by_alias)
 
 
 def _fallbacks(value: object) -> tuple[str, ...]:

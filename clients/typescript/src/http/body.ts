@@ -38,7 +38,7 @@ const NOTHING: Fields = new Map();
  * form: many readers give both as one.
  */
 export async function bodyFields(headers: Headers, body: Buffer, query: Buffer): Promise<Fields> {
-  const type = agreed(valuesOf(headers, "content-type"), "unknown") ?? "";
+  const type = agreed(valuesOf(headers, "content-type"), "unknown") ?? "application/json";
   const kind = (/^[^;]*/.exec(type)?.[0] ?? "").replace(/[ \t]+$/, "").toLowerCase();
   if (body.length === 0 || valuesOf(headers, "content-encoding").some((each) => !/^(?:identity)?$/i.test(each))) {
     return NOTHING;
@@ -47,7 +47,7 @@ export async function bodyFields(headers: Headers, body: Buffer, query: Buffer):
     return NOTHING;
   }
   try {
-    if (kind === "" || kind === "application/json" || /^application\/.*\+json$/.test(kind)) {
+    if (kind === "application/json" || /^application\/.*\+json$/.test(kind)) {
       return await jsonFields(body, NAMES);
     }
     if (kind === "application/x-www-form-urlencoded") {

@@ -79,9 +79,12 @@ export function trimmed(value: string): string {
   return value.replace(/^[ \t]+/, "").replace(/(?<![ \t])[ \t]+$/, "");
 }
 
-/** What all values say; undefined where there are none, and `otherwise` where they differ. */
+/**
+ * What all values say, undefined where that is nothing, and `otherwise` where they differ. An empty header is none: who clears one
+ * writes that. Beside another of its name it is one that differs.
+ */
 export function agreed<T>(values: readonly string[], otherwise: T): string | T | undefined {
-  return values.every((each) => each === values[0]) ? values[0] : otherwise;
+  return values.every((each) => each === values[0]) ? values[0] || undefined : otherwise;
 }
 
 /** Whether a request opens a websocket. */

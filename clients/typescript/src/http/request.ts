@@ -55,11 +55,12 @@ export function routeOf(target: string, basePath: string): string {
   return path;
 }
 
-function teamOf(headers: Headers, reading: Reading): { teamId?: string | undefined; teamAlias?: string | undefined } {
+/** The team that the headers wish for: at most one of both, and a team that nobody has where they are in doubt. */
+export function teamOf(headers: Headers, reading: Reading): { teamId?: string | undefined; teamAlias?: string | undefined } {
   const teamId = reading.teamHeader && agreed(valuesOf(headers, reading.teamHeader), "");
   const teamAlias = reading.teamAliasHeader && agreed(valuesOf(headers, reading.teamAliasHeader), "");
   // Two wishes are one that is refused: whoever sends both headers must not make the question an error.
-  return teamId !== undefined && teamAlias !== undefined ? { teamId: "" } : { teamId, teamAlias };
+  return teamAlias === "" || (teamId !== undefined && teamAlias !== undefined) ? { teamId: "" } : { teamId, teamAlias };
 }
 
 function modelOf(

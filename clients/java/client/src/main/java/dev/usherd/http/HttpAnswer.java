@@ -59,8 +59,8 @@ public record HttpAnswer(int status, List<Map.Entry<String, String>> headers, St
    * The answer where there is no decision: 503, whose text never says why.
    *
    * @param fault the fault
-   * @return the answer, with the server's advice on when to come back, a second at least: who comes back at once makes an
-   *     outage worse
+   * @return the answer, with the server's advice on when to come back, a second at least: who comes back at once makes
+   *     an outage worse
    */
   public static HttpAnswer fault(UsherFault fault) {
     List<Map.Entry<String, String>> headers = new ArrayList<>(List.of(JSON));

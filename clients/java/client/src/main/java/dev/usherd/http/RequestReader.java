@@ -81,8 +81,8 @@ public final class RequestReader {
     BodyContent content = handshake ? handshake(target) : content(headers, body, query(target));
     String teamId = teamHeader == null ? null : wish(headers.values(teamHeader));
     String teamAlias = teamAliasHeader == null ? null : wish(headers.values(teamAliasHeader));
-    if (teamId != null && teamAlias != null) {
-      // Two wishes are one that is refused.
+    if (teamAlias != null && (teamId != null || teamAlias.isEmpty())) {
+      // Two wishes are one that is refused, and so are two values of one.
       teamId = "";
       teamAlias = null;
     }
@@ -155,16 +155,16 @@ public final class RequestReader {
 
   private static String mediaType(Headers headers) {
     for (String each : headers.values("content-encoding")) {
-      if (!CredentialReader.trimmed(each).equalsIgnoreCase("identity")) {
+      String coding = CredentialReader.trimmed(each);
+      if (!coding.isEmpty() && !coding.equalsIgnoreCase("identity")) {
         return "none";
       }
     }
-    List<String> types = headers.values("content-type");
-    if (types.isEmpty()) {
+    String type = agreed(headers.values("content-type"), "unknown");
+    if (type == null) {
       return "json";
     }
-    String type = only(types);
-    if (type == null || !isUtf8(type)) {
+    if (!isUtf8(type)) {
       return "none";
     }
     String media = CredentialReader.trimmed(type.split(";", 2)[0]).toLowerCase(Locale.ROOT);
@@ -183,22 +183,28 @@ public final class RequestReader {
     return said == 0 || (said == 1 && UTF8.matcher(type).find());
   }
 
-  /** The one value that all of them have; null: there is none, or they differ. */
+  /**
+   * The one value that all of them have; null: there is none, or they differ. An empty header is none: who clears one
+   * writes that. Beside another of its name it is one that differs.
+   */
   private static String only(List<String> values) {
-    String only = null;
-    for (String each : values) {
-      String value = CredentialReader.trimmed(each);
-      if (only != null && !only.equals(value)) {
-        return null;
-      }
-      only = value;
-    }
-    return only;
+    return agreed(values, null);
   }
 
   private static String wish(List<String> values) {
-    String only = only(values);
-    return only == null && !values.isEmpty() ? "" : only;
+    return agreed(values, "");
+  }
+
+  private static String agreed(List<String> values, String otherwise) {
+    String agreed = null;
+    for (String each : values) {
+      String value = CredentialReader.trimmed(each);
+      if (agreed != null && !agreed.equals(value)) {
+        return otherwise;
+      }
+      agreed = value;
+    }
+    return agreed == null || agreed.isEmpty() ? null : agreed;
   }
 
   /** Makes a reader. */
