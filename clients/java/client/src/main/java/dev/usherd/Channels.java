@@ -40,7 +40,7 @@ final class Channels {
   private Channels() {}
 
   /** A channel. Throws IllegalArgumentException for a plaintext target that is not on this machine. */
-  static ManagedChannel open(String target, ChannelCredentials credentials, boolean plaintext) {
+  static ManagedChannel open(String target, ChannelCredentials credentials, boolean plaintext, KeepAlive keepAlive) {
     if (credentials != null && plaintext) {
       throw new IllegalArgumentException("plaintext: expected false where credentials are given");
     }
@@ -52,9 +52,8 @@ final class Channels {
         Grpc.newChannelBuilder(target, credentials == null ? InsecureChannelCredentials.create() : credentials)
             .defaultServiceConfig(SERVICE_CONFIG)
             .enableRetry()
-            // A peer that is gone without a word is noticed while a call is under way.
-            .keepAliveTime(1, TimeUnit.MINUTES)
-            .keepAliveTimeout(20, TimeUnit.SECONDS)
+            .keepAliveTime(keepAlive.time().toMillis(), TimeUnit.MILLISECONDS)
+            .keepAliveTimeout(keepAlive.timeout().toMillis(), TimeUnit.MILLISECONDS)
             // A TXT record of the target's zone would replace the configuration above.
             .disableServiceConfigLookUp();
     if (credentials == null) {

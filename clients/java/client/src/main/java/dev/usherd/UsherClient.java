@@ -208,6 +208,7 @@ public final class UsherClient implements Usherd {
     private Supplier<String> bearer;
     private DecisionCache cache;
     private Clocks clocks = Clocks.REAL;
+    private KeepAlive keepAlive = KeepAlive.REAL;
 
     private Builder(String target) {
       this.target = target;
@@ -276,12 +277,19 @@ public final class UsherClient implements Usherd {
       return this;
     }
 
+    /** For tests of this client. */
+    Builder keepAlive(KeepAlive keepAlive) {
+      this.keepAlive = keepAlive;
+      return this;
+    }
+
     /** Opens channels as it is configured now. */
     private Supplier<ManagedChannel> opening() {
       String to = target;
       ChannelCredentials secured = credentials;
       boolean clear = plaintext;
-      return () -> Channels.open(to, secured, clear);
+      KeepAlive noticing = keepAlive;
+      return () -> Channels.open(to, secured, clear, noticing);
     }
 
     /**

@@ -7,6 +7,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 
 /** Stands between a client and a server on loopback, and can swallow what they say while all connections stay open. */
@@ -14,6 +16,7 @@ final class Swallowing implements AutoCloseable {
 
   private final ServerSocket front = new ServerSocket(0, 50, InetAddress.getLoopbackAddress());
   private final List<Socket> sockets = new CopyOnWriteArrayList<>();
+  private final Set<Socket> lost = ConcurrentHashMap.newKeySet();
   private final int behind;
   volatile boolean swallows;
 
@@ -25,6 +28,11 @@ final class Swallowing implements AutoCloseable {
 
   String target() {
     return "127.0.0.1:" + front.getLocalPort();
+  }
+
+  /** Those connections that are open now stay open, and silent for good. New ones are served. */
+  void lose() {
+    lost.addAll(sockets);
   }
 
   private void accept() {
@@ -47,7 +55,7 @@ final class Swallowing implements AutoCloseable {
       InputStream in = from.getInputStream();
       OutputStream out = to.getOutputStream();
       for (int length = in.read(bytes); length >= 0; length = in.read(bytes)) {
-        if (!swallows) {
+        if (!swallows && !lost.contains(from)) {
           out.write(bytes, 0, length);
         }
       }

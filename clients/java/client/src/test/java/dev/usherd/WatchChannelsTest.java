@@ -26,7 +26,7 @@ class WatchChannelsTest {
   private final WatchChannels watches =
       new WatchChannels(
           () -> {
-            channels.add(Channels.open("127.0.0.1:1", null, false));
+            channels.add(Channels.open("127.0.0.1:1", null, false, KeepAlive.REAL));
             return channels.get(channels.size() - 1);
           },
           each -> new Wire(each, new Bearer(null)));
