@@ -3,12 +3,17 @@ package usherd
 import (
 	"context"
 
+	"google.golang.org/protobuf/proto"
+
 	usherv1 "github.com/usherd/usherd/clients/go/usher/v1"
 )
 
 const (
 	pageSize  = 1000
 	mostPages = 1000
+	// mostListed is how many bytes all pages may have. A server knows some ten thousand models, with names of 256 bytes at
+	// most.
+	mostListed = 64 << 20
 )
 
 // Model is a model that may be called.
@@ -37,6 +42,7 @@ func (c *Client) Models(ctx context.Context, question Question, options ...CallO
 	}
 	request := &usherv1.ListModelsRequest{Question: question.message(), Options: made.options(), PageSize: pageSize}
 	var list ModelList
+	size := 0
 	for range mostPages {
 		page, fault := c.page(ctx, request, made)
 		if fault != nil {
@@ -49,6 +55,10 @@ func (c *Client) Models(ctx context.Context, question Question, options ...CallO
 			}
 			return ModelList{Denied: true, Denial: denial}, nil
 		}
+		size += proto.Size(page)
+		if len(page.GetModels()) > pageSize || size > mostListed {
+			break
+		}
 		for _, each := range page.GetModels() {
 			list.Models = append(list.Models, Model{Name: each.GetName(), Resolved: each.GetResolvedModel()})
 		}
@@ -60,7 +70,7 @@ func (c *Client) Models(ctx context.Context, question Question, options ...CallO
 		}
 		request.PageToken = page.GetNextPageToken()
 	}
-	// A server that would turn pages for ever.
+	// A server that would turn pages for ever, or fill the memory.
 	return ModelList{}, &Fault{Kind: BadAnswer}
 }
 

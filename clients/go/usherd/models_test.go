@@ -3,7 +3,9 @@ package usherd_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -71,5 +73,35 @@ func TestModelsAreListedPageByPage(t *testing.T) {
 	}
 	if _, err := newScripted(t).client(t).Models(context.Background(), ask("a")); kindOf(err) != usherd.Internal {
 		t.Errorf("a server that does not know the call: %v", err)
+	}
+}
+
+func TestAListOfModelsIsBounded(t *testing.T) {
+	list := func(next func(asked int) *usherv1.ListModelsResponse) (asked, got int, err error) {
+		s := newScripted(t)
+		s.list = func(*usherv1.ListModelsRequest) (*usherv1.ListModelsResponse, error) {
+			asked++
+			return next(asked), nil
+		}
+		models, err := s.client(t).Models(context.Background(), ask("a"), usherd.Timeout(20*time.Second))
+		return asked, len(models.Models), err
+	}
+	page := models(make([]string, 1001)...)
+	if _, got, err := list(func(int) *usherv1.ListModelsResponse {
+		return &usherv1.ListModelsResponse{Models: page[:1000]}
+	}); err != nil || got != 1000 {
+		t.Errorf("a page of 1,000: %d, %v", got, err)
+	}
+	if _, got, err := list(func(int) *usherv1.ListModelsResponse {
+		return &usherv1.ListModelsResponse{Models: page}
+	}); kindOf(err) != usherd.BadAnswer || got != 0 {
+		t.Errorf("a page of 1,001: %d, %v", got, err)
+	}
+	// Each page has 4 MB: the name, and what it is resolved to.
+	long := models(strings.Repeat("m", 2_000_000))
+	if asked, got, err := list(func(asked int) *usherv1.ListModelsResponse {
+		return &usherv1.ListModelsResponse{Models: long, NextPageToken: fmt.Sprint(asked)}
+	}); kindOf(err) != usherd.BadAnswer || got != 0 || asked != 17 {
+		t.Errorf("more than 64 MiB: %d pages, %d, %v", asked, got, err)
 	}
 }

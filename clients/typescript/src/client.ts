@@ -53,6 +53,7 @@ export interface Authorizer {
 }
 
 const MAX_ITEMS = 1000;
+const PAGE_SIZE = 1000;
 const MAX_PAGES = 1000;
 
 /**
@@ -171,13 +172,21 @@ export class Usherd implements Authorizer {
     let pageToken = "";
     for (let page = 0; page < MAX_PAGES; page += 1) {
       this.#check(options.signal);
-      const request = create(ListModelsRequestSchema, { question: whole, pageToken, ...optionsMessage(options) });
+      const request = create(ListModelsRequestSchema, {
+        question: whole,
+        pageSize: PAGE_SIZE,
+        pageToken,
+        ...optionsMessage(options),
+      });
       const bytes = toBinary(ListModelsRequestSchema, request);
       const answer = await this.#channel.one("ListModels", bytes, until(milliseconds, options.signal));
       const { models, denial, nextPageToken } = parsed(ListModelsResponseSchema, answer);
       if (denial !== undefined) {
         const decision = decisionOf(denial);
         throw decision.allowed || models.length > 0 ? new UsherFault("bad_answer") : new ListDenied(decision);
+      }
+      if (models.length > PAGE_SIZE || (nextPageToken !== "" && nextPageToken === pageToken)) {
+        throw new UsherFault("bad_answer");
       }
       for (const { name, resolvedModel } of models) {
         yield { name, resolvedModel };

@@ -71,7 +71,7 @@ test("a server that is back is found at once, and not when gRPC looks again afte
 
 test("a list of models ends with its signal, also between two pages, and with its thousandth page", async () => {
   let pages = 0;
-  server.models = () => ({ models: [{ name: `m${(pages += 1)}` }], nextPageToken: "more" });
+  server.models = () => ({ models: [{ name: `m${(pages += 1)}` }], nextPageToken: `${pages}` });
   const over = new AbortController();
   const cancelled = await fault(
     (async () => {
@@ -90,6 +90,27 @@ test("a list of models ends with its signal, also between two pages, and with it
     })(),
   );
   assert.deepEqual([endless.kind, pages], ["bad_answer", 1000]);
+});
+
+test("a page of models has at most the thousand that were asked for, and is not given again", async () => {
+  const list = async (): Promise<number> => {
+    let listed = 0;
+    for await (const _ of usherd.listModels(QUESTION, { deadlineMs: 20_000 })) {
+      listed += 1;
+    }
+    return listed;
+  };
+  let asked = 0;
+  server.models = ({ pageSize }) => {
+    asked = pageSize;
+    return { models: Array.from({ length: 1000 }, () => ({ name: "m" })) };
+  };
+  assert.equal(await list(), 1000);
+  assert.equal(asked, 1000);
+  server.models = () => ({ models: Array.from({ length: 1001 }, () => ({ name: "m" })) });
+  assert.equal((await fault(list())).kind, "bad_answer");
+  server.models = () => ({ models: [{ name: "m" }], nextPageToken: "same" });
+  assert.equal((await fault(list())).kind, "bad_answer");
 });
 
 test("a denial is an answer", async () => {

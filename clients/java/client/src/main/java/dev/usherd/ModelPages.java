@@ -10,11 +10,14 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 
-/** Turns the pages of a list of models, and stops when a server would turn them for ever. */
+/** Turns the pages of a list of models, and stops where a server would turn them for ever, or fill the memory. */
 final class ModelPages {
 
   private static final int PAGE = 1000;
   private static final int MOST_PAGES = 1000;
+
+  /** Bytes of all pages. A server knows some ten thousand models, with names of 256 bytes at most. */
+  private static final long MOST_BYTES = 64L << 20;
 
   private final Wire wire;
   private final AskOptions options;
@@ -23,6 +26,7 @@ final class ModelPages {
   private final List<Model> models = new ArrayList<>();
   private final CompletableFuture<List<Model>> all = new CompletableFuture<>();
   private int pages;
+  private long bytes;
 
   ModelPages(Wire wire, Question question, AskOptions options, BooleanSupplier closed) {
     this.wire = wire;
@@ -79,6 +83,11 @@ final class ModelPages {
   }
 
   private void turned(ListModelsResponse page) {
+    bytes += page.getSerializedSize();
+    if (page.getModelsCount() > PAGE || bytes > MOST_BYTES) {
+      all.completeExceptionally(new UsherFault(UsherFault.Kind.BAD_ANSWER));
+      return;
+    }
     page.getModelsList().forEach(each -> models.add(new Model(each.getName(), each.getResolvedModel())));
     String next = page.getNextPageToken();
     if (next.isEmpty()) {

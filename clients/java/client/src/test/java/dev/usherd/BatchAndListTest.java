@@ -16,6 +16,7 @@ import io.grpc.Status;
 import io.grpc.stub.ServerCallStreamObserver;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
@@ -228,6 +229,32 @@ class BatchAndListTest {
         };
     assertEquals(UsherFault.Kind.BAD_ANSWER, listFault());
     assertEquals(1000, asked.get());
+  }
+
+  @Test
+  void a_page_has_no_more_models_than_were_asked_for() {
+    String[] names = new String[1001];
+    Arrays.setAll(names, each -> "m" + each);
+    listIsAnswered(page("", names));
+    assertEquals(UsherFault.Kind.BAD_ANSWER, listFault());
+    listIsAnswered(page("", Arrays.copyOf(names, 1000)));
+    assertEquals(1000, client.listModels(Q).size());
+  }
+
+  @Test
+  void a_list_is_never_more_than_64_mib() {
+    AtomicInteger asked = new AtomicInteger();
+    String longest = "m".repeat(2_000_000);
+    server.listModels =
+        (request, out) -> {
+          out.onNext(page("p" + asked.incrementAndGet(), longest));
+          out.onCompleted();
+        };
+    AskOptions patient = AskOptions.defaults().deadline(Duration.ofSeconds(20));
+    assertEquals(
+        UsherFault.Kind.BAD_ANSWER, assertThrows(UsherFault.class, () -> client.listModels(Q, patient)).kind());
+    // Each page has 4 MB: the name, and what it is resolved to.
+    assertEquals(17, asked.get());
   }
 
   @Test
