@@ -38,6 +38,11 @@ import java.util.Optional;
  * error} event. Any other answer is broken off: at once where it is asynchronous, else when it is next written to, which
  * throws {@link AnswerCutException}, which the application lets pass. What is asynchronous does not complete such an answer
  * itself. A websocket is asked about at its handshake; after that the application watches {@link #questionOf} itself.
+ *
+ * <p>Until it is next written to, such an answer stays open and says nothing: servlets have no means to break one off from
+ * another thread, and closing its stream there would have it taken for whole. So an application that waits for the next part
+ * of an answer bounds that wait, or is asynchronous. A write that waits for a client that does not read ends, cut or not,
+ * when the container gives it up (Jetty: the idle timeout of the connector, 30 s), and throws what the container throws then.
  */
 public final class UsherFilter implements Filter {
 

@@ -67,6 +67,16 @@ final class Jetty implements AutoCloseable {
     server.start();
   }
 
+  /** How long a connection may stand still: reads and writes that wait for longer end with an error. */
+  Jetty idle(Duration time) {
+    connector.setIdleTimeout(time.toMillis());
+    return this;
+  }
+
+  int port() {
+    return connector.getLocalPort();
+  }
+
   HttpRequest.Builder request(String token, String type, HttpRequest.BodyPublisher body) {
     return HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + connector.getLocalPort() + "/v1/files"))
         .version(HttpClient.Version.HTTP_1_1)
