@@ -89,6 +89,10 @@ def text_by_latitude(strict: Callable[[str], object], free: Callable[[str], obje
     return BeforeValidator(validate)
 
 
+def _no_key_set(value: str) -> None:
+    raise Unusable("is a text; expected a key set written here; one in a file is jwks_file, at a URL jwks_url")
+
+
 def _one_or_many(value: Any) -> object:
     return [value] if isinstance(value, str) else value
 
@@ -211,6 +215,7 @@ TrueOrText = Annotated[
     _validator(_true_or_text),
     WithJsonSchema({"anyOf": [{"const": True}, {"type": "string"}]}),
 ]
+KeySetHere = Annotated[dict[str, Any], text_that(_no_key_set)]
 OpaqueTokens = Annotated[
     list[str] | None,
     _validator(_true_or_texts),

@@ -61,12 +61,18 @@ def quoted(value: str) -> str:
 
 
 def did_you_mean(wrong: str, known: Iterable[str]) -> str:
-    """`; did you mean ...?` with the nearest known name, or nothing."""
-    near = difflib.get_close_matches(wrong.lower(), {name.lower(): name for name in known}, n=1, cutoff=0.6)
+    """`; did you mean ...?` with the nearest known name, or nothing.
+
+    A word that several names have in common, as `file` in `jwks_file` and `pem_file`, means none of them more than the
+    others, however long they are.
+    """
+    names = list(known)
+    near = difflib.get_close_matches(wrong.lower(), {name.lower(): name for name in names}, n=1, cutoff=0.6)
     if not near:
         return ""
-    nearest = next(name for name in sorted(known) if name.lower() == near[0])
-    return f"; did you mean {nearest}?"
+    nearest = next(name for name in sorted(names) if name.lower() == near[0])
+    alike = [name for name in names if wrong.lower() in name.lower().split("_")]
+    return f"; did you mean {one_of(alike) if nearest in alike else nearest}?"
 
 
 def one_of(names: Iterable[str]) -> str:

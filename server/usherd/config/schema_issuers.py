@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,6 +18,7 @@ from usherd.config.fields import (
     FetchTimeout,
     Iss,
     IssuerName,
+    KeySetHere,
     Leeway,
     OpaqueTokens,
     RefreshEvery,
@@ -87,7 +88,7 @@ class Keys(Section):
         default=None, description="URL of a key set, or a list of URLs, each fetched on its own."
     )
     jwks_file: Text | None = Field(default=None, description="A file with a key set (RFC 7517), relative to this file.")
-    jwks: dict[str, Any] | None = Field(default=None, description="A key set (RFC 7517), written here.")
+    jwks: KeySetHere | None = Field(default=None, description="A key set (RFC 7517), written here.")
     pem_file: Text | None = Field(
         default=None,
         description="A file with a PEM public key or X.509 certificate, or a JSON object of such by key id.",
