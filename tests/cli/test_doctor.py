@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -87,7 +88,7 @@ def test_without_a_configuration_it_says_what_it_could_not_see(clinic: Clinic) -
 
 
 def test_pages_that_are_not_there_and_tables_of_another_usherd_are_told(clinic: Clinic) -> None:
-    with sqlite3.connect(clinic.config.parent / "d.db") as database:
+    with closing(sqlite3.connect(clinic.config.parent / "d.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = 'older'")
     wanted = ("--server", clinic.address, "--config", clinic.config, "--pages", "http://127.0.0.1:1", "--no-live")
     found = _examined(*wanted, code=1)

@@ -7,6 +7,7 @@ import signal
 import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -75,7 +76,7 @@ async def test_a_process_that_is_killed_while_it_writes_loses_nothing_that_it_sa
     rows = {name for kind, name in lines if kind == "row"}
     usages = max((int(number) for kind, number in lines if kind == "usage"), default=0)
     assert len(rows) > 1
-    with sqlite3.connect(tmp_path / "directory.db") as file:
+    with closing(sqlite3.connect(tmp_path / "directory.db")) as file:
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
     async with opened_database(sqlite_url, upgrade=True) as database, store_in(database) as store:
         found = {stored.row.id for stored in (await store.page(USER, Filter(), limit=10**6)).rows}  # type: ignore[union-attr]
@@ -148,14 +149,13 @@ async def test_a_file_that_is_locked_by_another_program_is_a_fault(
 ) -> None:
     monkeypatch.setattr("usherd.stores.sql.urls.BUSY_PATIENCE", 0.2)
     async with opened_database(sqlite_url, upgrade=True) as database, store_in(database) as store:
-        other = sqlite3.connect(tmp_path / "directory.db", isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DirectoryUnavailable) as caught:
-            await apply(store, Team(id="t"))
-        assert "SQLITE_BUSY" in str(caught.value.__cause__)
-        assert await store.head() == 1
-        other.execute("ROLLBACK")
-        other.close()
+        with closing(sqlite3.connect(tmp_path / "directory.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(DirectoryUnavailable) as caught:
+                await apply(store, Team(id="t"))
+            assert "SQLITE_BUSY" in str(caught.value.__cause__)
+            assert await store.head() == 1
+            other.execute("ROLLBACK")
         await apply(store, Team(id="t"))
 
 
