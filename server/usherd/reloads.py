@@ -97,10 +97,10 @@ class Reloads:
         settled = self._now == before and self._now != self._read
         self._looks += 1
         if self._wanted or settled or (self._refused and self._looks % AGAIN_AFTER == 0):
-            self._wanted = False
-            self._task = asyncio.create_task(self._reload(self._source.load, self._now), name="reload")
+            wanted, self._wanted = self._wanted, False
+            self._task = asyncio.create_task(self._reload(self._source.load, self._now, wanted), name="reload")
 
-    async def _reload(self, load: Callable[[], Settings], now: Mapping[Path, Stamp | None]) -> None:
+    async def _reload(self, load: Callable[[], Settings], now: Mapping[Path, Stamp | None], wanted: bool) -> None:
         before = self._moving.settings
         problems: tuple[Problem, ...] = ()
         with recorded(regular_only=True) as files:
@@ -116,7 +116,8 @@ class Reloads:
         known, self._refused = self._refused, problems
         self._on_end(len(problems))
         if problems:
-            if problems != known:
+            # Who asks is answered; what is only looked at again and again is told once.
+            if wanted or problems != known:
                 _tell(problems)
             return
         after = self._moving.settings

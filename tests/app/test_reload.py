@@ -82,6 +82,17 @@ def test_a_configuration_that_does_not_load_changes_nothing_and_is_told_with_its
     assert (refused["key"], refused["problem"]) == ("rolls", "unknown key; did you mean roles?")
 
 
+def test_a_signal_is_answered_by_the_problems_although_they_were_told_before(tmp_path: Path) -> None:
+    with running(tmp_path) as daemon:
+        daemon.configure(rolls=[])
+        first = daemon.wait_for("reload_refused")
+        daemon.process.send_signal(signal.SIGHUP)
+        again = daemon.wait_for("reload_refused", 2)
+
+    assert {**again, "timestamp": first["timestamp"]} == first
+    assert again["timestamp"] > first["timestamp"]
+
+
 def test_keys_that_cannot_be_loaded_do_not_take_the_place_of_good_ones(tmp_path: Path) -> None:
     with running(tmp_path) as daemon:
         token = daemon.token()
