@@ -164,6 +164,7 @@ def test_what_is_no_file_is_not_opened(tmp_path: Path) -> None:
 def test_a_signal_never_ends_a_server(tmp_path: Path) -> None:
     daemon = Daemon(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(PATIENCE)
         daemon.issuer["keys"] = {"jwks_url": f"http://127.0.0.1:{silent.getsockname()[1]}/keys"}
         daemon.configure(insecure={"loopback_http": True})
         process = Popen(
