@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
+import { after, before, test, type TestContext } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { status } from "@grpc/grpc-js";
@@ -158,7 +158,8 @@ test("a call that ends after the client was closed closes nothing twice", () => 
   assert.throws(() => begin(1), UsherFault);
 });
 
-test("calls begin no faster than a server takes them up", async () => {
+test("calls begin no faster than a server takes them up", async (t) => {
+  const goOn = stopTheClock(t);
   const { begun, begin } = paced();
   const from = performance.now();
   Array.from({ length: 24 }, begin);
@@ -166,6 +167,7 @@ test("calls begin no faster than a server takes them up", async () => {
   const waiting = Array.from({ length: 60 }, begin);
   assert.equal(begun.length, 24);
   waiting.at(-1)?.();
+  goOn();
   await until(() => begun.length === 24 + 59);
   assert.ok((begun.at(-1) ?? 0) - from > 55);
   await setTimeout(40);
@@ -173,22 +175,32 @@ test("calls begin no faster than a server takes them up", async () => {
   assert.equal(begun.length, 24 + 59 + 24);
 });
 
-test("calls that were given up before their turn make nobody wait", async () => {
+test("calls that were given up before their turn make nobody wait", async (t) => {
+  const goOn = stopTheClock(t);
   const { begun, begin, channels } = paced();
   Array.from({ length: 5000 }, begin).forEach((giveUp) => giveUp());
   begin();
+  goOn();
   await setTimeout(500);
   assert.equal(begun.length, 24 + 1);
   assert.equal(channels.calls.reduce((sum, each) => sum + each), 1);
 });
 
-test("a client that is closed keeps nobody waiting for a turn", () => {
+test("a client that is closed keeps nobody waiting for a turn", (t) => {
+  stopTheClock(t);
   const { begun, begin, channels, faults } = paced();
   Array.from({ length: 1000 }, begin);
   channels.close();
   assert.deepEqual(faults, Array.from({ length: 1000 - 24 }, () => "closed"));
   assert.equal(begun.length, 24);
 });
+
+/** No turn comes until this is called, or the test ends, however long a busy machine takes. */
+function stopTheClock(t: TestContext): () => void {
+  const at = performance.now();
+  const stopped = t.mock.method(performance, "now", () => at);
+  return () => stopped.mock.restore();
+}
 
 /** When calls began, and how those ended that did not. */
 function paced(): { begun: number[]; faults: (string | undefined)[]; channels: WatchChannels; begin: () => () => void } {
