@@ -315,11 +315,13 @@ class WatchTest {
 
   @Test
   void a_listener_that_keeps_too_much_waiting_is_told_that_it_is_unknown() throws Exception {
+    CountDownLatch told = new CountDownLatch(1);
     CountDownLatch go = new CountDownLatch(1);
     watching =
         client.watch(
             Q,
             event -> {
+              told.countDown();
               try {
                 go.await();
               } catch (InterruptedException interrupted) {
@@ -329,6 +331,8 @@ class WatchTest {
             });
     StreamObserver<AuthorizeResponse> out = call();
     out.onNext(Messages.living(Messages.allow("a"), 60_000));
+    // What nobody has been told yet would be dropped with the rest.
+    assertTrue(told.await(20, TimeUnit.SECONDS));
     ServerCallStreamObserver<AuthorizeResponse> stream = (ServerCallStreamObserver<AuthorizeResponse>) out;
     for (int each = 0; each < 200 && !stream.isCancelled(); each++) {
       out.onNext(changed(Messages.allow("c" + each)));
