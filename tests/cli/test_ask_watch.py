@@ -36,7 +36,10 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Signer, str
 def watching(address: str, token: str, *options: str) -> Iterator[subprocess.Popen[str]]:
     """The command while it runs, with its question asked."""
     command = [sys.executable, "-m", "usherd", "ask", CHAT, "gpt-4o", "--server", address, "--watch", *options]
+    # Where the tests run in the background, SIGINT is ignored, and what they start would inherit that.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment({"USHERD_TOKEN": token}), stdout=subprocess.PIPE, text=True)
+    signal.signal(signal.SIGINT, before)
     try:
         yield process
     finally:
