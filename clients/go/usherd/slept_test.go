@@ -40,12 +40,19 @@ func TestTheClockOfThisTestSleeps(t *testing.T) {
 	}
 }
 
-func TestNothingIsServedOfWhatIsOlderThanMaxSilenceBecauseTheMachineSlept(t *testing.T) {
-	const silence = time.Minute
+// holding is a client whose cache has an answer, by a clock that can sleep, and the stream that tells of it.
+func holding(t *testing.T, silence time.Duration) (*scripted, *stream, *usherd.Client, *sleeper) {
+	t.Helper()
 	s, clock := newScripted(t), &sleeper{}
 	client := s.client(t, usherd.WithCache(10), usherd.WithClock(clock.now))
 	here := s.keeps(t, client, silence)
 	here.held(client, ask("a"), allow("1"))
+	return s, here, client, clock
+}
+
+func TestNothingIsServedOfWhatIsOlderThanMaxSilenceBecauseTheMachineSlept(t *testing.T) {
+	const silence = time.Minute
+	_, _, client, clock := holding(t, silence)
 	clock.sleep(silence / 2)
 	expect(t, client, ask("a"), "ALLOW ALLOWED 1")
 	clock.sleep(silence)
@@ -57,10 +64,7 @@ func TestNothingIsServedOfWhatIsOlderThanMaxSilenceBecauseTheMachineSlept(t *tes
 
 func TestAStreamThatSpeaksAfterTheMachineSleptIsNotBelieved(t *testing.T) {
 	const silence = time.Minute
-	s, clock := newScripted(t), &sleeper{}
-	client := s.client(t, usherd.WithCache(10), usherd.WithClock(clock.now))
-	here := s.keeps(t, client, silence)
-	here.held(client, ask("a"), allow("1"))
+	s, here, client, clock := holding(t, silence)
 	clock.sleep(2 * silence)
 	here.say(checkpoint())
 	eventually(t, "the stream is lost", func() bool { return client.Stats().Silences == 1 && client.Stats().Entries == 0 })
@@ -88,10 +92,7 @@ func TestAWatchIsUnknownWhenTheMachineSleptForLongerThanMaxSilence(t *testing.T)
 
 func TestAWallClockThatIsPutBackMakesNothingLastLonger(t *testing.T) {
 	const silence = time.Second
-	s, clock := newScripted(t), &sleeper{}
-	client := s.client(t, usherd.WithCache(10), usherd.WithClock(clock.now))
-	here := s.keeps(t, client, silence)
-	here.held(client, ask("a"), allow("1"))
+	_, _, client, clock := holding(t, silence)
 	clock.sleep(-time.Hour)
 	eventually(t, "it was silent for too long", func() bool { return client.Stats().Silences == 1 })
 	expect(t, client, ask("a"), "ALLOW ALLOWED alone")

@@ -1,4 +1,4 @@
-"""Tells where a server may be reached without TLS: on this machine only, unless somebody said otherwise."""
+"""Addresses of a server: their forms, whether other machines reach them, and whether anybody else is there."""
 
 from __future__ import annotations
 

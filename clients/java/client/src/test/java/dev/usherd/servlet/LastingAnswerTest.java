@@ -27,13 +27,6 @@ class LastingAnswerTest {
         "alice", "application/json", HttpRequest.BodyPublishers.ofString("{\"model\":\"m\",\"stream\":true}"));
   }
 
-  private void untilWatched() throws InterruptedException {
-    for (int each = 0; each < 1000 && usherd.watched() == 0; each++) {
-      Thread.sleep(5);
-    }
-    assertEquals(1, usherd.watched());
-  }
-
   @Test
   void one_that_is_no_stream_of_events_is_broken_off() throws Exception {
     try (Jetty jetty =
@@ -47,7 +40,7 @@ class LastingAnswerTest {
             })) {
       InputStream body = Jetty.stream(streamed(jetty)).body();
       assertEquals("{}\n", new String(body.readNBytes(3)));
-      untilWatched();
+      Watched.one(usherd);
       long revoked = System.nanoTime();
       usherd.revoke("alice");
       assertThrows(IOException.class, body::readAllBytes);
@@ -60,7 +53,7 @@ class LastingAnswerTest {
     try (Jetty jetty = new Jetty(usherd, (request, response) -> request.startAsync(request, response).setTimeout(20_000))) {
       CompletableFuture<HttpResponse<String>> answer =
           HttpClient.newHttpClient().sendAsync(streamed(jetty).build(), HttpResponse.BodyHandlers.ofString());
-      untilWatched();
+      Watched.one(usherd);
       // The application has returned before that, or is about to.
       Thread.sleep(200);
       usherd.revoke("alice");

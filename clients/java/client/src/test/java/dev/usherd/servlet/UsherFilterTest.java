@@ -163,7 +163,7 @@ class UsherFilterTest {
   private InputStream begun(HttpRequest.Builder request) throws IOException, InterruptedException {
     InputStream body = http.send(request.build(), HttpResponse.BodyHandlers.ofInputStream()).body();
     assertEquals("data: 0\n\n", new String(body.readNBytes(9), StandardCharsets.UTF_8));
-    untilWatched();
+    Watched.one(usherd);
     return body;
   }
 
@@ -177,13 +177,6 @@ class UsherFilterTest {
         .getAsJsonObject("error")
         .get("code")
         .getAsString();
-  }
-
-  private void untilWatched() throws InterruptedException {
-    for (int each = 0; each < 1000 && usherd.watched() == 0; each++) {
-      Thread.sleep(5);
-    }
-    assertEquals(1, usherd.watched());
   }
 
   @Test
@@ -249,7 +242,7 @@ class UsherFilterTest {
     BufferedReader lines = new BufferedReader(new InputStreamReader(response.body(), StandardCharsets.UTF_8));
     assertEquals("data: 0", lines.readLine());
     assertEquals("", lines.readLine());
-    untilWatched();
+    Watched.one(usherd);
     long revoked = System.nanoTime();
     usherd.revoke("alice");
     assertEquals("event: error", lines.readLine());
@@ -270,7 +263,7 @@ class UsherFilterTest {
                 .header("x-first", "data: begun")
                 .build(),
             HttpResponse.BodyHandlers.ofInputStream());
-    untilWatched();
+    Watched.one(usherd);
     response.body().readNBytes("data: begun".length());
     usherd.revoke("alice");
     String rest = new String(response.body().readAllBytes(), StandardCharsets.UTF_8);
@@ -313,7 +306,7 @@ class UsherFilterTest {
                 .header("x-late", "1")
                 .build(),
             HttpResponse.BodyHandlers.ofString());
-    untilWatched();
+    Watched.one(usherd);
     usherd.revoke("alice");
     HttpResponse<String> answer = response.get(10, TimeUnit.SECONDS);
     assertEquals(401, answer.statusCode());
@@ -348,7 +341,7 @@ class UsherFilterTest {
     HttpResponse<InputStream> response =
         http.send(request("/v1/async", "alice", STREAMED).build(), HttpResponse.BodyHandlers.ofInputStream());
     assertEquals("data: 0\n\n", new String(response.body().readNBytes(9), StandardCharsets.UTF_8));
-    untilWatched();
+    Watched.one(usherd);
     usherd.revoke("alice");
     String rest = new String(response.body().readAllBytes(), StandardCharsets.UTF_8);
     assertTrue(rest.startsWith("event: error\n"), rest);

@@ -28,13 +28,6 @@ class WaitingAnswerTest {
   private final FakeUsherd usherd = new FakeUsherd().answer("alice", FakeDecision.allowed().userId("alice").build());
   private final CompletableFuture<IOException> seen = new CompletableFuture<>();
 
-  private void untilWatched() throws InterruptedException {
-    for (int each = 0; each < 1000 && usherd.watched() == 0; each++) {
-      Thread.sleep(5);
-    }
-    assertEquals(1, usherd.watched());
-  }
-
   @Test
   void one_that_waits_says_nothing_more_and_is_broken_off_when_it_would() throws Exception {
     CountDownLatch upstream = new CountDownLatch(1);
@@ -56,7 +49,7 @@ class WaitingAnswerTest {
       InputStream body =
           Jetty.stream(jetty.request("alice", "application/json", HttpRequest.BodyPublishers.ofString(STREAMED))).body();
       assertEquals("{}\n", new String(body.readNBytes(3)));
-      untilWatched();
+      Watched.one(usherd);
       usherd.revoke("alice");
       CompletableFuture<byte[]> rest =
           CompletableFuture.supplyAsync(
@@ -104,7 +97,7 @@ class WaitingAnswerTest {
               ("POST /v1/files HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer alice\r\nContent-Type: application/json\r\n"
                       + "Content-Length: " + STREAMED.length() + "\r\n\r\n" + STREAMED)
                   .getBytes(StandardCharsets.US_ASCII));
-      untilWatched();
+      Watched.one(usherd);
       long before = -1;
       while (before != written.get()) {
         before = written.get();
