@@ -163,19 +163,20 @@ public final class UsherFilter implements Filter {
         cuttable.finish();
         return;
       }
-      chain.doFilter(request, cuttable);
+      try {
+        chain.doFilter(request, cuttable);
+      } catch (IOException | RuntimeException | ServletException failed) {
+        if (!cut.isMade()) {
+          throw failed;
+        }
+        // To the application it is as if the client had gone.
+      }
       lasts = request.isAsyncStarted();
       if (lasts) {
         cut.endWith(request.getAsyncContext());
       } else {
         cuttable.finish();
       }
-    } catch (IOException | RuntimeException | ServletException failed) {
-      if (!cut.isMade()) {
-        throw failed;
-      }
-      // To the application it is as if the client had gone.
-      cuttable.finish();
     } finally {
       if (!lasts) {
         cut.close();

@@ -49,6 +49,27 @@ class LastingAnswerTest {
   }
 
   @Test
+  void one_whose_application_is_in_the_middle_of_writing_is_broken_off_as_well() throws Exception {
+    try (Jetty jetty =
+        new Jetty(
+            usherd,
+            (request, response) -> {
+              request.startAsync(request, response).setTimeout(20_000);
+              response.setContentType("application/x-ndjson");
+              response.getOutputStream().write("{}\n".getBytes());
+              response.flushBuffer();
+              usherd.revoke("alice");
+              response.getOutputStream().write("{}\n".getBytes());
+            })) {
+      InputStream body = Jetty.stream(streamed(jetty)).body();
+      assertEquals("{}\n", new String(body.readNBytes(3)));
+      long cut = System.nanoTime();
+      assertThrows(IOException.class, body::readAllBytes);
+      assertTrue(System.nanoTime() - cut < 5_000_000_000L);
+    }
+  }
+
+  @Test
   void one_that_has_not_begun_is_answered_as_a_denial() throws Exception {
     try (Jetty jetty = new Jetty(usherd, (request, response) -> request.startAsync(request, response).setTimeout(20_000))) {
       CompletableFuture<HttpResponse<String>> answer =
