@@ -252,6 +252,46 @@ def test_a_denied_model_has_no_other_name(entry: str, model: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("models", "aliases", "entry", "model"),
+    [
+        # An alias of the policy may mean a model by its provider's name.
+        (CATALOGUE, {"quick": "openai/gpt-4o"}, "gpt-4o", "quick"),
+        (CATALOGUE, {"quick": "openai/gpt-4o"}, "access-group/fast", "quick"),
+        (CATALOGUE, {"quick": "openai/gpt-4o"}, "quick", "gpt-4o"),
+        # What looks like a provider's model may be an alias of another, or another model by itself.
+        (CATALOGUE, {"openai/gpt-4o": "o1"}, "o1", "openai/gpt-4o"),
+        (CATALOGUE, {"openai/gpt-4o": "o1"}, "gpt-4o", "openai/gpt-4o"),
+        ((*CATALOGUE, CatalogueModel(name="openai/o1", groups=("own",))), {}, "access-group/own", "openai/o1"),
+        ((*CATALOGUE, CatalogueModel(name="openai/o1", groups=("own",))), {}, "o1", "openai/o1"),
+        # A pattern of the catalogue names a provider for each model that it fits.
+        ((CatalogueModel(name="gpt-*", provider="openai", groups=("all",)),), {}, "gpt-4", "openai/gpt-4"),
+        ((CatalogueModel(name="gpt-*", provider="openai", groups=("all",)),), {}, "openai/gpt-4", "gpt-4"),
+        ((CatalogueModel(name="gpt-*", provider="openai", groups=("all",)),), {}, "access-group/all", "openai/gpt-4"),
+    ],
+)
+def test_a_denied_model_has_no_other_name_whatever_the_catalogue_calls_it(
+    models: tuple[CatalogueModel, ...], aliases: dict[str, str], entry: str, model: str
+) -> None:
+    everything = role(grants=Grant(routes=(CHAT,), models=("*",)))
+    denying = role("no", value="No", grants=Grant(), deny=Grant(models=(entry,)))
+    world = World(policy=policy(roles=(everything, denying), models=models, model_aliases=aliases))
+
+    assert world.reason(claims={"roles": ["Reader"]}, model=model) == "ALLOWED"
+    assert world.reason(claims={"roles": ["Reader", "No"]}, model=model) == "MODEL_DENIED"
+
+
+@pytest.mark.parametrize("model", ["other/gpt-4", "openai/o1", "openai/", "gpt-5", "openai/openai/gpt-4"])
+def test_a_denied_model_of_a_provider_is_no_other_model(model: str) -> None:
+    everything = role(grants=Grant(routes=(CHAT,), models=("*",)))
+    denying = role("no", value="No", grants=Grant(), deny=Grant(models=("gpt-4",)))
+    models = (CatalogueModel(name="gpt-*", provider="openai"), CatalogueModel(name="*1"))
+
+    world = World(policy=policy(roles=(everything, denying), models=models))
+
+    assert world.reason(claims={"roles": ["Reader", "No"]}, model=model) == "ALLOWED"
+
+
 def test_a_grant_of_a_bare_name_does_not_cover_it_with_a_provider_nor_the_other_way_round() -> None:
     granting = role(grants=Grant(routes=(CHAT,), models=("openai/gpt-4o",)))
 

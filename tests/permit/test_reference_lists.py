@@ -198,11 +198,7 @@ def test_a_denial_may_mean_the_name_the_teams_alias_or_the_model_itself() -> Non
         KnownModel("openai/o1"),
         catalogue.literal("o1"),
     )
-    assert catalogue.names_on_the_way("default", {}) == (
-        KnownModel("default"),
-        KnownModel("default"),
-        catalogue.literal("gpt-4o"),
-    )
+    assert catalogue.names_on_the_way("default", {}) == (KnownModel("default"), catalogue.literal("gpt-4o"))
     assert (catalogue.of_provider_name("openai/o1"), catalogue.of_provider_name("o1")) == ("o1", "o1")
 
 

@@ -69,10 +69,11 @@ class ModelLists:
         return known
 
     def denied(self, entries: tuple[str, ...]) -> ModelSet:
-        """What a deny list covers: what the list means, and each entry to the letter."""
+        """What a deny list covers: what the list means, and each entry to the letter; and the models that these are by
+        their providers' names."""
         listed = self._full(entries)
-        models = (self._catalogue.of_provider_name(entry) for entry in entries)
-        return replace(listed, names=listed.names.union(entries, models))
+        names = listed.names.union(entries)
+        return replace(listed, names=names.union(map(self._catalogue.of_provider_name, names)))
 
     def _compile(self, entries: tuple[str, ...], rules: Rules) -> ModelSet:
         if rules == "full":

@@ -79,6 +79,8 @@ class Catalogue:
         self._before_models = dict(aliases or {})
         # The longest pattern says most about a model; of equal ones the first by code points.
         self._patterns = sorted(patterns, key=lambda each: (-len(each.pattern), each.pattern))
+        # Each once: of many patterns few have different providers, and a name is looked up for each of these.
+        self._pattern_providers = tuple(dict.fromkeys(f"{each.provider}/" for each in self._patterns if each.provider))
         self.groups = frozenset(groups)
 
     def names(self) -> list[str]:
@@ -102,17 +104,27 @@ class Catalogue:
         return self.literal(self._before_models.get(model, model))
 
     def names_on_the_way(self, model: str, team_aliases: Mapping[str, str]) -> tuple[KnownModel, ...]:
-        """Everything that a denial may mean: the name asked, what a team's alias makes of it, and the model itself.
+        """Everything that a denial may mean, each once: the name asked, what a team's alias makes of it, the model that
+        would be called, and the model that either of these two is by its provider's name.
 
         Here, and for no grant, `provider/name` is another name of the catalogue's model.
         """
         between = team_aliases.get(model, model)
-        resolved = self.resolve(self.of_provider_name(between), {})
-        return KnownModel(model), KnownModel(between), resolved
+        called = self.meant(between)
+        models = {called: None, self.of_provider_name(called): None}
+        if between != called:
+            models[self.meant(self.of_provider_name(between))] = None
+        return tuple(dict.fromkeys((KnownModel(model), KnownModel(between), *map(self.literal, models))))
 
     def of_provider_name(self, name: str) -> str:
-        """The catalogue's model that `provider/name` is; other names as they are."""
-        return self._by_provider_name.get(name, name)
+        """The catalogue's model that `provider/name` is, by an entry or pattern of it; other names as they are."""
+        if (known := self._by_provider_name.get(name)) is not None:
+            return known
+        for prefix in self._pattern_providers:
+            model = name.removeprefix(prefix)
+            if model != name and self.literal(model).provider_name == name:
+                return model
+        return name
 
     def meant(self, model: str) -> str:
         """The name after the catalogue's aliases. A model of the catalogue is never shadowed by an alias."""
