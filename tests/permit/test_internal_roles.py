@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,13 +13,14 @@ from usherd.policy import (
     INTERNAL_USER,
     PROXY_ADMIN,
     TEAM,
+    Grant,
     InternalRoleRules,
     Policy,
     RoleMapping,
     RolePermission,
     UserRules,
 )
-from worlds import CHAT, World, policy
+from worlds import CHAT, World, policy, role
 
 MAPPINGS = tuple(
     RoleMapping(issuer="idp", role=name, internal_role=role)
@@ -95,6 +97,33 @@ def test_permissions_are_what_a_role_may_do_at_most(
     world = World(policy=rules(*permissions), teams=(Team(id="a", models=("gpt-4o", "o1")),))
 
     assert world.reason(claims={"groups": ["a"]}, **asked) == reason
+
+
+@pytest.mark.parametrize(
+    ("options", "permitted", "reason"),
+    [
+        (STRICT, ("mine",), "MODEL_NOT_GRANTED"),
+        (STRICT, ("o1",), "ALLOWED"),
+        (with_values(STRICT, {"role.model_rules": "exact"}), ("mine",), "ALLOWED"),
+        (with_values(STRICT, {"role.model_rules": "exact"}), ("o1",), "MODEL_NOT_GRANTED"),
+    ],
+)
+def test_a_permission_is_for_the_model_that_the_teams_own_alias_means(
+    options: Options, permitted: tuple[str, ...], reason: str
+) -> None:
+    team = Team(id="a", models=("*",), model_aliases={"mine": "o1"})
+    world = World(policy=rules(permission(TEAM, permitted), options=options), teams=(team,))
+
+    assert world.reason(claims={"groups": ["a"]}, model="mine") == reason
+
+
+@pytest.mark.parametrize(("granted", "reason"), [("mine", "MODEL_NOT_GRANTED"), ("o1", "ALLOWED")])
+def test_a_named_role_permits_the_model_that_the_teams_own_alias_means(granted: str, reason: str) -> None:
+    reader = role(grants=Grant(routes=(CHAT,), models=(granted,)))
+    team = Team(id="a", models=("*",), model_aliases={"mine": "o1"})
+    world = World(policy=replace(rules(permission(TEAM, ())), roles=(reader,)), teams=(team,))
+
+    assert world.reason(claims={"groups": ["a"], "roles": ["Reader"]}, model="mine") == reason
 
 
 def test_all_roles_that_are_held_count_and_one_that_permits_is_enough() -> None:

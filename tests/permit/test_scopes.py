@@ -110,3 +110,21 @@ def test_lists_of_scopes_are_read_in_full_or_name_by_name(rules: str, model: str
     asking = world(mapping("x", ("gpt-*", "claude-3", "access-group/fast")), scope__model_rules=rules)
 
     assert asking.reason(claims={**MINE, "scope": "x"}, model=model) == reason
+
+
+@pytest.mark.parametrize(
+    ("rules", "permitted", "reason"),
+    [
+        ("full", ("mine",), "MODEL_NOT_GRANTED"),
+        ("full", ("o1",), "ALLOWED"),
+        ("exact", ("mine",), "ALLOWED"),
+        ("exact", ("o1",), "MODEL_NOT_GRANTED"),
+    ],
+)
+def test_a_scope_permits_the_model_that_the_teams_own_alias_means(
+    rules: str, permitted: tuple[str, ...], reason: str
+) -> None:
+    asking = world(mapping("x", permitted), scope__model_rules=rules)
+    asking = World(policy=asking.policy, teams=(Team(id="a", models=("*",), model_aliases={"mine": "o1"}),))
+
+    assert asking.reason(claims={**MINE, "scope": "x"}, model="mine") == reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +24,9 @@ class Denied:
     """One sentence for an operator, made of names of the policy."""
     reference_status: int | None = None
     """The HTTP status of the reference, where it is not the one that goes with the reason there."""
+
+
+_NO_ALIASES: dict[str, str] = {}
 
 
 class NotApplicable:
@@ -79,6 +83,12 @@ class Case(NamedTuple):
     organization: Organization | None
     new_user: User | None
     """The row that will be written for a holder whom the directory does not know yet. It entitles to nothing."""
+
+    @property
+    def team_aliases(self) -> Mapping[str, str]:
+        """The chosen team's own names for models; none when the team is only a default."""
+        team = self.choice.team
+        return team.model_aliases if team is not None and self.choice.claimed else _NO_ALIASES
 
     @property
     def binding_user(self) -> User | None:

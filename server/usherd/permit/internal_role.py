@@ -74,7 +74,7 @@ def internal_role(case: Case) -> Outcome:
 
 def _grants(case: Case, grant: CompiledGrant) -> bool:
     asked = case.asked
-    return shortfall(asked.method, asked.route, asked.models, (grant,), case.rules.catalogue, {}) is None
+    return shortfall(asked.method, asked.route, asked.models, (grant,), case.rules.catalogue, case.team_aliases) is None
 
 
 def _lacking(case: Case, permission: CompiledPermission) -> Reason | None:
@@ -82,7 +82,7 @@ def _lacking(case: Case, permission: CompiledPermission) -> Reason | None:
     if permission.models is not None:
         exact = rules.options.role_model_rules == "exact"
         for name in asked.models:
-            model = rules.catalogue.literal(name) if exact else rules.catalogue.resolve(name, {})
+            model = rules.catalogue.literal(name) if exact else rules.catalogue.resolve(name, case.team_aliases)
             if not permission.models.covers(model):
                 return Reason.MODEL_NOT_GRANTED
     if permission.routes is not None and not (

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
 from usherd.permit.model_lists import ModelSet
 from usherd.reasons import Reason
-
-_NO_ALIASES: dict[str, str] = {}
-
-
-def team_aliases(case: Case) -> Mapping[str, str]:
-    """The chosen team's own names for models; none when the team is only a default."""
-    team = case.choice.team
-    return team.model_aliases if team is not None and case.choice.claimed else _NO_ALIASES
 
 
 def resolved_model(case: Case) -> str:
     """The model that the gateway should call: the URL's, else the question's, after aliases. Empty: none."""
     if not case.asked.models:
         return ""
-    return case.rules.catalogue.resolve(case.asked.models[0], team_aliases(case)).name
+    return case.rules.catalogue.resolve(case.asked.models[0], case.team_aliases).name
 
 
 def models(case: Case) -> Outcome:
@@ -34,7 +24,7 @@ def models(case: Case) -> Outcome:
         return Denied(Reason.MODEL_NOT_GRANTED, "The models of the user refuse requests without a model.")
     if not asked.models:
         return NOT_APPLICABLE
-    catalogue, aliases = case.rules.catalogue, team_aliases(case)
+    catalogue, aliases = case.rules.catalogue, case.team_aliases
     resolved = [catalogue.resolve(name, aliases) for name in asked.models]
     for role in case.roles:
         for name in asked.models if role.denied_models else ():

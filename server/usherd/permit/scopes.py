@@ -34,7 +34,7 @@ def scopes(case: Case) -> Outcome:
             return Denied(Reason.ROUTE_NOT_GRANTED, "No scope of the token permits the route.")
     exact = rules.options.scope_model_rules == "exact"
     for name in models:
-        model = rules.catalogue.literal(name) if exact else rules.catalogue.resolve(name, {})
+        model = rules.catalogue.literal(name) if exact else rules.catalogue.resolve(name, case.team_aliases)
         if not any(scope.models.covers(model) for scope in on_route):
             return Denied(Reason.MODEL_NOT_GRANTED, "No scope of the token permits every model asked for.", 403)
     return None
