@@ -78,10 +78,10 @@ def teams(*ids: str, as_is: bool = False, refused: bool = False, own: bool = Fal
         ({"team_ids": ("a", "b"), "single_team": "b"}, teams("a", "b"), teams("b", as_is=True)),
         # An alias names a single team, too, unless there is one already or the groups have it.
         ({"team_alias": "Alpha"}, teams("a"), teams("a", as_is=True)),
-        ({"team_alias": "Alpha", "team_ids": ("b",)}, teams("b", "a"), teams("a", as_is=True)),
+        ({"team_alias": "Alpha", "team_ids": ("b",)}, teams("a", "b"), teams("a", as_is=True)),
         (
             {"team_alias": "Alpha", "team_ids": ("b",), "single_team": "b"},
-            teams("b", "a"),
+            teams("a", "b"),
             teams("b", as_is=True),
         ),
         ({"team_alias": "Alpha", "team_ids": ("a", "b")}, teams("a", "b"), teams("a", "b")),
@@ -114,6 +114,18 @@ def test_the_tokens_teams_are_tried_in_their_order_or_its_single_one_alone(
 ) -> None:
     assert tried(**named) == strict
     assert tried(options=REFERENCE, **named) == reference
+
+
+@pytest.mark.parametrize(
+    ("priority", "expected"), [((), ("a", "b", "d")), (("b",), ("b", "a", "d")), (("d", "a"), ("d", "a", "b"))]
+)
+def test_a_team_that_is_named_by_its_alias_has_its_place_among_the_others(
+    priority: tuple[str, ...], expected: tuple[str, ...]
+) -> None:
+    # The profile's own are in that order already.
+    ids = tuple(team for team in expected if team != "a")
+
+    assert tried(rules=TeamRules(priority=priority), team_alias="Alpha", team_ids=ids) == teams(*expected)
 
 
 @pytest.mark.parametrize(
