@@ -102,7 +102,8 @@ class Logins:
                 return self._denied(Refusal(Reason.USER_BLOCKED))
             claims = await self._holders.claims_of(token, patience)
             role = claims.get("user_role")
-            return said(claims, role_now(role if isinstance(role, str) else "", user), holder.expires_at)
+            given = self._policy.users.given_roles if profile.is_own_session else None
+            return said(claims, role_now(role if isinstance(role, str) else "", user, given), holder.expires_at)
         except Refusal as refusal:
             # It has expired meanwhile.
             return self._denied(refusal)

@@ -244,6 +244,11 @@ class UserRules:
     sync_teams: bool = False
     """Whether the token's existing teams are written to the user's row when they differ."""
 
+    @property
+    def given_roles(self) -> frozenset[str]:
+        """The directory roles that a provider's roles can give."""
+        return frozenset(role for _, role in self.role_map)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BudgetRules:

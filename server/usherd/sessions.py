@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
@@ -149,11 +149,17 @@ def as_json(claims: SessionClaims) -> Mapping[str, object]:
     return MappingProxyType(found | {name: value for names, value in both.items() for name in names})
 
 
-def role_now(role: str, user: User | None) -> str:
-    """What the holder of a session is now: what the directory says, but an administrator only if the session says so,
-    too; and what the session says, where the directory says nothing."""
-    if user is None or not user.role:
+def role_now(role: str, user: User | None, given: Collection[str] | None) -> str:
+    """What the holder of a session that says `role` is now: what the directory says, but an administrator only if the
+    session says so, too.
+
+    Where the directory names no role, the session's word counts if it may be somebody else's: it is one of `given`,
+    which a provider's roles can give; None: any may be, as in sessions that the directory knows nothing of.
+    """
+    if user is None:
         return role
+    if not user.role:
+        return role if given is None or role in given else ""
     return role if user.role == DIRECTORY_ADMIN_ROLE else user.role
 
 

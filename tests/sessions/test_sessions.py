@@ -175,6 +175,11 @@ async def test_a_user_who_is_blocked_demoted_or_deleted_afterwards_is_that_at_on
     assert await here.reason(made.token, ADMIN_ROUTE, "POST") == "ROUTE_NOT_GRANTED"
     assert (await here.call("ValidateSession", token=made.token)).claims.role == "proxy_admin_viewer"
 
+    # A role that is taken away is a lesser one, too.
+    here.users(user("root", ""))
+    assert await here.reason(made.token, ADMIN_ROUTE, "POST") == "ROUTE_NOT_GRANTED"
+    assert (await here.call("ValidateSession", token=made.token)).claims.role == ""
+
     here.users(user("root", "proxy_admin", blocked=True))
     assert await here.reason(made.token) == "USER_BLOCKED"
     assert denied(await here.call("ValidateSession", token=made.token)) == "USER_BLOCKED"
@@ -183,6 +188,22 @@ async def test_a_user_who_is_blocked_demoted_or_deleted_afterwards_is_that_at_on
     assert await here.reason(made.token) in ("USER_UNKNOWN", "NOT_ENTITLED")
     assert await here.reason(made.token, ADMIN_ROUTE, "POST") in ("USER_UNKNOWN", "NOT_ENTITLED")
     assert denied(await here.call("ValidateSession", token=made.token)) == "USER_UNKNOWN"
+
+
+@pytest.mark.parametrize(
+    ("mapped", "reason", "role"),
+    [("proxy_admin", "ALLOWED", "proxy_admin"), ("internal_user", "ROUTE_NOT_GRANTED", "")],
+)
+async def test_a_row_without_a_role_says_nothing_where_a_providers_roles_give_the_sessions(
+    clock: Hands, mapped: str, reason: str, role: str
+) -> None:
+    mapping = session_policy(users=UserRules(role_map=(("boss", mapped),)))
+    async with memory(clock) as database, replica(database, made=mapping) as here:
+        made = await here.made("root")
+        here.users(user("root", ""))
+
+        assert await here.reason(made.token, ADMIN_ROUTE, "POST") == reason
+        assert (await here.call("ValidateSession", token=made.token)).claims.role == role
 
 
 async def test_a_user_who_is_promoted_afterwards_administers_with_no_session_of_before(here: Replica) -> None:

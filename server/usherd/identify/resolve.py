@@ -10,6 +10,7 @@ from usherd.ids import well_formed_id
 from usherd.policy import PROXY_ADMIN, Policy, UserRules
 from usherd.ports import Wanted
 from usherd.reading import Reading
+from usherd.sessions import role_now
 
 
 def wanted(profile: Profile, question: Question | None, policy: Policy) -> Wanted:
@@ -52,11 +53,8 @@ def identify(profile: Profile, question: Question, reading: Reading, policy: Pol
     judged = end_user_id if options.end_user_judged == "either" else profile.end_user
     role = directory_role_of(profile, user, policy.users) if options.directory_role == "honoured" else ""
     admin = profile.admin
-    if profile.kind is PrincipalKind.SESSION and user is not None and user.role not in ("", DIRECTORY_ADMIN_ROLE):
-        # A session was made some time ago; whom the directory has made less since is less.
-        admin = False
-    if profile.is_own_session and (user is None or user.blocked):
-        admin = False
+    if admin and profile.kind is PrincipalKind.SESSION:
+        admin = _still_admin(profile, user, policy)
     mapped_admin = options.mapped_admin == "admin" and PROXY_ADMIN in profile.mapped_roles
     return Identity(
         profile=profile,
@@ -86,6 +84,16 @@ def directory_role_of(profile: Profile, user: User | None, rules: UserRules) -> 
     if rules.sync_roles and profile.tells_roles and any(row == role for _, role in rules.role_map):
         return ""
     return row
+
+
+def _still_admin(profile: Profile, user: User | None, policy: Policy) -> bool:
+    """Whether an administrator's session still is one: it was made some time ago, and whom the directory has made less
+    since is less."""
+    own = profile.is_own_session
+    if own and (user is None or user.blocked):
+        return False
+    now = role_now(DIRECTORY_ADMIN_ROLE, user, policy.users.given_roles if own else None)
+    return now == DIRECTORY_ADMIN_ROLE
 
 
 def _at_once(profile: Profile) -> Identity:
