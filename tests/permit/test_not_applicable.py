@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from denials import ALICE, READER, RED, RED_TEAM, WITHOUT_MODEL
 from usherd.domain import CheckResult, Limit
 from usherd.facts import Organization
@@ -52,3 +54,23 @@ def test_a_check_that_had_nothing_to_look_at_is_not_told_as_passed() -> None:
         "routes",
     }
     assert {name for name, outcome in full.items() if outcome != "PASSED"} == {"revocation", "hook"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "reason", "note"),
+    [
+        (
+            {"route": "/v1/embeddings"},
+            "ROUTE_NOT_GRANTED",
+            "No grant covers the route, so that none covers a model there.",
+        ),
+        ({"model": "o1"}, "MODEL_NOT_GRANTED", "No grant that covers the route covers every model asked for."),
+    ],
+)
+def test_a_model_is_not_told_to_be_lacking_where_it_is_the_route(asked: dict[str, Any], reason: str, note: str) -> None:
+    explanation = World().ask(claims=READER, explain=True, **asked).verdict.explanation
+
+    assert explanation is not None
+    (models,) = (each for each in explanation.checks if each.check == "models")
+    assert models.reason is not None
+    assert (models.reason.name, models.note) == (reason, note)

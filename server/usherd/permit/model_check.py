@@ -30,6 +30,9 @@ def models(case: Case) -> Outcome:
         for name in asked.models if role.denied_models else ():
             if any(map(role.denied_models.covers, catalogue.names_on_the_way(name, aliases))):
                 return Denied(Reason.MODEL_DENIED, f"The role {role.name} denies the model.")
+    if case.choice.shortfall is Reason.ROUTE_NOT_GRANTED:
+        # Only explanations come here: the routes were denied before. What models there would be granted, none can say.
+        return Denied(Reason.ROUTE_NOT_GRANTED, "No grant covers the route, so that none covers a model there.")
     if case.choice.shortfall is not None:
         return Denied(Reason.MODEL_NOT_GRANTED, "No grant that covers the route covers every model asked for.")
     for holder, ceiling in _ceilings(case):
