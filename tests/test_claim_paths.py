@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usherd.claim_paths import ABSENT, MAX_LENGTH, MAX_STEPS, ClaimPathError, parse, read
+from usherd.claim_paths import ABSENT, MAX_LENGTH, MAX_STEPS, ClaimPathError, parse, read, written
 
 CLAIMS: dict[str, Any] = {
     "sub": "alice",
@@ -39,6 +39,7 @@ CLAIMS: dict[str, Any] = {
 )
 def test_a_path_has_its_steps(text: str, steps: tuple[str | int, ...]) -> None:
     assert parse(text) == steps
+    assert written(steps) == text
 
 
 @pytest.mark.parametrize(

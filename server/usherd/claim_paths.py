@@ -30,6 +30,7 @@ ABSENT: Final = Absent.ABSENT
 
 _STEP = re.compile(r"((?:[^\\.\[\]]|\\[\\.\[\]])+)((?:\[[0-9]{1,4}\])*)(\.|\Z)")
 _ESCAPED = re.compile(r"\\(.)")
+_SPECIAL = re.compile(r"[\\.\[\]]")
 
 
 class ClaimPathError(ValueError):
@@ -57,6 +58,12 @@ def parse(text: str) -> tuple[str | int, ...]:
     if len(steps) > MAX_STEPS:
         raise ClaimPathError(f"{text!r} has more than {MAX_STEPS} steps")
     return tuple(steps)
+
+
+def written(path: tuple[str | int, ...]) -> str:
+    """The text of a path, which `parse` makes these steps of."""
+    steps = (f"[{step}]" if isinstance(step, int) else "." + _SPECIAL.sub(r"\\\g<0>", step) for step in path)
+    return "".join(steps).removeprefix(".")
 
 
 _OBJECTS = (dict, MappingProxyType)

@@ -203,7 +203,7 @@ def test_a_session_that_names_no_user_is_no_session() -> None:
     with pytest.raises(Refusal) as refusal:
         profile(policy(session=SESSION), SESSION_ISSUER, sub="x", user_role="proxy_admin")
 
-    assert refusal.value.reason is Reason.SESSION_INVALID
+    assert (refusal.value.reason, refusal.value.note) == (Reason.SESSION_INVALID, "The session names no user.")
 
 
 def test_a_session_that_is_read_as_a_token_is_one_of_the_first_issuer() -> None:

@@ -11,6 +11,7 @@ from denials import ALICE, READER, RED, RED_TEAM, TEAMS, Denial, names
 from usherd.facts import Organization, Team
 from usherd.policy import (
     TEAM,
+    ClaimPaths,
     Grant,
     InternalRoleRules,
     MayGrant,
@@ -33,6 +34,60 @@ def of_scopes(scope: str, models: tuple[str, ...] = (), routes: tuple[str, ...] 
 
 
 DENIALS = [
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "The claim org_alias is not one text of 1 to 256 printable characters.",
+        claims={**READER, "org_alias": 7},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "The claim groups is neither a text nor a list of texts, each of 1 to 256 printable characters.",
+        claims={**READER, "groups": ["a", None]},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        r"The claim https://x\.example/y.roles is neither a text nor a list of texts,"
+        " each of 1 to 256 printable characters.",
+        claims={"https://x.example/y": {"roles": {}}},
+        rules={"roles": (role(when=(("as written", ("https://x.example/y", "roles"), ("Reader",)),)),)},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "The claim groups[0] is neither a list nor an object, or it holds one of these.",
+        claims={"groups": [7]},
+        rules={"issuers": (issuer(claims=ClaimPaths(teams=("groups", 0))),)},
+        options={"claims.wrong_type": "reference"},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "The claim scp is neither a text nor a list.",
+        claims={"scp": 7},
+        options={"claims.wrong_type": "reference"},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "A rule reads the e-mail address, and email_verified is there and not true.",
+        claims={**READER, "email": "a@corp.example", "email_verified": "true"},
+        rules={"users": UserRules(email_domains=frozenset({"corp.example"}))},
+    ),
+    Denial(
+        "identity",
+        "CLAIM_INVALID",
+        "The claim _claim_names is not an object.",
+        claims={**READER, "_claim_names": ["groups"]},
+    ),
+    Denial(
+        "identity",
+        "GROUPS_OVERAGE",
+        "The issuer left the claim groups out, which a rule reads.",
+        claims={**READER, "hasgroups": "true"},
+    ),
     Denial(
         "internal_role",
         "ROLE_REQUIRED",
@@ -223,6 +278,13 @@ DENIALS = [
         "users.email_domains does not have the address's domain.",
         403,
         claims={**READER, "email": "a@evil.example"},
+        rules={"users": UserRules(email_domains=frozenset({"corp.example"}))},
+    ),
+    Denial(
+        "user",
+        "EMAIL_DOMAIN_NOT_ALLOWED",
+        "users.email_domains asks for an address, and the token has none.",
+        403,
         rules={"users": UserRules(email_domains=frozenset({"corp.example"}))},
     ),
     Denial(

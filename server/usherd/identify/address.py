@@ -53,4 +53,5 @@ def refuse_unverified(claims: VerifiedClaims, email: ClaimPath | None, read_by_r
     An address that anyone can claim must not make anyone somebody.
     """
     if claims.get("email_verified", True) is not True and {email, EMAIL} & read_by_rules:
-        raise Refusal(Reason.CLAIM_INVALID)
+        note = "A rule reads the e-mail address, and email_verified is there and not true."
+        raise Refusal(Reason.CLAIM_INVALID, note)

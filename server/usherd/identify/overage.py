@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from usherd.claim_paths import written
 from usherd.domain import VerifiedClaims
 from usherd.errors import Refusal
 from usherd.policy import ClaimPath
@@ -21,8 +22,9 @@ def refuse_overage(claims: VerifiedClaims, read_by_rules: Iterable[ClaimPath]) -
     if isinstance(names, dict):
         omitted.update(names)
     elif names is not None:
-        raise Refusal(Reason.CLAIM_INVALID)
+        raise Refusal(Reason.CLAIM_INVALID, "The claim _claim_names is not an object.")
     if claims.get("hasgroups") not in (None, False, "false"):
         omitted.add("groups")
-    if omitted and any(path[0] in omitted for path in read_by_rules):
-        raise Refusal(Reason.GROUPS_OVERAGE)
+    missed = sorted(written(path) for path in read_by_rules if path[0] in omitted) if omitted else ()
+    if missed:
+        raise Refusal(Reason.GROUPS_OVERAGE, f"The issuer left the claim {missed[0]} out, which a rule reads.")

@@ -19,7 +19,7 @@ def session_profile(token: VerifiedToken) -> Profile:
     claims = token.claims
     user = one(claims, ("user_id",))
     if not user:
-        raise Refusal(Reason.SESSION_INVALID)
+        raise Refusal(Reason.SESSION_INVALID, "The session names no user.")
     return Profile(
         kind=PrincipalKind.SESSION,
         is_own_session=token.is_own_session,

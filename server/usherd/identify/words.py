@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from usherd.claim_paths import ABSENT, read
+from usherd.claim_paths import ABSENT, read, written
 from usherd.domain import VerifiedClaims
 from usherd.errors import Refusal
-from usherd.ids import well_formed_id
+from usherd.ids import MAX_ID_CHARACTERS, well_formed_id
 from usherd.options import Options
 from usherd.policy import ClaimPath
 from usherd.reasons import Reason
@@ -22,7 +22,7 @@ def one(claims: VerifiedClaims, path: ClaimPath | None) -> str:
     if value is ABSENT or value == "":
         return ""
     if not isinstance(value, str) or not well_formed_id(value):
-        raise Refusal(Reason.CLAIM_INVALID)
+        raise _invalid(path, f"is not one text of 1 to {MAX_ID_CHARACTERS} printable characters")
     return value
 
 
@@ -61,7 +61,9 @@ def many(claims: VerifiedClaims, path: ClaimPath | None) -> tuple[str, ...]:
     texts: list[str] = []
     for item in value if isinstance(value, list) else [value]:
         if not isinstance(item, str) or (item and not well_formed_id(item)):
-            raise Refusal(Reason.CLAIM_INVALID)
+            raise _invalid(
+                path, f"is neither a text nor a list of texts, each of 1 to {MAX_ID_CHARACTERS} printable characters"
+            )
         if item:
             texts.append(item)
     return tuple(texts)
@@ -96,7 +98,7 @@ def listed(claims: VerifiedClaims, path: ClaimPath | None, options: Options, *, 
         texts = many(claims, path)
         return Listed(texts, bool(texts))
     if not isinstance(value, (list, dict)) or (as_set and any(isinstance(item, (list, dict)) for item in value)):
-        raise Refusal(Reason.CLAIM_INVALID)
+        raise _invalid(path, "is neither a list nor an object, or it holds one of these")
     return Listed(tuple(item for item in value if isinstance(item, str)), bool(value))
 
 
@@ -126,5 +128,10 @@ def scopes(claims: VerifiedClaims, paths: Iterable[ClaimPath], options: Options)
         elif isinstance(value, list):
             found.update(item for item in value if isinstance(item, str))
         else:
-            raise Refusal(Reason.CLAIM_INVALID)
+            raise _invalid(path, "is neither a text nor a list")
     return tuple(sorted(found))
+
+
+def _invalid(path: ClaimPath, why: str) -> Refusal:
+    """Refuses a token whose claim there cannot be read. The path is the policy's, and tells nothing of the token."""
+    return Refusal(Reason.CLAIM_INVALID, f"The claim {written(path)} {why}.")

@@ -16,7 +16,12 @@ def user(case: Case) -> Outcome:
     identity, options = case.identity, case.rules.options
     needed = identity.profile.email or identity.profile.kind is not PrincipalKind.SERVICE
     if options.email_domain == "deny" and needed and not identity.profile.email_accepted:
-        return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, "users.email_domains does not have the address's domain.")
+        note = (
+            "does not have the address's domain"
+            if identity.profile.email
+            else "asks for an address, and the token has none"
+        )
+        return Denied(Reason.EMAIL_DOMAIN_NOT_ALLOWED, f"users.email_domains {note}.")
     if identity.profile.is_own_session and identity.user is None:
         return Denied(Reason.USER_UNKNOWN, "The directory does not know the session's user any more.")
     if not identity.profile.user:
