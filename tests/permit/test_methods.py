@@ -180,8 +180,13 @@ LITERAL = with_values(STRICT, {"route.match": "literal"})
         ("/" + "x" * 1024, "", "ROUTE_AMBIGUOUS"),
         ("/" + "x" * 1024, "delete", "ROUTE_AMBIGUOUS"),
         ("/" + "x" * 1023 + "?" + "y" * 1024, "", "ROUTE_NOT_GRANTED"),
+        # Bytes are bounded, not characters.
+        ("/x" + "é" * 511, "", "ROUTE_NOT_GRANTED"),
+        ("/" + "é" * 512, "", "ROUTE_AMBIGUOUS"),
+        ("/\0", "", "ROUTE_AMBIGUOUS"),
+        ("/v1//odd/../route?\0", "", "ALLOWED"),
     ],
-    ids=range(14),
+    ids=range(18),
 )
 def test_literal_routes_are_compared_text_by_text_up_to_the_query(route: str, method: str, reason: str) -> None:
     granting = role(grants=Grant(routes=("/v1//odd/../route", "/wild/*"), models=("*",)))

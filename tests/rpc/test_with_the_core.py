@@ -9,8 +9,11 @@ from tools.rpc_world import call, calling, running
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import decision_pb2, question_pb2, reason_pb2
 from usherd.domain import Question
+from usherd.facts import User
+from usherd.options import LITELLM
+from usherd.policy import RouteRules
 from usherd.rpc.limits import Limits
-from worlds import CATALOGUE, CHAT, World
+from worlds import CATALOGUE, CHAT, World, policy
 
 CLAIMS = {"roles": ["Reader"]}
 
@@ -50,6 +53,22 @@ async def test_text_that_is_not_utf8_is_denied_by_the_core_for_each_field(number
     decision = api.CheckResponse.FromString(outcome.answer).decision
     assert decision.effect == decision_pb2.EFFECT_DENY
     assert reason_pb2.Reason.Name(decision.reason) == f"REASON_{reason}"
+
+
+async def test_a_route_that_is_not_utf8_is_denied_where_routes_are_not_looked_at_too() -> None:
+    # What stands in its place is no route of the language models, which need an end user here.
+    rules = RouteRules(llm=(CHAT,), llm_within=("/bedrock",), end_user_required=True)
+    world = World(policy=policy(options=LITELLM, routes=rules), users=(User(id="alice"),))
+    whole = _wire(world.question(claims={}, route="/bedrock/model/x/invoke"))
+    broken = whole.SerializeToString() + bytes([2 << 3 | 2, 10]) + b"/bedrock/\xff"
+    async with running(world.authorizer) as server, calling(server) as channel:
+        reasons = []
+        for question in (whole.SerializeToString(), broken):
+            request = b"\x0a" + bytes([len(question) & 0x7F | 0x80, len(question) >> 7]) + question
+            decision = api.CheckResponse.FromString((await call(channel, "Check", request)).answer).decision
+            reasons.append(reason_pb2.Reason.Name(decision.reason).removeprefix("REASON_"))
+
+    assert reasons == ["END_USER_REQUIRED", "ROUTE_AMBIGUOUS"]
 
 
 @pytest.mark.parametrize("claims", [CLAIMS, {}, {"exp": 1}, {"roles": ["Reader"], "aud": "else"}], ids=str)

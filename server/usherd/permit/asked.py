@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from usherd.domain import Question
 from usherd.options import Options
 from usherd.permit.models import MAX_FALLBACKS, bounded_model, well_formed_model
-from usherd.permit.route_form import MAX_ROUTE_BYTES, canonical_route, well_formed_method
+from usherd.permit.route_form import bounded_route, canonical_route, well_formed_method
 from usherd.permit.route_match import ModelInRoute, Routes
 from usherd.reasons import Reason
 
@@ -58,11 +58,11 @@ def asked_by(question: Question, needs_model: Routes, model_in_route: ModelInRou
 
 def _route(question: Question, options: Options) -> tuple[str | None, Reason | None]:
     if options.route_match == "literal":
-        # Compared text by text, so that there is nothing to be ambiguous about; only the length is bounded.
+        # Compared text by text, so that there is nothing to be ambiguous about but what came in broken.
         route = question.route.split("?", 1)[0]
-        if len(route) > MAX_ROUTE_BYTES or not well_formed_method(question.method):
-            return None, Reason.ROUTE_AMBIGUOUS if len(route) > MAX_ROUTE_BYTES else Reason.METHOD_INVALID
-        return route, None
+        if not bounded_route(route):
+            return None, Reason.ROUTE_AMBIGUOUS
+        return (route, None) if well_formed_method(question.method) else (None, Reason.METHOD_INVALID)
     canonical = canonical_route(question.route)
     if canonical is None:
         return None, Reason.ROUTE_AMBIGUOUS

@@ -29,6 +29,13 @@ def canonical_route(route: str) -> str | None:
     return path
 
 
+def bounded_route(route: str) -> bool:
+    """Whether a text is short enough to be compared, whatever is in it but NUL, which stands for text that is none."""
+    return (
+        len(route) <= MAX_ROUTE_BYTES and "\0" not in route and len(route.encode("utf-8", "replace")) <= MAX_ROUTE_BYTES
+    )
+
+
 def well_formed_method(method: str) -> bool:
     """Whether a method is absent (empty) or a short upper-case word (RFC 9110, section 9.1, is wider)."""
     return not method or _METHOD.fullmatch(method) is not None
