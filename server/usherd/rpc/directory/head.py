@@ -54,14 +54,25 @@ class Head:
         while self._head <= revision:
             await self._moved.wait()
 
+    @property
+    def newest(self) -> int:
+        """The newest revision that is known; -1: none is."""
+        return self._head
+
+    def looked(self, before: int, head: int) -> None:
+        """A look at the store found `head`; when it began, `before` was the newest."""
+        # A database that was restored has fewer revisions. A look that news have overtaken says nothing of the kind.
+        if head > self._head or head < before == self._head:
+            self._move(head)
+
     def _hear(self, news: News) -> None:
-        self._move(news.revision)
+        if news.revision > self._head:
+            self._move(news.revision)
 
     def _move(self, head: int) -> None:
-        if head > self._head:
-            self._head = head
-            moved, self._moved = self._moved, asyncio.Event()
-            moved.set()
+        self._head = head
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
 
     async def _look(self) -> None:
         store = self._kept.opened()
@@ -69,5 +80,6 @@ class Head:
         while True:
             # Whoever watches is told of an outage by the next look of their own.
             with contextlib.suppress(Unavailable):
-                self._move(await store.head())
+                before = self._head
+                self.looked(before, await store.head())
             await asyncio.sleep(every)

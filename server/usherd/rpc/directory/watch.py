@@ -10,14 +10,14 @@ from typing import Any
 from usher.v1 import change_pb2
 from usherd.calls import Call
 from usherd.changes import Change, RowKind
-from usherd.errors import FieldInvalid, Overloaded, ShuttingDown, SlowReader
+from usherd.errors import ChangesCompacted, FieldInvalid, Overloaded, ShuttingDown, SlowReader
 from usherd.rpc.directory import requests, revisions
 from usherd.rpc.directory.head import Head
 from usherd.rpc.directory.kept import KeptDirectory
 from usherd.rpc.guard import Context
 from usherd.rpc.health import Readiness
 from usherd.rpc.messages import whole_and_nanos
-from usherd.store import Store
+from usherd.store import Changes, Store
 
 SILENCE = 3.0
 """Seconds without a word at most."""
@@ -60,8 +60,12 @@ class WatchChanges:
     async def _events(
         self, store: Store, after: int, kinds: frozenset[int] | None
     ) -> AsyncGenerator[change_pb2.WatchChangesResponse, None]:
+        mark: float | None = None
         while True:
-            stretch = await store.changes(after, STRETCH)
+            newest = self._head.newest
+            stretch = await _stretch(store, after, mark)
+            self._head.looked(newest, stretch.head)
+            mark = stretch.changes[-1].committed_at if stretch.changes else stretch.mark
             for change in stretch.changes:
                 if kinds is None or change.kind in kinds:
                     yield change_pb2.WatchChangesResponse(change=_change(store, change))
@@ -93,6 +97,21 @@ class WatchChanges:
             if self._readiness.ending:
                 return
             await changed.wait()
+
+
+async def _stretch(store: Store, after: int, mark: float | None) -> Changes:
+    """What has changed since that revision, whose last change was committed at `mark` (None: that is not known).
+
+    Raises ChangesCompacted where that revision is of a log which is lost: of a database that was restored.
+    """
+    try:
+        stretch = await store.changes(after, STRETCH)
+    except FieldInvalid:
+        # It was there when the stream began.
+        raise ChangesCompacted from None
+    if mark is not None and stretch.mark not in (None, mark):
+        raise ChangesCompacted
+    return stretch
 
 
 async def _write(context: Context, event: change_pb2.WatchChangesResponse) -> None:
