@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tools.living_world import change_team
@@ -13,6 +13,7 @@ from usherd.changes import Lookup, News, Sought
 from usherd.domain import Decision, Question, VerifiedToken
 from usherd.errors import Fault, RevocationsUnavailable
 from usherd.facts import Team
+from usherd.history import History
 from usherd.watch.events import Changed, EndedFor, Event
 from usherd.watch.hub import Bounds, Hub
 from usherd.watch.stream import Stream
@@ -101,6 +102,12 @@ class Core:
 
     def block(self, team_id: str, *, blocked: bool = True) -> int:
         return change_team(self.world, Team(id=team_id, models=("gpt-4o",), blocked=blocked))
+
+    def restored(self, revision: int) -> None:
+        """The directory is told to be of a revision that it had before, as after a restore; its rows are as they are."""
+        directory = self.world.directory
+        directory._facts = replace(directory._facts, revision=revision, history=History(revision))
+        self.hub.hear(News(revision, None, (), self.world.now))
 
     def revoke(self, jti: str) -> None:
         """As a change of the list of revoked tokens is told."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from tools.living_core import TEAMS, kinds, living, reasons
+from usherd.errors import DirectoryUnavailable
 from usherd.facts import Team
-from usherd.watch.events import Cause, EndedFor
+from usherd.watch.events import Cause, Checkpoint, EndedFor
 from worlds import CHAT, World, policy
 
 
@@ -62,3 +65,40 @@ async def test_of_hundreds_of_teams_that_a_token_names_each_is_heard_of() -> Non
         assert list(reasons([first])) == ["ALLOWED"]
         assert not first.what.cacheable
         assert core.hub.tally.looks > looks, number
+
+
+async def test_a_stream_that_was_told_of_revisions_which_are_lost_ends_at_once_and_no_other_does() -> None:
+    async with living() as core:
+        told, confirmed, other = core.stream(), core.stream(), core.stream()
+        await core.add(confirmed)
+        await core.add(other)
+        core.block("t3")
+        core.block("t3", blocked=False)
+        await core.add(told)
+        for stream in (told, confirmed, other):
+            await core.events(stream)
+        core.forward(5.1)
+        (checkpoint,) = await core.events(confirmed)
+        core.restored(2)
+
+        (following,) = await core.events(other)
+        for stream in (told, confirmed):
+            with pytest.raises(DirectoryUnavailable):
+                await core.events(stream)
+
+    assert (checkpoint.what, following.what) == (Checkpoint("store:3"), Checkpoint("store:2"))
+
+
+async def test_a_stream_that_cannot_be_confirmed_any_more_is_not_left_in_silence() -> None:
+    async with living(World(policy=policy(routes=replace(policy().routes, public=(CHAT,))), teams=TEAMS)) as core:
+        stream = core.stream()
+        await core.add(stream)
+        core.block("t3")
+        core.forward(5.1)
+        await core.events(stream)
+        # Nothing of a route that is open to all depends on the directory.
+        core.restored(1)
+        assert await core.events(stream) == []
+        core.forward(5.1)
+        with pytest.raises(DirectoryUnavailable):
+            await core.events(stream)

@@ -299,7 +299,7 @@ class Stream:
         if revision is None or self._look or self._retry or self._all is not None or not self._hub.settled:
             return None
         if revision.number < self._revision:
-            return None
+            raise DirectoryUnavailable
         self._revision = revision.number
         self._checkpoint_at = now + self._hub.bounds.checkpoint_every
         return Event(0, "", Checkpoint(revision.text))
@@ -350,9 +350,11 @@ class Stream:
         return Event(subscription.id, subscription.decision.decision_id, Resync(cause))
 
     def _compared(self, subscription: Subscription, found: Found, cause: Cause | None) -> Event | None:
-        if -1 < found.revision < subscription.revision:
-            # Of a time that is over: whoever gave it knows less than was told already.
-            raise DirectoryUnavailable
+        if -1 < found.revision < max(subscription.revision, self._revision):
+            # Less than was told already is known of a database that was restored, and it stays so: what was told is of
+            # a time that is over.
+            self.fail(DirectoryUnavailable())
+            return None
         before, hub = subscription.decision, self._hub
         same = not found.final and says_the_same(before.verdict, found.decision.verdict)
         if not same:
