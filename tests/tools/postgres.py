@@ -4,6 +4,9 @@ with Postgres() as postgres:
     url = postgres.new_database()     postgresql://..., empty, for one test
     postgres.kill()                   it is gone, as by kill -9
     postgres.start()                  it is there again, with what was committed
+
+with Postgres() as postgres, Standby(postgres) as standby:
+    standby.sql("SELECT pg_wal_replay_pause()")     it falls behind
 """
 
 from __future__ import annotations
@@ -62,6 +65,11 @@ class Postgres:
             shutil.copytree(install, self.folder / package.name / install.name)
             shutil.copytree(package.with_name(f"{package.name}.libs"), self.folder / f"{package.name}.libs")
             self._bin = self.folder / package.name / install.name / "bin"
+
+    @property
+    def sockets(self) -> Path:
+        """Where it listens."""
+        return self._data
 
     def url(self, database: str) -> str:
         """Of a database of that name."""
@@ -154,3 +162,26 @@ class Postgres:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(PATIENCE)
         self._folder.cleanup()
+
+
+class Standby(Postgres):
+    """Another server, which has what one that runs commits, and lets everybody read it."""
+
+    def __init__(self, of: Postgres, version: str = VERSION) -> None:
+        super().__init__(version)
+        self._data.rmdir()
+        copy = of._data / "standby"
+        of._run("pg_basebackup", "-h", str(of._data), "-U", "postgres", "-D", str(copy), "-R", "-X", "stream",
+                "-c", "fast")  # fmt: skip
+        copy.rename(self._data)
+        for socket in self._data.glob(".s.*"):
+            # It is the other one's.
+            socket.unlink()
+
+    def until_it_has(self, of: Postgres) -> None:
+        """Returns when it has all that the other one has committed."""
+        last = of.sql("SELECT pg_current_wal_lsn()")
+        deadline = time.monotonic() + PATIENCE
+        while self.sql(f"SELECT pg_last_wal_replay_lsn() >= '{last}'") != "t":
+            assert time.monotonic() < deadline
+            time.sleep(0.05)

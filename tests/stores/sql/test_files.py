@@ -17,6 +17,7 @@ from usherd.stores.sql.looking_after import look
 from usherd.stores.sql.sql_directory import Reading, opened_directory
 from usherd.stores.sql.sql_store import store_in
 from usherd.stores.sql.unusable import DatabaseUnusable, cause_of
+from usherd.stores.sql.urls import address_of
 
 
 @pytest.fixture(name="file")
@@ -113,6 +114,12 @@ async def test_a_database_of_another_program_is_left_as_it_is(file: Path, how: s
             async with opened_database(f"sqlite:///{file}", upgrade=False, create=True):
                 pass
     assert file.read_bytes() == before  # noqa: ASYNC240
+
+
+@pytest.mark.parametrize("which", ["any", "standby", "prefer-standby", "read-only", "nonsense", ""])
+def test_a_url_that_would_have_a_standby_asked_is_refused_with_what_is_expected(which: str) -> None:
+    with pytest.raises(DatabaseUnusable, match="target_session_attrs: expected primary or read-write"):
+        address_of(f"postgresql://u:hunter2@one,two/db?target_session_attrs={which}")
 
 
 @pytest.mark.parametrize("url", ["postgresql://u:hunter2@[::1/db", "postgresql://u:hunter2@[x]/db"])

@@ -11,26 +11,32 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
+from sqlalchemy import update
 
 from examples import examples
 from stores.sql.making import apply, delete, place, put
 from stores.sql.reading import ANN, replica
-from tools.postgres import Postgres
+from tools.postgres import Postgres, Standby
 from usherd.changes import Lookup, RowKind, Sought, lookup_of
 from usherd.domain import Limit
 from usherd.errors import DirectoryUnavailable, Fault
 from usherd.facts import BudgetKind, BudgetOwner, EndUser, Organization, Team, User
 from usherd.ports import Wanted
-from usherd.store import Usage
+from usherd.store import Filter, Usage
+from usherd.stores.sql import schema
 from usherd.stores.sql.entity_map import Fence
 from usherd.stores.sql.needs import EVERYONE
+from usherd.stores.sql.revocations import SqlRevocations
 from usherd.stores.sql.snapshot import Found, snapshot_of
 from usherd.stores.sql.sql_directory import Reading
 from usherd.stores.sql.sql_facts import SqlFacts
+from usherd.stores.sql.sql_store import SqlStore
+from usherd.stores.sql.unusable import cause_of
 
 RED = Team(id="red", models=("*",))
 BLOCKED = Team(id="red", models=("*",), blocked=True)
@@ -145,6 +151,34 @@ async def test_a_row_that_cannot_be_loaded_is_a_fault_even_while_the_rest_is_fre
             own_postgres.thaw()
 
     assert waited < 8
+
+
+async def test_a_standby_that_is_behind_is_never_taken_for_the_store(own_postgres: Postgres) -> None:
+    url = own_postgres.new_database()
+    with Standby(own_postgres) as standby:
+        async with replica(f"{url},{quote(str(standby.sockets), safe='')}", Reading(max_staleness=1.0)) as here:
+            await apply(here.store, RED)
+            await asyncio.to_thread(standby.until_it_has, own_postgres)
+            standby.sql("SELECT pg_wal_replay_pause()")
+            await apply(here.store, BLOCKED)
+            await here.blocked_within(30)
+
+            own_postgres.kill()
+            # It is the only one now that answers, and there the team is not blocked.
+            heard: set[bool | None] = set()
+            async with asyncio.timeout(30):
+                with suppress(DirectoryUnavailable):
+                    while True:
+                        heard.add(await here.blocked())
+                        await asyncio.sleep(0.05)
+            with pytest.raises(DirectoryUnavailable):
+                await here.store.get(RowKind.TEAM, [("red",)])
+            own_postgres.start()
+            await answered(here.blocked, 30)
+            assert await here.blocked() is True
+
+    assert heard <= {True}
+    assert here.told[0] is False
 
 
 async def answered(ask: Callable[[], Awaitable[object]], seconds: float) -> None:
@@ -296,3 +330,42 @@ async def test_the_same_schedule_without_fences_tells_what_is_not(monkeypatch: p
     assert await overtaken() is True
     monkeypatch.setattr(Fence, "lets", lambda *_: True)
     assert await overtaken() is False
+
+
+async def test_another_store_in_the_place_of_the_one_that_was_opened_is_a_fault_until_that_one_is_back(
+    shared_url: str,
+) -> None:
+    async with replica(shared_url, Reading(max_staleness=1.0)) as here:
+        await apply(here.store, RED)
+        assert await here.blocked() is False
+        store, feed = here.store, here.shared.feed
+        spent = [Usage(BudgetOwner(BudgetKind.TEAM, "red"), 5)]
+        revocations = SqlRevocations(store.database)
+        await is_now(store, "another")
+
+        async with asyncio.timeout(30):
+            while feed.fresh:  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        # Neither what is at hand nor what would be read now is told, and nothing is written into the other.
+        for attempt in (
+            here.blocked(),
+            store.head(),
+            store.apply([put(BLOCKED)]),
+            store.record_usage(spent),
+            store.page(RowKind.TEAM, Filter()),
+            revocations.snapshot(),
+        ):
+            with pytest.raises(DirectoryUnavailable) as raised:
+                await attempt
+        assert "expected a restart, or that database" in cause_of(raised.value)
+
+        await is_now(store, store.id)
+        await answered(here.blocked, 30)
+        assert await here.blocked() is False
+
+    assert here.told[0] is False
+
+
+async def is_now(store: SqlStore, store_id: str) -> None:
+    async with store.database.engine.begin() as connection:
+        await connection.execute(update(schema.store).values(id=store_id))

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -28,6 +28,15 @@ from usherd.stores.sql.urls import Address, address_of, engine_of
 
 TURN_PATIENCE = 10.0
 """Seconds that a writer waits for others of its process."""
+
+
+class Head(NamedTuple):
+    """What there is of the change log."""
+
+    revision: int
+    """Of the last change."""
+    compacted: int
+    """Changes up to that revision are not kept any more."""
 
 
 class Writing:
@@ -94,6 +103,23 @@ class Database:
         """The channel on which a PostgreSQL says that there are changes."""
         return f"usherd_{self.store_id}"
 
+    async def head(self, connection: AsyncConnection, *, locked: bool = False) -> Head:
+        """What its log has, in that transaction; `locked`: nobody else writes any until its end.
+
+        Raises DirectoryUnavailable where another store is now, as in a database that was made anew, or on another
+        server of that name: its revisions are of other changes, and its ids of tokens under another key, so that
+        tokens which are revoked there would be good here.
+        """
+        query = select(schema.store.c.id, schema.store.c.revision, schema.store.c.compacted)
+        row = (await connection.execute(query.with_for_update() if locked else query)).one_or_none()
+        if row is None:
+            raise DirectoryUnavailable from Failure("the table `store` is empty")
+        if row.id != self.store_id:
+            raise DirectoryUnavailable from Failure(
+                "another database was put in its place; expected a restart, or that database"
+            )
+        return Head(row.revision, row.compacted)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
         """One snapshot. Raises DirectoryUnavailable."""
@@ -110,10 +136,8 @@ class Database:
         """One transaction, committed at the end of the block; any exception rolls it back. Raises
         DirectoryUnavailable, and if the commit did, it may have been made or not."""
         async with self.writing_aside() as connection:
-            last = await connection.scalar(select(schema.store.c.revision).with_for_update())
-            if last is None:
-                raise DirectoryUnavailable from Failure("the table `store` is empty")
-            writing = Writing(connection, last + 1, self.clock())
+            head = await self.head(connection, locked=True)
+            writing = Writing(connection, head.revision + 1, self.clock())
             yield writing
             await writing.log()
             if self._notifies and writing.has_changes:

@@ -7,13 +7,13 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from asyncpg import InterfaceError, PostgresError
+from asyncpg import InterfaceError, InternalClientError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from usherd.errors import DirectoryUnavailable
 from usherd.stores.sql.unusable import Failure
 
-FAILURES = (SQLAlchemyError, PostgresError, InterfaceError, sqlite3.Error, OSError)
+FAILURES = (SQLAlchemyError, PostgresError, InterfaceError, InternalClientError, sqlite3.Error, OSError)
 """What SQLAlchemy, the drivers and the network raise; `TimeoutError` is an `OSError`."""
 
 

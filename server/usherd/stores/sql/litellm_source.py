@@ -92,7 +92,7 @@ async def opened_source(
     DirectoryUnavailable if the database is out of reach.
     """
     plain, schema = apart(url)
-    engine = engine_of(address_of(plain))
+    engine = engine_of(address_of(plain, any_server=True))
     try:
         with telling_failures():
             connection = await engine.connect()

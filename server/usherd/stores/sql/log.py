@@ -24,7 +24,7 @@ _entries = schema.change_log.c
 async def changes(database: Database, after: int, limit: int) -> Changes:
     """As `Store.changes`."""
     async with database.reading() as connection:
-        head, compacted = (await connection.execute(select(schema.store.c.revision, schema.store.c.compacted))).one()
+        head, compacted = await database.head(connection)
         if after < compacted:
             raise ChangesCompacted
         if after > head:

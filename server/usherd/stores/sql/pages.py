@@ -23,7 +23,7 @@ async def page(database: Database, kind: RowKind, wanted: Filter, after: RowId, 
     if after:
         query = query.where(_behind(keys_of(kind), after))
     async with database.reading() as connection:
-        revision = int(await connection.scalar(select(schema.store.c.revision)) or 0)
+        revision = (await database.head(connection)).revision
         records = (await connection.execute(query)).all()
         found = await read(connection, kind, records[:limit])
     stored = tuple(Stored(row, rows.revision_of(row)) for row in found.values())

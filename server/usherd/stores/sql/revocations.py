@@ -79,7 +79,7 @@ class SqlRevocations:
     async def page(self, wanted: Wanted, *, after: str = "", limit: int = 100) -> Page:
         """As `RevocationStore.page`."""
         async with self._database.reading() as connection:
-            revision = await _head(connection)
+            revision = (await self._database.head(connection)).revision
             query = select(_TABLE).where(_ROW.id > after, _ROW.until > self._database.clock(), *_conditions(wanted))
             rows = (await connection.execute(query.order_by(_ROW.id).limit(limit + 1))).all()
         return Page(tuple(map(_revocation, rows[:limit])), len(rows) > limit, revision)
@@ -88,7 +88,7 @@ class SqlRevocations:
         """As `RevocationStore.snapshot`."""
         entries: dict[Lookup, Entry] = {}
         async with self._database.reading() as connection:
-            revision = await _head(connection)
+            revision = (await self._database.head(connection)).revision
             after = ""
             while True:
                 query = _ENTRIES.where(_ROW.id > after).limit(_READ_AT_ONCE)
@@ -146,10 +146,6 @@ async def _sweep(writing: Writing, spared: str) -> None:
         # Nobody is told to look for it again: it counted for nothing already.
         lookups = [told(_entry(row), writing.revision, lifted=True)]
         writing.changed(RowKind.REVOCATION, row.id, ChangeKind.DELETED, lookups)
-
-
-async def _head(connection: AsyncConnection) -> int:
-    return int((await connection.execute(select(schema.store.c.revision))).scalar_one())
 
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:

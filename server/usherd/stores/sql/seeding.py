@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from usherd.changes import ChangeKind
@@ -31,7 +31,7 @@ async def seed(database: Database, rows: Rows) -> bool:
     What a store cannot keep is left out: places of users, or in teams, that are not among the rows.
     """
     async with database.reading() as connection:
-        if await _revision(connection) != FIRST:
+        if (await database.head(connection)).revision != FIRST:
             return False
     async with database.writing() as writing:
         if writing.revision != FIRST + 1:
@@ -46,10 +46,6 @@ async def seed(database: Database, rows: Rows) -> bool:
         writing.changed(kind_of(first), name, ChangeKind.CREATED, lookups_of_change(None, first))
         await writing.connection.execute(update(schema.store).values(compacted=writing.revision))
     return True
-
-
-async def _revision(connection: AsyncConnection) -> int:
-    return int(await connection.scalar(select(schema.store.c.revision)) or 0)
 
 
 Kind = Sequence[Organization] | Sequence[Team] | Sequence[User] | Sequence[Place] | Sequence[EndUser]

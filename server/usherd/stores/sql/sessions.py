@@ -75,7 +75,7 @@ class SqlSessions:
         if valid_only:
             conditions.append(_ROW.revoked_at.is_(None))
         async with self._database.reading() as connection:
-            revision = int((await connection.execute(select(schema.store.c.revision))).scalar_one())
+            revision = (await self._database.head(connection)).revision
             query = select(_TABLE).where(*conditions).order_by(_ROW.id).limit(limit + 1)
             rows = (await connection.execute(query)).all()
         return SessionPage(tuple(map(_session, rows[:limit])), len(rows) > limit, revision)

@@ -73,7 +73,7 @@ class Snapshot:
 async def snapshot_of(database: Database) -> AsyncIterator[Snapshot]:
     """The database as it is now, for as long as the block lasts. Raises DirectoryUnavailable."""
     async with database.reading() as connection:
-        yield Snapshot(connection, int(await connection.scalar(select(schema.store.c.revision)) or 0))
+        yield Snapshot(connection, (await database.head(connection)).revision)
 
 
 async def load(database: Database, lookups: Sequence[Lookup], bare_ids_for: str | None) -> Loaded:

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sqlalchemy import select
-
 from usherd.changes import Lookup, RowKind
 from usherd.errors import FieldInvalid
 from usherd.facts import BudgetOwner, Write
 from usherd.store import Applied, Changes, Edit, Filter, Page, Request, RowId, Spent, Stored, Usage
 from usherd.stores.budgets import NO_BUDGET, Budget
-from usherd.stores.sql import budgets, log, pages, provisioned, rows, schema, snapshot
+from usherd.stores.sql import budgets, log, pages, provisioned, rows, snapshot
 from usherd.stores.sql.database import Database
 from usherd.stores.sql.edits import Editing
 from usherd.stores.sql.fetch import fetch
@@ -95,7 +93,7 @@ class SqlStore:
     async def head(self) -> int:
         """As `Store.head`."""
         async with self.database.reading() as connection:
-            return int(await connection.scalar(select(schema.store.c.revision)) or 0)
+            return (await self.database.head(connection)).revision
 
     async def changes(self, after: int, limit: int = 1000) -> Changes:
         """As `Store.changes`."""

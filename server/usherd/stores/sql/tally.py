@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from sqlalchemy import BigInteger, case, literal_column, or_, select
+from sqlalchemy import BigInteger, case, literal_column, or_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -107,7 +107,7 @@ class Tally:
     async def _aside(self, callers: list[_Caller]) -> tuple[_Told, int]:
         """Without a turn among those that change the directory, which nearly all usages need not wait for."""
         async with self._database.writing_aside() as connection:
-            revision = int(await connection.scalar(select(schema.store.c.revision)) or 0)
+            revision = (await self._database.head(connection)).revision
             return await _counted(connection, callers, revision, self._database.clock(), None), revision
 
     async def _in_turn(self, callers: list[_Caller]) -> tuple[_Told, int]:

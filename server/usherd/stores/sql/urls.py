@@ -29,6 +29,8 @@ POSTGRESQL_OPTIONS = {
 """Options of a PostgreSQL URL that are usherd's own, with their defaults. All others are libpq's, as `sslmode`, or
 settings of the session. Times are seconds. `statement_cache_size=0` is for poolers that share sessions (PgBouncer)."""
 
+_WHICH_SERVER = "target_session_attrs"
+_THAT_WRITE = ("primary", "read-write")
 BUSY_PATIENCE = 5.0
 """Seconds that a writer waits for other processes that write to the same SQLite file."""
 _SQLITE_CONNECTIONS = 4
@@ -45,13 +47,17 @@ class Address:
     options: dict[str, float] = field(default_factory=dict)
 
 
-def address_of(url: str) -> Address:
-    """What the URL means. Raises DatabaseUnusable, whose text does not have the URL in it."""
+def address_of(url: str, *, any_server: bool = False) -> Address:
+    """What the URL means. Raises DatabaseUnusable, whose text does not have the URL in it.
+
+    Without `any_server`, nothing is asked of a PostgreSQL that follows another one: it may be behind by any time and
+    does not know it, so that a replica would go back to what it knew before, and call that true.
+    """
     scheme, found, rest = url.partition("://")
     if found and scheme == "sqlite":
         return Address(path=_sqlite_path(rest))
     if found and scheme in ("postgresql", "postgres"):
-        return _postgresql(url)
+        return _postgresql(url, any_server)
     raise DatabaseUnusable("expected sqlite:///file, sqlite:////absolute/file or postgresql://user@host/database")
 
 
@@ -61,7 +67,7 @@ def _sqlite_path(rest: str) -> str:
     return rest[1:]
 
 
-def _postgresql(url: str) -> Address:
+def _postgresql(url: str, any_server: bool) -> Address:
     try:
         parts = urlsplit(url)
     except ValueError:
@@ -80,6 +86,11 @@ def _postgresql(url: str) -> Address:
             options[name] = -1
         if not options[name] >= (0 if name == "statement_cache_size" else 1):
             raise DatabaseUnusable(f"{name}: expected a number of 1 or more")
+    if not any_server:
+        given = [value for name, value in kept if name == _WHICH_SERVER]
+        if given and given[-1] not in _THAT_WRITE:
+            raise DatabaseUnusable(f"{_WHICH_SERVER}: expected primary or read-write; a standby may be behind")
+        kept += [] if given else [(_WHICH_SERVER, "primary")]
     return Address(dsn=urlunsplit(parts._replace(query=urlencode(kept))), options=options)
 
 
