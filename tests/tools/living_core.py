@@ -104,7 +104,7 @@ class Core:
         return change_team(self.world, Team(id=team_id, models=("gpt-4o",), blocked=blocked))
 
     def restored(self, revision: int) -> None:
-        """The directory is told to be of a revision that it had before, as after a restore; its rows are as they are."""
+        """The directory is of a revision that it had before, as after a restore; its rows are as they are."""
         directory = self.world.directory
         directory._facts = replace(directory._facts, revision=revision, history=History(revision))
         self.hub.hear(News(revision, None, (), self.world.now))

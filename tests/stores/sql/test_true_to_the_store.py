@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -28,7 +28,8 @@ from usherd.errors import DirectoryUnavailable, Fault
 from usherd.facts import BudgetKind, BudgetOwner, EndUser, Organization, Team, User
 from usherd.ports import Wanted
 from usherd.store import Filter, Usage
-from usherd.stores.sql import schema
+from usherd.stores.sql import schema, wakes
+from usherd.stores.sql.database import opened_database
 from usherd.stores.sql.entity_map import Fence
 from usherd.stores.sql.needs import EVERYONE
 from usherd.stores.sql.revocations import SqlRevocations
@@ -37,6 +38,7 @@ from usherd.stores.sql.sql_directory import Reading
 from usherd.stores.sql.sql_facts import SqlFacts
 from usherd.stores.sql.sql_store import SqlStore
 from usherd.stores.sql.unusable import cause_of
+from usherd.stores.sql.urls import address_of
 
 RED = Team(id="red", models=("*",))
 BLOCKED = Team(id="red", models=("*",), blocked=True)
@@ -165,6 +167,9 @@ async def test_a_standby_that_is_behind_is_never_taken_for_the_store(own_postgre
 
             own_postgres.kill()
             # It is the only one now that answers, and there the team is not blocked.
+            with pytest.raises(DirectoryUnavailable):
+                async with replica(standby.url(urlsplit(url).path[1:])):
+                    pass
             heard: set[bool | None] = set()
             async with asyncio.timeout(30):
                 with suppress(DirectoryUnavailable):
@@ -179,6 +184,40 @@ async def test_a_standby_that_is_behind_is_never_taken_for_the_store(own_postgre
 
     assert heard <= {True}
     assert here.told[0] is False
+
+
+async def test_notifications_are_heard_again_after_none_but_a_standby_had_answered(
+    own_postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wakes, "_RETRY", 0.05)
+    url = own_postgres.new_database()
+    name = urlsplit(url).path[1:]
+    woken = asyncio.Event()
+    with Standby(own_postgres) as standby:
+        async with opened_database(url, upgrade=True) as database, wakes.woken(database, woken.set):
+            await asyncio.wait_for(woken.wait(), 30)
+            there, away = database.address, Asked(address_of(standby.url(name)).dsn)
+            monkeypatch.setattr(database, "address", away)
+            own_postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+            async with asyncio.timeout(30):
+                while away.times < 3:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            woken.clear()
+            monkeypatch.setattr(database, "address", there)
+            await asyncio.wait_for(woken.wait(), 30)
+
+
+class Asked:
+    """An address that counts how often it is tried."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self.times = 0
+
+    @property
+    def dsn(self) -> str:
+        self.times += 1
+        return self._dsn
 
 
 async def answered(ask: Callable[[], Awaitable[object]], seconds: float) -> None:
