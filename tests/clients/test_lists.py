@@ -124,9 +124,10 @@ async def test_a_list_is_asked_for_with_all_of_its_question(ask: Ask) -> None:
 
 
 @both_faces
-async def test_a_denied_list_is_no_empty_list(ask: Ask) -> None:
+@pytest.mark.parametrize("before", [(), (page("a", after="1"),)], ids=["at_once", "on_a_later_page"])
+async def test_a_denied_list_is_no_empty_list(ask: Ask, before: tuple[bytes, ...]) -> None:
     answer = api.ListModelsResponse(denial=deny()).SerializeToString()
-    async with serving(Script((answer,))) as target:
+    async with serving(Turning((*before, answer))) as target:
         with pytest.raises(ListDenied) as caught:
             await ask(target, "list_models", TOKEN, ROUTE)
 

@@ -50,7 +50,7 @@ func (c *Client) Models(ctx context.Context, question Question, options ...CallO
 		}
 		if wire := page.GetDenial(); wire != nil {
 			denial, fault := decisionOf(wire)
-			if fault != nil || denial.Allowed() || len(page.GetModels()) > 0 || len(list.Models) > 0 {
+			if fault != nil || denial.Allowed() || len(page.GetModels()) > 0 {
 				return ModelList{}, &Fault{Kind: BadAnswer}
 			}
 			return ModelList{Denied: true, Denial: denial}, nil

@@ -33,6 +33,9 @@ func TestModelsAreListedPageByPage(t *testing.T) {
 		"two pages": {[]*usherv1.ListModelsResponse{{Models: models("a"), NextPageToken: "2"}, {Models: models("b")}}, nil, "[{a a-2024} {b b-2024}] false <nil>"},
 		"none":      {[]*usherv1.ListModelsResponse{{}}, nil, "[] false <nil>"},
 		"a denial":  {[]*usherv1.ListModelsResponse{{Denial: denial}}, nil, "[] true <nil>"},
+		"a denial on a later page": {
+			[]*usherv1.ListModelsResponse{{Models: models("a"), NextPageToken: "2"}, {Denial: denial}}, nil, "[] true <nil>",
+		},
 		"an allowance for a denial": {
 			[]*usherv1.ListModelsResponse{{Denial: allow("1")}}, nil, "[] false usherd: the answer is not a decision",
 		},

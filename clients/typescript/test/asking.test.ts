@@ -363,6 +363,12 @@ test("models are listed page by page", async () => {
   assert.deepEqual(names, ["a", "c"]);
   server.models = () => ({ denial: deny() });
   await assert.rejects(usherd.listModels(QUESTION).next(), (error: Error) => error.name === "ListDenied");
+  // A token may be revoked while its models are listed.
+  server.models = ({ pageToken }) =>
+    pageToken === "" ? { models: [{ name: "a", resolvedModel: "b" }], nextPageToken: "2" } : { denial: deny() };
+  const cut = usherd.listModels(QUESTION);
+  assert.equal((await cut.next()).done, false);
+  await assert.rejects(cut.next(), (error: Error) => error.name === "ListDenied");
   server.models = () => ({ denial: allow() });
   assert.equal((await fault(usherd.listModels(QUESTION).next())).kind, "bad_answer");
 });
