@@ -14,8 +14,9 @@ import typer
 
 from usherd.cli import dev_demo
 from usherd.cli.console import HELP, Exit, fail, say, say_json, warn
-from usherd.cli.dev_issuer import HOST, Signer, StateUnusable, published, recalled, remembered
+from usherd.cli.dev_issuer import HOST, Signer, published
 from usherd.cli.dev_people import DIRECTORY_TEXT, KEPT, PEOPLE, config_text, token_of
+from usherd.cli.dev_state import StateUnusable, remembered, running
 
 _EXAMPLES = """\b
 Examples:
@@ -65,23 +66,34 @@ def dev(
 @app.command("token", epilog="\b\nExample:\n  usherd dev token alice | usherd ask - /v1/chat/completions gpt-4o")
 def token(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help=f"One of {', '.join(PEOPLE)}.")],
+    issuer: Annotated[str, typer.Option(metavar="URL", help="Which one, where several run.", show_default=False)] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Answers in JSON: names and tokens.")] = False,
 ) -> None:
     """Makes tokens of the issuer that `usherd dev` runs."""
     if unknown := [name for name in names if name not in PEOPLE]:
         fail(f"nobody is called {unknown[0]}; expected {', '.join(PEOPLE)}")
-    try:
-        signer = recalled()
-    except StateUnusable as error:
-        fail(str(error))
-    if signer is None:
-        fail("no issuer runs; expected `usherd dev` in another terminal")
+    signer = _signer(issuer)
     tokens = {name: token_of(PEOPLE[name], signer) for name in names}
     if as_json:
         say_json(tokens)
         return
     for text in tokens.values():
         sys.stdout.write(f"{text}\n")
+
+
+def _signer(issuer: str) -> Signer:
+    """That of the issuer, or of the only one that runs."""
+    try:
+        signers = running()
+    except StateUnusable as error:
+        fail(str(error))
+    if not signers:
+        fail("no issuer runs; expected `usherd dev` in another terminal")
+    if issuer and issuer not in signers:
+        fail(f"--issuer: {issuer} does not run; expected {' or '.join(signers)}")
+    if not issuer and len(signers) > 1:
+        fail(f"several issuers run; expected --issuer {' or '.join(signers)}")
+    return signers[issuer] if issuer else next(iter(signers.values()))
 
 
 @app.command("demo", epilog="Exit codes: 0 every answer was as it must be, 2 otherwise.")

@@ -5,27 +5,19 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
-import stat
-import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, ClassVar
 
-from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 HOST = "127.0.0.1"
 _COORDINATE = 32
-
-
-class StateUnusable(Exception):
-    """The folder for the issuer's key cannot be trusted or written. The text says why."""
 
 
 def _b64(data: bytes) -> str:
@@ -102,51 +94,3 @@ def published(port: int = 0) -> Iterator[Signer]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def state_file() -> Path:
-    """Where a running issuer leaves its key for `usherd dev token`: in a folder of this user's own.
-
-    Raises StateUnusable when somebody else could read or change what is in it.
-    """
-    runtime = os.environ.get("XDG_RUNTIME_DIR")
-    folder = Path(runtime) / "usherd-dev" if runtime else Path(tempfile.gettempdir()) / f"usherd-dev-{os.getuid()}"
-    try:
-        folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
-    except OSError as error:
-        raise StateUnusable(f"{folder}: {error.strerror or 'cannot be used'}") from None
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or stat.S_IMODE(found.st_mode) & 0o077:
-        raise StateUnusable(f"{folder}: expected a folder of this user's, which nobody else can read")
-    return folder / "issuer.json"
-
-
-@contextmanager
-def remembered(signer: Signer) -> Iterator[Path]:
-    """Leaves the signer's key in the state file as long as the block lasts. Raises StateUnusable."""
-    file = state_file()
-    pem = signer.key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    file.unlink(missing_ok=True)
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
-        json.dump({"issuer": signer.issuer, "key": pem.decode()}, opened)
-    try:
-        yield file
-    finally:
-        file.unlink(missing_ok=True)
-
-
-def recalled() -> Signer | None:
-    """The signer of the issuer that runs now; None when none does. Raises StateUnusable."""
-    try:
-        state = json.loads(state_file().read_text("utf-8"))
-        key = serialization.load_pem_private_key(state["key"].encode(), password=None)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise StateUnusable(f"{state_file()}: cannot be read; start `usherd dev` again") from None
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise StateUnusable(f"{state_file()}: holds a key of another kind; start `usherd dev` again")
-    return Signer(issuer=str(state["issuer"]), key=key)
