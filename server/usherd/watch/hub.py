@@ -115,7 +115,9 @@ class Hub:
             return
         wave = Wave(news.committed_at, self._over)
         for ref in news.touched:
-            self._hear_of(ref, _cause_of(ref[0]), wave)
+            # Of a change of very many rows, nearly all are nobody's here.
+            if ref in self._index:
+                self._hear_of(ref, _cause_of(ref[0]), wave)
         for lookup in news.lookups:
             if lookup.sought in _REVOKING:
                 cause = Cause.SESSION_REVOKED if lookup.sought is Sought.SESSION else Cause.TOKEN_REVOKED

@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 
 import pytest
 
@@ -15,6 +16,7 @@ from usherd.errors import ChangesCompacted, DirectoryUnavailable, FieldInvalid
 from usherd.store import Changes
 from usherd.stores.sql.entity_map import EntityMap
 from usherd.stores.sql.feed import ChangeFeed
+from usherd.stores.sql.touched import Touched
 
 
 class Log:
@@ -30,6 +32,8 @@ class Log:
         self.gate.set()
         self.reads = 0
         self.limit = 1000
+        self.endless = 0
+        """The revision whose changes nobody can read in time."""
 
     def write(self, *names: str) -> None:
         self.last += 1
@@ -51,6 +55,8 @@ class Log:
     async def changes(self, after: int, limit: int = 1000) -> Changes:
         self.reads += 1
         await self.gate.wait()
+        if after < self.endless <= self.last:
+            await asyncio.Event().wait()
         if self.error is not None:
             raise self.error
         if after < self.compacted:
@@ -80,11 +86,18 @@ class Feeding:
         self.deaf: Exception | None = None
         values: dict[str, float] = {"max_staleness": 5.0, "every": 0.01} | changes
         self.feed = ChangeFeed(
-            self.log, self.entities, stopwatch=self.clock, applied=self.hear, tell=self.tell, **values
+            self.log,
+            self.entities,
+            stopwatch=self.clock,
+            touched_by=partial(Touched.by, bare_ids_for=[None]),
+            applied=self.hear,
+            tell=self.tell,
+            **values,
         )
 
-    def hear(self, changes: tuple[Change, ...] | None) -> None:
-        self.applied.append((self.entities.revision, None if changes is None else [each.id for each in changes]))
+    def hear(self, touched: Touched | None) -> None:
+        found = None if touched is None else [each.id for each in touched.changes]
+        self.applied.append((self.entities.revision, found))
         if self.deaf is not None:
             raise self.deaf
 
@@ -219,6 +232,20 @@ async def test_a_read_that_hangs_is_given_up() -> None:
         await feeding.feed.catch_up()
 
     assert feeding.told[0] == (False, {"cause": "TimeoutError", "failures": 1})
+
+
+async def test_what_takes_too_long_to_be_read_is_not_tried_for_ever() -> None:
+    feeding = Feeding(max_staleness=0.05)
+    feeding.log.write("huge")
+    feeding.log.endless = 2
+
+    async with feeding.running():
+        await feeding.feed.reach(2)
+        feeding.log.write("ann")
+        await feeding.feed.reach(3)
+
+    assert feeding.applied == [(2, None), (3, ["ann"])]
+    assert [works for works, _ in feeding.told] == [False, True]
 
 
 async def test_behind_what_is_kept_of_the_log_everything_is_dropped_and_told() -> None:

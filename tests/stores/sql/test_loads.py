@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ from usherd.stores.sql.feed import ChangeFeed
 from usherd.stores.sql.loads import Loads
 from usherd.stores.sql.needs import EVERYONE, gather
 from usherd.stores.sql.snapshot import Found
+from usherd.stores.sql.touched import Touched
 
 ANN = Lookup(Sought.USER_IDENTITY, ("idp", "ann"))
 RED = Lookup(Sought.TEAM, ("", "red"))
@@ -228,11 +230,21 @@ async def test_loads_come_to_their_end_and_those_that_do_not_are_cancelled(
     assert loading.loads._flights == {}
 
 
+def _feed(entities: EntityMap) -> ChangeFeed:
+    return ChangeFeed(
+        Gone(),
+        entities,
+        max_staleness=5.0,
+        every=1.0,
+        stopwatch=lambda: 0.0,
+        touched_by=partial(Touched.by, bare_ids_for=[None]),
+        applied=lambda touched: None,
+    )
+
+
 async def test_a_load_of_a_database_that_was_restored_meanwhile_holds_nobody_up() -> None:
     loading = Loading()
-    feeding = ChangeFeed(
-        Gone(), loading.entities, max_staleness=5.0, every=1.0, stopwatch=lambda: 0.0, applied=lambda changes: None
-    )
+    feeding = _feed(loading.entities)
     loading.loads = Loads(loading.entities, loading.store.take, feeding.reach)
     loading.store.revision = 100
     load = loading.begin()
@@ -252,9 +264,7 @@ async def test_a_load_of_a_database_that_was_restored_meanwhile_holds_nobody_up(
 
 async def test_who_waits_for_a_revision_of_a_database_that_is_restored_waits_no_longer() -> None:
     loading = Loading()
-    feeding = ChangeFeed(
-        Gone(), loading.entities, max_staleness=5.0, every=1.0, stopwatch=lambda: 0.0, applied=lambda changes: None
-    )
+    feeding = _feed(loading.entities)
     loading.loads = Loads(loading.entities, loading.store.take, feeding.reach)
     loading.store.revision = 100
     loading.store.gate.set()

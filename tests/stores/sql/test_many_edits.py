@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
 from examples import examples
-from stores.sql.making import USER, apply, place, put, touched
+from stores.sql.making import TEAM, USER, apply, delete, place, put, touched
 from stores.sql.test_history import EDITS, FIRST, NO_SHRINKING, OWNERS, bare, rows_of
 from stores.support import Hands
 from usherd.changes import Lookup, Sought
@@ -21,6 +21,7 @@ from usherd.facts import Organization, Rows, Team, User
 from usherd.store import Edit, Row, Usage
 from usherd.stores.sql.database import Database, opened_database
 from usherd.stores.sql.sql_store import SqlStore, store_in
+from usherd.stores.sql.touched import Touched
 
 MANY = 1000
 LONGEST = 0.015
@@ -58,9 +59,35 @@ async def test_many_edits_take_few_statements(store: SqlStore, database: Databas
 
 
 async def test_others_go_on_while_many_edits_are_made(store: SqlStore) -> None:
-    """By what the loop's thread is at without a turn for others: what other processes take is not in it."""
     await apply(store, Organization(id="o"), Team(id="t", organization="o"))
     longest: list[float] = []
+    for blocked in (False, True) * 3:
+        edits = [put(row) for row in users(blocked)]
+        async with watched(longest):
+            await store.apply(edits)
+    assert 0 < min(longest) < LONGEST
+
+
+async def test_others_go_on_while_a_change_of_very_many_rows_is_read(store: SqlStore) -> None:
+    await apply(store, Organization(id="o"), Team(id="t"), *users())
+    await apply(store, *(place("t", f"u{number:04}") for number in range(MANY)))
+    begun = await store.head()
+    await store.apply([delete(TEAM, "t")])
+    longest: list[float] = []
+    for _ in range(3):
+        async with watched(longest):
+            changes = (await store.changes(begun)).changes
+            touched = await Touched.by(changes, ["idp"])
+    # Each user, and its place, and the team.
+    assert len(changes) == 2 * MANY + 1
+    assert len(touched.refs("idp")) > 3 * MANY
+    assert 0 < min(longest) < LONGEST
+
+
+@asynccontextmanager
+async def watched(longest: list[float]) -> AsyncIterator[None]:
+    """Adds how many seconds the block takes without a turn for others, at the most: by what the loop's thread is at, so
+    that what other processes take is not in it."""
 
     async def look() -> None:
         since = time.thread_time()
@@ -70,14 +97,11 @@ async def test_others_go_on_while_many_edits_are_made(store: SqlStore) -> None:
             since = time.thread_time()
 
     looking = asyncio.create_task(look())
-    for blocked in (False, True) * 3:
-        longest.append(0.0)
-        edits = [put(row) for row in users(blocked)]
-        await asyncio.sleep(0)
-        longest[-1] = 0.0
-        await store.apply(edits)
+    longest.append(0.0)
+    await asyncio.sleep(0)
+    longest[-1] = 0.0
+    yield
     looking.cancel()
-    assert 0 < min(longest) < LONGEST
 
 
 Outcome = tuple[Rows, dict[object, object], set[Lookup]] | type[Fault]

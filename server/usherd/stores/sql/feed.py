@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from usherd.ports import Stopwatch
 from usherd.store import Changes
 from usherd.stores.sql.endings import ended
 from usherd.stores.sql.entity_map import EntityMap
+from usherd.stores.sql.touched import Touched
 from usherd.stores.sql.unusable import cause_of
 from usherd.stores.told import Tell, Told
 
@@ -22,9 +23,13 @@ BATCH = 1000
 """Changes that are read at a time."""
 _FIRST_RETRY = 0.05
 _LAST_RETRY = 1.0
+_TIMEOUTS = 3
+"""So often in a row changes are not read in time before all is read anew instead, if the database answers at all."""
 
-Applied = Callable[[tuple[Change, ...] | None], None]
-"""Hears of changes that the map has just taken over; None: any may have been made."""
+TouchedBy = Callable[[tuple[Change, ...]], Awaitable[Touched]]
+"""Works out what changes touch, before the map takes them over; others go on meanwhile."""
+Applied = Callable[[Touched | None], None]
+"""Hears of what the changes touch that the map has just taken over; None: anything may be another now."""
 
 
 class Log(Protocol):
@@ -52,24 +57,29 @@ class ChangeFeed:
         max_staleness: float,
         every: float,
         stopwatch: Stopwatch,
+        touched_by: TouchedBy,
         applied: Applied,
         tell: Tell = lambda works, fields: None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         """The map is known to be true to the log of the moment `at_head`. `every` is how many seconds pass at most
-        between two reads. `applied` hears of each change, in order; `tell` of failures and their end.
+        between two reads. `applied` hears of each change, in order, as `touched_by` has it; `tell` of failures and
+        their end.
         """
         self._log = log
         self._entities = entities
         self._max_staleness = max_staleness
         self._every = every
         self._stopwatch = stopwatch
+        self._touched_by = touched_by
         self._applied = applied
         self._told = Told(stopwatch, tell)
         self._jitter = jitter
         self._at_head = at_head
         self._mark: float | None = None
         """When the last change that the map has was committed; None: that is not known."""
+        self._timeouts = 0
+        """How often in a row what has changed could not be read in time."""
         self._ending = False
         self._woken = asyncio.Event()
         self._moved = asyncio.Event()
@@ -161,12 +171,21 @@ class ChangeFeed:
                 # Either it has been away for too long, or the log has lost its end: a database that was restored.
                 await self._begin_anew()
                 continue
+            except TimeoutError:
+                # One transaction may have changed more than can be read in time, and would never be behind us.
+                self._timeouts += 1
+                if self._timeouts < _TIMEOUTS:
+                    raise
+                await self._begin_anew()
+                continue
             if self._mark is not None and found.mark not in (None, self._mark):
                 # Restored, too, and has been written to since until its revisions were as high as here.
                 await self._begin_anew()
                 continue
+            self._timeouts = 0
+            touched = await self._touched_by(found.changes)
             self._mark = found.changes[-1].committed_at if found.changes else found.mark
-            self._apply(found)
+            self._apply(found, touched)
             if found.through >= found.head:
                 self._at_head = begun
                 return
@@ -176,18 +195,19 @@ class ChangeFeed:
             head = await self._log.head()
         self._entities.forget(head)
         self._mark = None
+        self._timeouts = 0
         self.resyncs += 1
         self._tell(None)
 
-    def _apply(self, found: Changes) -> None:
+    def _apply(self, found: Changes, touched: Touched) -> None:
         if found.through <= self._entities.revision:
             return
-        touched = ((change.revision, lookup) for change in found.changes for lookup in change.lookups)
-        self._entities.apply(found.through, touched)
+        since = ((change.revision, lookup) for change in found.changes for lookup in change.lookups)
+        self._entities.apply(found.through, since)
         self.changes += len(found.changes)
-        self._tell(found.changes)
+        self._tell(touched)
 
-    def _tell(self, changes: tuple[Change, ...] | None) -> None:
+    def _tell(self, touched: Touched | None) -> None:
         moved, self._moved = self._moved, asyncio.Event()
         moved.set()
-        self._applied(changes)
+        self._applied(touched)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row as Record
@@ -14,6 +16,7 @@ from usherd.store import Changes
 from usherd.stores.sql import schema
 from usherd.stores.sql.database import Database
 from usherd.stores.sql.requests import forget_old
+from usherd.turns import Turn
 
 BATCH = 1000
 """Revisions whose entries are deleted in one transaction."""
@@ -33,14 +36,31 @@ async def changes(database: Database, after: int, limit: int) -> Changes:
         in_order = select(schema.change_log).order_by(_entries.revision, _entries.place)
         records = (await connection.execute(in_order.where(_entries.revision > after).limit(limit + 1))).all()
         if len(records) <= limit:
-            return Changes(tuple(map(_change, records)), head, head, mark)
+            return Changes(await _changes(records), head, head, mark)
         # The transaction that the limit cuts comes next time; if it is the first, it comes whole.
         through = records[-1].revision - 1
         whole = [record for record in records if record.revision <= through]
         if not whole:
             through = records[0].revision
-            whole = list((await connection.execute(in_order.where(_entries.revision == through))).all())
-    return Changes(tuple(map(_change, whole)), through, head, mark)
+            # It may have changed very many rows, as all the places of a large team that is deleted.
+            stream = await connection.stream(in_order.where(_entries.revision == through))
+            return Changes(await _streamed(stream.partitions(limit)), through, head, mark)
+    return Changes(await _changes(whole), through, head, mark)
+
+
+async def _changes(records: Iterable[Record[Any]]) -> tuple[Change, ...]:
+    found, turn = list[Change](), Turn(time.perf_counter)
+    for record in records:
+        found.append(_change(record))
+        await turn.maybe_yield()
+    return tuple(found)
+
+
+async def _streamed(parts: AsyncIterator[Sequence[Record[Any]]]) -> tuple[Change, ...]:
+    found: list[Change] = []
+    async for part in parts:
+        found += await _changes(part)
+    return tuple(found)
 
 
 def _change(record: Record[Any]) -> Change:

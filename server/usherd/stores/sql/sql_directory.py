@@ -14,7 +14,7 @@ from usherd.errors import DirectoryUnavailable, Precondition
 from usherd.facts import Write
 from usherd.history import History
 from usherd.ports import Stopwatch, Wanted
-from usherd.stores.announcer import Announcer, refs_of_all
+from usherd.stores.announcer import Announcer
 from usherd.stores.sql.entity_map import EntityMap
 from usherd.stores.sql.feed import ChangeFeed
 from usherd.stores.sql.housekeeping import keep_house
@@ -23,6 +23,7 @@ from usherd.stores.sql.needs import gather
 from usherd.stores.sql.snapshot import Found, snapshot_of
 from usherd.stores.sql.sql_facts import SqlFacts
 from usherd.stores.sql.sql_store import SqlStore
+from usherd.stores.sql.touched import Touched
 from usherd.stores.sql.unusable import cause_of
 from usherd.stores.sql.wakes import woken
 from usherd.stores.told import Tell, Told
@@ -81,6 +82,7 @@ class SqlDirectory:
             max_staleness=reading.max_staleness,
             every=often,
             stopwatch=stopwatch,
+            touched_by=self._touched_by,
             applied=self._applied,
             tell=tell,
         )
@@ -122,15 +124,19 @@ class SqlDirectory:
             lag=feed.lag,
         )
 
-    def _applied(self, changes: tuple[Change, ...] | None) -> None:
-        revision = self.entities.revision
-        lookups = tuple(dict.fromkeys(each for change in changes or () for each in change.lookups))
+    async def _touched_by(self, changes: tuple[Change, ...]) -> Touched:
+        issuers = {self._bare_ids_for, *(house.bare_ids_for for house in self._houses)}
+        return await Touched.by(changes, issuers)
+
+    def _applied(self, touched: Touched | None) -> None:
+        revision, now = self.entities.revision, self.store.database.clock()
         for house in self._houses:
-            house.moved(revision, None if changes is None else lookups)
-        now = self.store.database.clock()
-        committed_at = now if changes is None else min((change.committed_at for change in changes), default=now)
-        touched = None if changes is None else refs_of_all(lookups, self._bare_ids_for)
-        self._announcer.tell(News(revision, touched, lookups, committed_at))
+            house.moved(revision, touched)
+        if touched is None:
+            self._announcer.tell(News(revision, None, (), now))
+            return
+        committed_at = min((change.committed_at for change in touched.changes), default=now)
+        self._announcer.tell(News(revision, touched.refs(self._bare_ids_for), touched.lookups, committed_at))
 
 
 class HouseDirectory:
@@ -141,23 +147,23 @@ class HouseDirectory:
         self._directory = directory
         self._entities = directory.entities
         self._feed = directory.feed
-        self._bare_ids_for = bare_ids_for
+        self.bare_ids_for = bare_ids_for
         self._id = directory.store.id
         self._history = History(self._entities.revision)
         self._nothing = self._facts({})
 
-    def moved(self, revision: int, lookups: tuple[Lookup, ...] | None) -> None:
-        """The map is of that revision now, and these look-ups find something else; None: any may."""
-        if lookups is None:
+    def moved(self, revision: int, touched: Touched | None) -> None:
+        """The map is of that revision now, and that is another since; None: anything may be."""
+        if touched is None:
             self._history = History(revision)
         else:
-            self._history.note(revision, refs_of_all(lookups, self._bare_ids_for))
+            self._history.note(revision, touched.refs(self.bare_ids_for))
         self._nothing = self._facts({})
 
     async def facts(self, wanted: Sequence[Wanted]) -> SqlFacts:
         """As `ports.Directory.facts`."""
         self._feed.check()
-        gathered = gather(wanted, self._bare_ids_for, self._entities.get)
+        gathered = gather(wanted, self.bare_ids_for, self._entities.get)
         if not gathered.missing:
             return self._facts(gathered.found)
         try:
@@ -168,15 +174,15 @@ class HouseDirectory:
 
     async def _loaded(self, wanted: Sequence[Wanted], missing: Sequence[Lookup]) -> SqlFacts:
         for _ in range(ROUNDS):
-            await self._directory.loads.load(wanted, self._bare_ids_for, missing)
+            await self._directory.loads.load(wanted, self.bare_ids_for, missing)
             self._feed.check()
             # All at once and without waiting: everything in the map is of one revision.
-            gathered = gather(wanted, self._bare_ids_for, self._entities.peek)
+            gathered = gather(wanted, self.bare_ids_for, self._entities.peek)
             if not gathered.missing:
                 return self._facts(gathered.found)
             missing = gathered.missing
         life = self._entities.life
-        revision, gathered = await self._directory.loads.alone(wanted, self._bare_ids_for)
+        revision, gathered = await self._directory.loads.alone(wanted, self.bare_ids_for)
         # As ever, nothing is told that is newer than what listeners have heard of, nor what was read before all of that
         # was forgotten: it would count as a part of the history that began then.
         await self._feed.reach(revision, life)
@@ -187,7 +193,7 @@ class HouseDirectory:
             store=self._id,
             revision=revision,
             history=self._history,
-            bare_ids_for=self._bare_ids_for,
+            bare_ids_for=self.bare_ids_for,
             found=gathered.found,
         )
 
@@ -214,7 +220,7 @@ class HouseDirectory:
             store=self._id,
             revision=self._entities.revision,
             history=self._history,
-            bare_ids_for=self._bare_ids_for,
+            bare_ids_for=self.bare_ids_for,
             found=found,
         )
 
