@@ -137,10 +137,17 @@ async def test_what_the_server_refuses_is_told_and_nothing_is_made(shop: Shop) -
     nowhere = await shop.run("list", "team", "--server", "127.0.0.1:1", "--timeout", "1")
 
     assert (refused.code, broken.code, nowhere.code) == (2, 2, 2)
-    assert "user.identities[0].issuer: expected a configured issuer" in refused.out + refused.err
+    assert "user.identities[0].issuer: expected a configured issuer" in refused.err
     assert "users[0].tmp" in broken.err
     assert "nobody answers at 127.0.0.1:1; expected a server there" in nowhere.err
     assert await shop.store.head() == 0
+
+
+async def test_what_went_wrong_is_not_written_into_the_file_of_an_export(shop: Shop) -> None:
+    nowhere = await shop.run("export", "--server", "127.0.0.1:1", "--timeout", "1")
+
+    assert (nowhere.code, nowhere.out) == (2, "")
+    assert "nobody answers at 127.0.0.1:1" in nowhere.err
 
 
 async def test_rows_are_shown_and_blocked(shop: Shop) -> None:

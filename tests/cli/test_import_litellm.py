@@ -264,4 +264,4 @@ async def test_a_server_without_a_directory_says_so(postgres: Postgres) -> None:
     async with running(directory=KeptDirectory(), begins=begins) as server, calling(server) as channel:
         ran = await _run(World(LitellmDatabase(connection), url, server.address, Client(channel)))
     assert ran.code == 2
-    assert "keeps no directory of its own" in ran.out
+    assert "keeps no directory of its own" in ran.err

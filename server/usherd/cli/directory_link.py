@@ -12,8 +12,8 @@ import typer
 
 from usherd.changes import RowKind
 from usherd.cli.caller import caller_link
-from usherd.cli.console import Exit, fail, say_json, warn
-from usherd.cli.decision_view import fault_json, show_fault
+from usherd.cli.console import Exit, fail, warn
+from usherd.cli.links import tell_fault
 from usherd.errors import AlreadyExists, EtagMismatch, Fault
 from usherd.store import RowId
 
@@ -67,7 +67,6 @@ class Way(NamedTuple):
         from usherd.rpc.address import AddressUnusable
         from usherd.rpc.dial import connected
         from usherd.rpc.directory.client import DirectoryClient, NoSuchFilter
-        from usherd.rpc.replies import Unreachable
 
         link = caller_link(self.ca, self.cert, self.key, self.credential_file)
 
@@ -82,9 +81,7 @@ class Way(NamedTuple):
         except NoSuchFilter as error:
             fail(f"rows of this kind are not told apart by --{error}")
         except Fault as fault:
-            if isinstance(fault, Unreachable):
-                warn(f"nobody answers at {self.server}; expected a server there, or another one by --server")
-            say_json(fault_json(fault)) if self.as_json else show_fault(fault)
+            tell_fault(fault, self.server, as_json=self.as_json)
             if isinstance(fault, EtagMismatch | AlreadyExists):
                 warn("somebody else has changed the directory meanwhile, or keeps what you want; try again")
         raise typer.Exit(Exit.NO_ANSWER)

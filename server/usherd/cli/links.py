@@ -19,7 +19,6 @@ def done(server: str, work: Callable[[], Coroutine[Any, Any, Answer]], *, as_jso
     """What comes of asking that server. A fault ends the command: with exit code 1 for what is not there, 2 for all
     others."""
     from usherd.rpc.address import AddressUnusable
-    from usherd.rpc.replies import Unreachable
 
     try:
         return asyncio.run(work())
@@ -27,6 +26,15 @@ def done(server: str, work: Callable[[], Coroutine[Any, Any, Answer]], *, as_jso
         fail(f"--server: {str(error).removeprefix('server.address: ')}")
     except Fault as error:
         fault = error
+    tell_fault(fault, server, as_json=as_json)
+    raise typer.Exit(Exit.NO if isinstance(fault, NotFound) else Exit.NO_ANSWER)
+
+
+def tell_fault(fault: Fault, server: str, *, as_json: bool) -> None:
+    """Tells what that server could not do. For people it is never among what a command writes, which may go to a
+    file."""
+    from usherd.rpc.replies import Unreachable
+
     if as_json:
         say_json(fault_json(fault))
     elif isinstance(fault, Unreachable):
@@ -37,4 +45,3 @@ def done(server: str, work: Callable[[], Coroutine[Any, Any, Answer]], *, as_jso
         warn(fault.message)
     else:
         warn(f"{fault.reason.name}: {fault.message}")
-    raise typer.Exit(Exit.NO if isinstance(fault, NotFound) else Exit.NO_ANSWER)
