@@ -297,16 +297,16 @@ async def test_a_log_that_was_restored_and_went_on_as_far_is_another_one(further
     assert feeding.applied == [(3, ["ann", "bob"]), (3 + further, None), (4 + further, ["dan"])]
 
 
-async def test_a_log_whose_beginning_was_forgotten_is_still_the_same() -> None:
+async def test_a_log_that_has_forgotten_what_was_read_last_may_be_another_one() -> None:
     feeding = Feeding()
     feeding.log.write("ann")
     async with feeding.running():
         await feeding.feed.reach(2)
+        # As of a database that was restored, written to as far and compacted: two have the same revisions.
         feeding.log.compacted, feeding.log.entries = 2, []
-        reads = feeding.log.reads
         feeding.feed.wake()
-        await until(lambda: feeding.log.reads > reads)
+        await until(lambda: feeding.feed.resyncs == 1)
         feeding.log.write("bob")
         await feeding.feed.reach(3)
 
-    assert feeding.applied == [(2, ["ann"]), (3, ["bob"])]
+    assert feeding.applied == [(2, ["ann"]), (2, None), (3, ["bob"])]

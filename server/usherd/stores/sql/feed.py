@@ -178,8 +178,9 @@ class ChangeFeed:
                     raise
                 await self._begin_anew()
                 continue
-            if self._mark is not None and found.mark not in (None, self._mark):
-                # Restored, too, and has been written to since until its revisions were as high as here.
+            if self._mark is not None and found.mark != self._mark:
+                # Restored, too, and has been written to since until its revisions were as high as here; where that is
+                # no longer known, it may have been.
                 await self._begin_anew()
                 continue
             self._timeouts = 0
