@@ -62,7 +62,7 @@ async def test_what_is_revoked_by_its_words_is_listed_and_lifted(run: Run) -> No
         await run("revoke", "--issuer", "idp", "--subject", "alice", "--before", "2026-05-01T08:00:00Z", "--json"),
         await run("revoke", "--issuer", "idp", "--jti", "7f9c"),
         await run("revoke", "--issuer", "session"),
-        await run("revoke", "--token-id", ID, "--keep", "30d", "--request-id", "r1"),
+        await run("revoke", "--token-id", ID, "--keep", "30d"),
     ]
     assert [each.returncode for each in made] == [0, 0, 0, 0]
     first = json.loads(made[0].stdout)
@@ -84,6 +84,17 @@ async def test_what_is_revoked_by_its_words_is_listed_and_lifted(run: Run) -> No
     assert (none.returncode, none.stdout) == (0, "nothing of that kind is revoked\n")
 
 
+async def test_what_is_sent_again_with_its_request_id_is_the_same_request(run: Run, world: Revoking) -> None:
+    words = ("revoke", "--issuer", "idp", "--subject", "a", "--request-id", "r1", "--json")
+    moments = ("--before", "2026-05-01T08:00:00Z", "--keep", "2099-05-01T08:00:00Z")
+    done = [await run(*words, *moments) for _ in range(2)]
+
+    assert [each.returncode for each in done] == [0, 0]
+    assert done[0].stdout == done[1].stdout
+    assert json.loads(done[0].stdout)["revocation"]["until"] == "2099-05-01T08:00:00Z"
+    assert len(await world.ids()) == 1
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -96,6 +107,8 @@ async def test_what_is_revoked_by_its_words_is_listed_and_lifted(run: Run) -> No
         (("--issuer", "idp", "--before", "2026-05-01T08:00:00"), "--before: expected a moment with its zone"),
         (("--issuer", "idp", "--before", "soon"), "--before: is no duration"),
         (("--issuer", "idp", "--keep", "long"), "--keep: is no duration"),
+        (("--issuer", "idp", "--keep", "30d", "--request-id", "r"), "--keep: counts from now; expected a moment"),
+        (("--issuer", "idp", "--before", "10m", "--request-id", "r"), "--before: counts from now; expected a moment"),
         (("--issuer", "idp", "--subject", ""), "--subject: is empty"),
         (("--issuer", "idp", "--jti", ""), "--jti: is empty"),
         (("--issuer", "idp", "--before", ""), "--before: is empty"),

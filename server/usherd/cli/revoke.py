@@ -48,9 +48,11 @@ def revoke(
     before: Annotated[
         str, typer.Option(help="Only those issued before: a moment (RFC 3339), or a duration back from now, as 10m.")
     ] = "",
-    keep: Annotated[str, typer.Option(help="Keeps it for at least that long, as 30d.")] = "",
+    keep: Annotated[
+        str, typer.Option(help="Keeps it at least until then: a duration from now, as 30d, or a moment (RFC 3339).")
+    ] = "",
     note: Annotated[str, typer.Option(help="What operators want to read beside it; no tokens, no secrets.")] = "",
-    request_id: Annotated[str, typer.Option(help="Makes it safe to repeat.")] = "",
+    request_id: Annotated[str, typer.Option(help="Makes it safe to repeat; takes moments, and no durations.")] = "",
     server: Server = DEFAULT_SERVER,
     ca: Ca = None,
     cert: Cert = None,
@@ -68,8 +70,8 @@ def revoke(
         fail("--before: one token is meant, whenever it was issued; expected it with --issuer or --subject")
     if token is not None and token != "-" and not token.startswith("@"):  # noqa: S105 (no password)
         fail("a token in the arguments can be seen by every user of this machine; expected - or @FILE")
-    moment = _moment(before) if before else None
-    until = None if not keep else time.time() + _duration("--keep", keep)
+    moment = _moment("--before", before, -1, repeatable=bool(request_id))
+    until = _moment("--keep", keep, 1, repeatable=bool(request_id))
     link = caller_link(ca, cert, key, credential_file)
     text = "" if token is None else _sendable(token_from(token))
 
@@ -118,13 +120,20 @@ def _sendable(token: str) -> str:
     return token if token.isascii() else fail("TOKEN: expected the ASCII letters of a token")
 
 
-def _moment(text: str) -> float:
+def _moment(option: str, text: str, way: int, *, repeatable: bool) -> float | None:
+    """The moment that the option names, itself or by a duration from now on (`way` 1) or back (-1); None: none."""
+    if not text:
+        return None
     try:
         found = datetime.fromisoformat(text)
     except ValueError:
-        return time.time() - _duration("--before", text)
+        duration = _duration(option, text)
+        if repeatable:
+            # The same words would be another request each time, and be refused for its id.
+            fail(f"{option}: counts from now; expected a moment with --request-id, as 2026-05-01T08:00:00Z")
+        return time.time() + way * duration
     if found.tzinfo is None:
-        fail("--before: expected a moment with its zone, as 2026-05-01T08:00:00Z")
+        fail(f"{option}: expected a moment with its zone, as 2026-05-01T08:00:00Z")
     return found.timestamp()
 
 
