@@ -20,6 +20,7 @@ from usherd.authenticate.verifier import Verifier
 from usherd.authorizer import Authorizer
 from usherd.config.catalogue import with_kept_models
 from usherd.config.settings import HookSettings, Settings
+from usherd.elapsed import elapsed
 from usherd.ground import HouseDirectory, SharedKept
 from usherd.grounds import opened_ground
 from usherd.origins import endpoints, issuers_with_keys
@@ -102,7 +103,7 @@ async def opened(
             issuers_with_keys(settings),
             http=http,
             cache=caches.documents,
-            stopwatch=time.monotonic,
+            stopwatch=elapsed,
             on_event=partial(_on_key_event, counts, on_keys),
             before=before,
         )

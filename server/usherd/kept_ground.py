@@ -14,6 +14,7 @@ from usherd.changes import Listening
 from usherd.config.catalogue import MAX_KEPT_MODELS
 from usherd.config.problems import Problem
 from usherd.config.settings import Settings, StoreSettings
+from usherd.elapsed import elapsed
 from usherd.errors import DirectoryUnavailable
 from usherd.facts import Rows
 from usherd.ground import HouseDirectory, Look, SharedKept, Step, budget_of_all, other_directory
@@ -111,7 +112,7 @@ async def opened_kept_ground(settings: Settings, kept: StoreSettings) -> AsyncIt
             _log.info("directory_seed_left_aside", store=store.id)
         await store.set_global(budget_of_all(settings))
         reading = Reading(max_staleness=kept.max_staleness, entities=kept.entities)
-        shared = await stack.enter_async_context(opened_directory(store, reading, tell=_tell))
+        shared = await stack.enter_async_context(opened_directory(store, reading, stopwatch=elapsed, tell=_tell))
         shared.answer_for(settings.only_issuer)
         revocations = SqlRevocations(database)
         # Before all others that listen: whoever hears of a revocation later finds it in the list.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import pytest
 
 from config_files import settings
 from keyring import key_pair, key_set
+from tools.asleep import slept
 from usherd.config.settings import Settings
 from usherd.facts import BudgetKind, BudgetOwner, BudgetState, Team, Write, WriteKind
 from usherd.ground import Ground
@@ -85,6 +87,21 @@ async def test_what_was_written_outlives_the_daemon_and_the_seed_is_left_aside(t
 
     assert facts.team("idp", "new") is not None
     assert facts.team("idp", "red") is not None
+
+
+async def test_a_machine_that_slept_tells_nothing_of_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = made(tmp_path)
+    async with opened_ground(found) as ground:
+        house = ground.house(found)
+        await house.facts([WANTED])
+        assert house.at_hand() is not None
+        slept(monkeypatch, 3600)
+        # Nothing of it was read again yet: this is the first that is asked.
+        assert house.at_hand() is None
+        assert not ground.fresh
+        async with asyncio.timeout(30):
+            while house.at_hand() is None:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0.01)
 
 
 async def test_a_seed_fills_nothing_that_has_been_written_to_even_if_it_is_empty_again(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from config_files import settings
 from keyring import key_pair, key_set
+from tools.asleep import slept
 from tools.key_server import Fault, KeyServer
 from usherd.changes import News
 from usherd.config.problems import ConfigError, Problem
@@ -204,6 +205,20 @@ async def test_a_key_that_is_withdrawn_during_a_move_stays_withdrawn(
             assert new is not old
             assert new.find("idp", "k1") is not None
             assert new.find("idp", "k2") is None
+
+
+async def test_keys_are_trusted_no_longer_for_a_machine_that_slept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with KeyServer() as server:
+        server.publish(key_pair("Ed25519", "k1").jwk())
+        text = CONFIG.replace("jwks_file: keys.json", f"jwks_url: {server.keys_url}")
+        found = settings(tmp_path, text + "insecure: {loopback_http: true}\n", directory=TEAM)
+        async with moved_into(found) as moving:
+            keys = moving.house.keys
+            assert keys.usable("idp")
+            slept(monkeypatch, 30 * 86400)
+            assert not keys.usable("idp")
 
 
 async def test_what_an_old_house_learns_until_its_end_is_not_lost(tmp_path: Path) -> None:
