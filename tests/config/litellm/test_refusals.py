@@ -71,6 +71,7 @@ ENVIRONMENTS = {
     ),
     "keys over http": ({"JWT_PUBLIC_KEY_URL": "http://idp.example/keys"}, "JWT_PUBLIC_KEY_URL: is not https"),
     "an audience that no token has": (KEYS | {"JWT_AUDIENCE": ""}, "JWT_AUDIENCE: is empty, and LiteLLM refuses every"),
+    "an audience that is no text": (KEYS | {"JWT_AUDIENCE": "api\udcff"}, "JWT_AUDIENCE: is not UTF-8"),
 }
 
 
@@ -85,6 +86,7 @@ def test_an_environment_with_which_nobody_has_access_is_refused(
 
 
 LATER_ENVIRONMENTS = {
+    "an issuer that is no text": (KEYS | {"JWT_ISSUER": "https://idp.example\udcff"}, "JWT_ISSUER: is not UTF-8"),
     "an issuer that no token has": (KEYS | {"JWT_ISSUER": ""}, "JWT_ISSUER: is empty"),
     "a discovery document beside other URLs": (
         {"JWT_PUBLIC_KEY_URL": "https://a.example/keys,https://b.example/.well-known/openid-configuration"},

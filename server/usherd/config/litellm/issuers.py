@@ -13,7 +13,7 @@ from usherd.config.litellm.key_sources import bounded_duration, inline_keys, key
 from usherd.config.litellm.notebook import Notebook
 from usherd.config.litellm.unsupported import refuse_in_jwtauth
 from usherd.config.litellm.values import Section
-from usherd.config.litellm.versions import ALGORITHMS, ISSUER_KEYS, LATEST, Version
+from usherd.config.litellm.versions import ALGORITHMS, ISSUER_KEYS, LATEST, REFERENCE, Version
 from usherd.config.patterns import check_name
 from usherd.config.problems import Unusable
 from usherd.policy import ANY_ISSUER
@@ -21,6 +21,11 @@ from usherd.policy import ANY_ISSUER
 ONLY_NAME = "idp"
 """The name of the issuer that the environment describes."""
 KEY_URL, AUDIENCE, ISSUER = "JWT_PUBLIC_KEY_URL", "JWT_AUDIENCE", "JWT_ISSUER"
+CHECKS: Mapping[Version, frozenset[str]] = {
+    REFERENCE: frozenset({AUDIENCE}),
+    LATEST: frozenset({AUDIENCE, ISSUER}),
+}
+"""The variables without which less of a token is checked."""
 _FIELDS = {
     "user_id_jwt_field": "user",
     "user_email_jwt_field": "email",

@@ -48,7 +48,11 @@ RESTRICTING_JWTAUTH: Restricting = {
     "agent_id_jwt_field": ("tokens of unregistered agents are refused", _is_filled),
     "virtual_key_claim_field": ("tokens are held to the limits of a virtual key", _is_filled),
     "jwt_client_id_field": ("tokens are held to the limits of a virtual key", _is_filled),
-    "unregistered_jwt_client_behavior": ("clients without a virtual key are refused", lambda value: value == "reject"),
+    "unregistered_jwt_client_behavior": (
+        "clients without a virtual key are refused",
+        # A variable may say so, too.
+        lambda value: value not in (None, "fallback_team_mapping", "auto_register"),
+    ),
     "routing_overrides": ("an introspection endpoint decides on some tokens", _is_filled),
 }
 """Keys of `litellm_jwtauth` and of its issuers."""

@@ -12,6 +12,7 @@ from usherd.config.route_groups import built_in
 
 GROUP_PREFIX = "LiteLLMRoutes."
 """How lists of `general_settings` name a group. Lists of `litellm_jwtauth` name it barely."""
+PUBLIC = f"{GROUP_PREFIX}public_routes"
 EVERYTHING = ("/", "/*")
 
 
@@ -32,20 +33,51 @@ def granted(entries: Iterable[str], path: KeyPath, version: Version, book: Noteb
     return list(found)
 
 
-def listed(entries: Iterable[str], path: KeyPath, version: Version, book: Notebook) -> list[str]:
-    """A list of `general_settings`, of routes and groups after `LiteLLMRoutes.`; names of groups alone mean nothing."""
+def opened(entries: Iterable[str], path: KeyPath, version: Version, book: Notebook, *, public: bool) -> list[str]:
+    """A list of `general_settings` that opens routes, and has no groups: LiteLLM's documentation names some there, with
+    `LiteLLMRoutes.` before them, and its code compares them as text.
+
+    `public`: whether it opens them without a token. A `*` at the end of an entry is a pattern only there, and the group
+    of LiteLLM's own public routes is open whatever is listed.
+    """
+    found: dict[str, None] = {}
+    for index, entry in enumerate(entries):
+        where = (*path, index)
+        if public and entry == PUBLIC:
+            continue
+        if entry.startswith(GROUP_PREFIX) and entry.removeprefix(GROUP_PREFIX) in built_in(ROUTE_GROUPS[version]):
+            book.note(
+                f"{key_text(where)}: {quoted(entry)} is left out, for LiteLLM opens nothing by it; where it is meant,"
+                f" write {entry.removeprefix(GROUP_PREFIX)} into the new file"
+            )
+        elif version != REFERENCE and "*" in entry and not public:
+            book.note(
+                f"{key_text(where)}: {quoted(entry)} is left out, for LiteLLM takes the * for a letter, and opens"
+                " nothing by it; where a pattern is meant, write it into the new file"
+            )
+        else:
+            found.update(dict.fromkeys(_routes(entry, where, version, book)))
+    return list(found)
+
+
+def closed(entries: Iterable[str], path: KeyPath, version: Version, book: Notebook) -> list[str]:
+    """A list of `general_settings` that closes routes: groups after `LiteLLMRoutes.` and patterns count as such."""
     found: dict[str, None] = {}
     for index, entry in enumerate(entries):
         group = entry.removeprefix(GROUP_PREFIX)
         if entry.startswith(GROUP_PREFIX) and group in built_in(ROUTE_GROUPS[version]):
             found[group] = None
-        elif not entry.startswith("/"):
-            _left_out(entry, (*path, index), book)
-        elif version == REFERENCE:
-            found[entry] = None
         else:
-            found.update(dict.fromkeys(_patterns(entry, (*path, index), book)))
+            found.update(dict.fromkeys(_routes(entry, (*path, index), version, book)))
     return list(found)
+
+
+def _routes(entry: str, path: KeyPath, version: Version, book: Notebook) -> tuple[str, ...]:
+    """What fits an entry that is a route; names of groups alone mean nothing."""
+    if not entry.startswith("/"):
+        _left_out(entry, path, book)
+        return ()
+    return (entry,) if version == REFERENCE else _patterns(entry, path, book)
 
 
 def within(entries: Iterable[str], groups: Iterable[str], version: Version) -> list[str]:

@@ -12,7 +12,7 @@ from usherd.config.document import Document
 from usherd.config.litellm import catalogue, custom_validate, people, roles, routes
 from usherd.config.litellm.comments import comments_of
 from usherd.config.litellm.insecure import insecure
-from usherd.config.litellm.issuers import issuers
+from usherd.config.litellm.issuers import CHECKS, issuers
 from usherd.config.litellm.jwtauth import JwtAuth, read_jwtauth
 from usherd.config.litellm.key_sources import bounded_duration
 from usherd.config.litellm.newest import newest_options
@@ -20,7 +20,7 @@ from usherd.config.litellm.notebook import Notebook
 from usherd.config.litellm.unsupported import check_keys
 from usherd.config.litellm.values import Section, named_variable
 from usherd.config.litellm.versions import LATEST, ROUTE_GROUPS, Version
-from usherd.config.problems import KeyPath, key_text
+from usherd.config.problems import KeyPath, key_text, kind_of_value
 from usherd.options import OptionValue
 from usherd.policy import ANY_ISSUER
 
@@ -60,11 +60,14 @@ def import_litellm(
     """
     book = Notebook(ignore, source)
     own = _texts(environment)
+    checks = CHECKS[version]
+    for name in sorted(checks & (environment.keys() - own.keys())):
+        book.variable(name, "is not UTF-8, and no token is like it; expected a text, or no such variable")
     task = _Task(
         config=config,
         own=own,
         # LiteLLM reads its file's variables by their names, too: one that is set stays what it is.
-        environment=_variables(config, own, book) | own,
+        environment=_variables(config, own, checks - environment.keys(), book) | own,
         version=version,
         keys=keys,
         folder=folder,
@@ -135,13 +138,14 @@ def _access(auth: JwtAuth, general: Section, owners: list[Rules], version: Versi
 def _routes(general: Section, version: Version, book: Notebook) -> Rules:
     made: Rules = {"version": ROUTE_GROUPS[version]}
     public = general.texts("public_routes") or []
-    named = routes.listed(public, general.at("public_routes"), version, book)
+    named = routes.opened(public, general.at("public_routes"), version, book, public=True)
     # LiteLLM's own public routes stay public whatever else is listed.
     made["public"] = list(dict.fromkeys(("public_routes", *named)))
-    if (allowed := general.texts("allowed_routes")) is not None:
-        made["allowed"] = routes.listed(allowed, general.at("allowed_routes"), version, book)
-    if (admin_only := general.texts("admin_only_routes")) is not None:
-        made["admin_only"] = routes.listed(admin_only, general.at("admin_only_routes"), version, book)
+    # Left empty, these two refuse every request in LiteLLM: they must not become no restriction.
+    if (allowed := general.texts("allowed_routes", nullable=False)) is not None:
+        made["allowed"] = routes.opened(allowed, general.at("allowed_routes"), version, book, public=False)
+    if (admin_only := general.texts("admin_only_routes", nullable=False)) is not None:
+        made["admin_only"] = routes.closed(admin_only, general.at("admin_only_routes"), version, book)
     if general.switch("enforce_user_param"):
         made["end_user_required"] = True
     return made
@@ -182,16 +186,27 @@ def _is_utf8(value: str) -> bool:
     return True
 
 
-def _variables(config: Mapping[str, object], environment: Mapping[str, str], book: Notebook) -> dict[str, str]:
-    """What `environment_variables` sets when LiteLLM starts."""
-    given = config.get("environment_variables")
+def _variables(
+    config: Mapping[str, object], environment: Mapping[str, str], checks: Collection[str], book: Notebook
+) -> dict[str, str]:
+    """What `environment_variables` sets when LiteLLM starts. `checks` must have a value where they are listed: LiteLLM
+    refuses every token where one has none, which must not become that nothing is checked."""
+    given = config.get("environment_variables") or {}
     found: dict[str, str] = {}
-    for name, value in given.items() if isinstance(given, Mapping) else ():
+    if not isinstance(given, Mapping):
+        book.problem(("environment_variables",), f"is {kind_of_value(given)}; expected a mapping of names to values")
+        return found
+    for name, value in given.items():
+        path = ("environment_variables", name)
         variable = named_variable(value)
         if variable is not None:
             value = environment.get(variable)
-        if value is None or isinstance(value, (Mapping, list)):
-            book.note(f"{key_text(('environment_variables', name))}: has no value")
-        else:
+        if value is not None and not isinstance(value, (Mapping, list)):
             found[name] = str(value)
+        elif name not in checks:
+            book.note(f"{key_text(path)}: has no value")
+        elif variable is not None:
+            book.problem(path, f"the environment variable {variable} is not set; expected it to hold the value")
+        else:
+            book.problem(path, f"is {kind_of_value(value)}; expected a text, or no such key")
     return found
