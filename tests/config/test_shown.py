@@ -30,7 +30,7 @@ def made(tmp_path: Path, text: str, directory: str = "") -> Settings:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> list[Change]:
-    teams = "teams: [{id: a, models: [o1]}, {id: b, models: [o1]}]\n"
+    teams = "teams: [{id: a, models: [o1]}, {id: b, models: [o1]}, {id: c, models: [o1]}]\n"
     return changes(made(tmp_path, ISSUER + old, teams), made(tmp_path, ISSUER + new, teams))
 
 
@@ -97,12 +97,53 @@ def test_a_secret_is_hidden_and_another_one_is_a_change(tmp_path: Path) -> None:
             "role_permissions: [{role: internal_user, models: [o1]}, {role: team, models: [o1]}]\n",
             [("policy.internal_roles.permissions (order)", ("team", "internal_user"), ("internal_user", "team"))],
         ),
+        (
+            "teams: {priority: [a, b]}\n",
+            "teams: {priority: [b, c, a]}\n",
+            [("policy.teams.priority", (), ("c",)), ("policy.teams.priority (order)", ("a", "b"), ("b", "a"))],
+        ),
+        ("teams: {priority: [a, b]}\n", "teams: {priority: [c, a, b]}\n", [("policy.teams.priority", (), ("c",))]),
     ],
 )
 def test_a_change_is_told_by_its_key_and_what_comes_and_goes(
     tmp_path: Path, old: str, new: str, expected: list[tuple[str, object, object]]
 ) -> None:
     assert changed(tmp_path, old, new) == [Change(*each) for each in expected]  # type: ignore[arg-type]
+
+
+FIRST, SECOND, ANOTHER, GONE = (
+    {"role": "all-*", "directory_role": "internal_user_viewer"},
+    {"role": "all-staff", "directory_role": "internal_user"},
+    {"role": "boss", "directory_role": "proxy_admin"},
+    {"role": "old", "directory_role": "internal_user"},
+)
+
+
+def test_rules_in_another_order_are_told_also_where_some_come_and_go(tmp_path: Path) -> None:
+    claims = ISSUER.rstrip() + "\n    claims: {roles: roles}\n"
+    old = settings(tmp_path, claims + f"users: {{role_map: {json.dumps([FIRST, GONE, SECOND])}}}\n")
+    new = settings(tmp_path, claims + f"users: {{role_map: {json.dumps([SECOND, ANOTHER, FIRST])}}}\n")
+
+    before, after = (
+        list(map(list, (FIRST.values(), SECOND.values()))),
+        list(map(list, (SECOND.values(), FIRST.values()))),
+    )
+    assert changes(old, new) == [
+        Change("policy.users.role_map", (list(GONE.values()),), (list(ANOTHER.values()),)),
+        Change("policy.users.role_map (order)", tuple(before), tuple(after)),
+    ]
+
+
+def test_permissions_in_another_order_are_told_also_where_one_comes(tmp_path: Path) -> None:
+    team, user, admin = ({"role": role, "models": ["o1"]} for role in ("team", "internal_user", "proxy_admin"))
+    old, new = (
+        settings(tmp_path, ISSUER + f"role_permissions: {json.dumps(rules)}\n")
+        for rules in ([team, user], [user, admin, team])
+    )
+
+    assert changes(old, new)[-1] == Change(
+        "policy.internal_roles.permissions (order)", ("team", "internal_user"), ("internal_user", "team")
+    )
 
 
 def test_another_way_to_write_the_same_is_no_change(tmp_path: Path) -> None:

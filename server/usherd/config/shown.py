@@ -76,31 +76,39 @@ def changes(old: Settings, new: Settings) -> list[Change]:
     for way in dict.fromkeys((*before, *after)):
         one, other = before.get(way, _ABSENT), after.get(way, _ABSENT)
         if one != other:
-            found.append(Change(".".join(way), *_parted(one, other)))
+            found += _of_one(".".join(way), one, other)
     return found + _turned(old_shown["policy"], new_shown["policy"], ("policy",))
 
 
 def _turned(old: Plain, new: Plain, way: tuple[str, ...]) -> list[Change]:
-    """What has the same names in another order: of some rules the first counts."""
+    """What has names in another order, besides those that come and go: of some rules the first counts."""
     if not isinstance(old, dict) or not isinstance(new, dict):
         return []
     found = [each for name in old if name in new for each in _turned(old[name], new[name], (*way, name))]
-    if old.keys() == new.keys() and list(old) != list(new):
-        found.append(Change(f"{'.'.join(way)} (order)", tuple(old), tuple(new)))
+    olds, news = [name for name in old if name in new], [name for name in new if name in old]
+    if olds != news:
+        found.append(Change(f"{'.'.join(way)}{_ORDER}", tuple(olds), tuple(news)))
     return found
 
 
+_ORDER = " (order)"
 _ABSENT: list[Plain] = []
 """Nothing is there: the same as an empty list, which says nothing either."""
 
 
-def _parted(one: Plain, other: Plain) -> tuple[tuple[Plain, ...], tuple[Plain, ...]]:
+def _of_one(key: str, one: Plain, other: Plain) -> list[Change]:
+    """What differs at one key, and the order of those who stay: it may be one of precedence."""
     olds, news = _members(one), _members(other)
     removed, added = [each for each in olds if each not in news], [each for each in news if each not in olds]
+    stay = ([each for each in olds if each in news], [each for each in news if each in olds])
     if not removed and not added:
-        # The same members in another order, which may be one of precedence.
-        removed, added = olds, news
-    return tuple(map(_without_digest, removed)), tuple(map(_without_digest, added))
+        return [_change(key, *stay)]
+    found = [_change(key, removed, added)]
+    return found if stay[0] == stay[1] else [*found, _change(key + _ORDER, *stay)]
+
+
+def _change(key: str, removed: list[Plain], added: list[Plain]) -> Change:
+    return Change(key, tuple(map(_without_digest, removed)), tuple(map(_without_digest, added)))
 
 
 def _members(value: Plain) -> list[Plain]:
