@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from usherd.config.findings import Found, issuer_of, known, owners
+from usherd.config.findings import Found, filled, issuer_of, known, owners
 from usherd.config.problems import KeyPath
 from usherd.config.schema import File
 from usherd.config.schema_people import ProvisionWhen
@@ -20,6 +20,9 @@ def check(file: File, options: Options) -> Found:
     yield from _permissions(file, options)
     yield from _scopes(file, issuers)
     yield from _claims(file)
+    if "email_domains" in file.users.model_fields_set:
+        why = "expected at least one domain, or no such key: addresses of every domain would do"
+        yield from filled(("users", "email_domains"), file.users.email_domains, why)
     if file.preset == "strict":
         yield from _never_counts(file)
     for key, provision in (("users", file.users.provision), ("teams", file.teams.provision)):

@@ -74,7 +74,7 @@ class Users(Section):
     )
     email_domains: list[Domain] = Field(
         default_factory=list,
-        description="Domains that an address must be of, compared exactly. Empty: any. Others are denied, unless"
+        description="Domains that an address must be of, compared exactly; unless given, any. Others are denied, unless"
         " user.email_domain is no_provision: then they are only not written.",
     )
     role_map: list[RoleMapEntry] = Field(
