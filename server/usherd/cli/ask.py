@@ -47,7 +47,13 @@ DEFAULT_SERVER = "127.0.0.1:50051"
 def ask(
     words: Annotated[list[str], typer.Argument(metavar="[TOKEN] ROUTE [MODEL]", show_default=False)],
     server: Annotated[
-        str | None, typer.Option(envvar="USHERD_SERVER", help=f"Address of a server; {DEFAULT_SERVER} unless given.")
+        str | None,
+        typer.Option(
+            "--server",
+            "--address",
+            envvar="USHERD_SERVER",
+            help=f"Address of a server; {DEFAULT_SERVER} unless given.",
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option("--config", "-c", help="Answers in this process, by a configuration.")

@@ -26,11 +26,13 @@ from usherd.cli import (
     token,
 )
 from usherd.cli.console import HELP, say
+from usherd.cli.hints import Commands
 
 app = typer.Typer(
     help="The authorization service for AI gateways: may the holder of this token call this route with this model?",
     epilog="Exit codes: 0 yes or done, 1 no, 2 no answer (a fault, a wrong configuration, wrong usage).",
     no_args_is_help=True,
+    cls=Commands,
     **HELP,
 )
 app.command("serve", epilog=serve.EXAMPLES)(serve.serve)
