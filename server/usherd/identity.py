@@ -70,7 +70,8 @@ class Profile(NamedTuple):
     """The organization that the token names by alias, where it names none by id. Empty: none."""
     organizations_allowed: frozenset[str] | None = None
     """Organizations that the issuer may grant; None: all."""
-
+    roles_of_other_kinds: tuple[str, ...] = ()
+    """Where it holds no named role: those that it would hold if it were of another kind."""
     is_own_session: bool = False
     """Whether it is a session that usherd made, for a user of the directory."""
 

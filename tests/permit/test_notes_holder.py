@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from denials import ALICE, READER, RED, RED_TEAM, TEAMS, Denial, names
+from usherd.domain import PrincipalKind
 from usherd.facts import Organization, Team
 from usherd.policy import (
     TEAM,
@@ -28,10 +29,14 @@ def of_roles() -> dict[str, Any]:
     return {"internal_roles": InternalRoleRules(enforce=True, permissions=permissions)}
 
 
-def of_scopes(scope: str, models: tuple[str, ...] = (), routes: tuple[str, ...] | None = None) -> dict[str, Any]:
-    mapping = ScopeMapping(issuer="idp", scope=scope, models=models, routes=routes)
+def of_scopes(
+    scope: str, models: tuple[str, ...] = (), routes: tuple[str, ...] | None = None, issuer: str = "idp"
+) -> dict[str, Any]:
+    mapping = ScopeMapping(issuer=issuer, scope=scope, models=models, routes=routes)
     return {"scopes": ScopeRules(enforce=True, mappings=(mapping,))}
 
+
+HOLDS_NOTHING = "holds no role, names no existing team, and its holder is no known user"
 
 DENIALS = [
     Denial(
@@ -108,9 +113,16 @@ DENIALS = [
     Denial(
         "scopes",
         "NOT_ENTITLED",
-        "scopes.enforce is set, and the token has none of the mapped scopes.",
+        "scopes.enforce is set, and the token has none of the mapped scopes: chat.",
         403,
         rules=of_scopes("chat"),
+    ),
+    Denial(
+        "scopes",
+        "NOT_ENTITLED",
+        "scopes.enforce is set, and the token has none of the mapped scopes, of which its issuer has none.",
+        403,
+        rules={**of_scopes("chat", issuer="other"), "issuers": (issuer(), issuer("other"))},
     ),
     Denial(
         "scopes",
@@ -130,16 +142,66 @@ DENIALS = [
     Denial(
         "entitlement",
         "NOT_ENTITLED",
-        "The token, a user's, holds no role, names no existing team, and its holder is no known user.",
+        f"The token, a user's, {HOLDS_NOTHING}; for users there is the role reader (by roles); teams are read from"
+        " groups, team and team_alias.",
         403,
         claims={},
     ),
     Denial(
         "entitlement",
         "NOT_ENTITLED",
-        "The token, a service's, holds no role, names no existing team, and its holder is no known user.",
+        f"The token, a service's, {HOLDS_NOTHING}; for services there are the roles r1 (by roles), r2 (by a and b),"
+        " r3 (by roles), r4 (by roles), r5 (by roles) and 2 more.",
         403,
         claims={"idtyp": "app"},
+        rules={
+            "issuers": (issuer(claims=ClaimPaths()), issuer("other")),
+            "roles": (
+                role("persons", kinds=frozenset({PrincipalKind.USER})),
+                role("others", issuer="other"),
+                role("r1"),
+                role("r2", when=(("a", ("a",), ("x",)), ("b", ("b",), ("x",)))),
+                *(role(f"r{each}") for each in range(3, 8)),
+            ),
+        },
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        f"The token, a service's, {HOLDS_NOTHING}; it would hold the role reader, which is not for services; teams are"
+        " read from groups, team and team_alias.",
+        403,
+        claims={**READER, "idtyp": "app"},
+        rules={"roles": (role(kinds=frozenset({PrincipalKind.USER})), role("robot", value="Robot"))},
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        f"The token, a user's, {HOLDS_NOTHING}; no role of its issuer is for users; teams are read from groups,"
+        " team and team_alias.",
+        403,
+        claims={"unreadable": 7},
+        rules={
+            "roles": (
+                role(claim="unreadable", kinds=frozenset({PrincipalKind.SERVICE})),
+                role("others", issuer="other"),
+            ),
+            "issuers": (issuer(), issuer("other")),
+        },
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        f"The token, a user's, {HOLDS_NOTHING}; its issuer has neither roles nor a claim for teams.",
+        403,
+        rules={"issuers": (issuer(claims=ClaimPaths()),), "roles": ()},
+    ),
+    Denial(
+        "entitlement",
+        "NOT_ENTITLED",
+        f"The token, a user's, {HOLDS_NOTHING}; teams are read from https://x\\.example/y.teams.",
+        403,
+        rules={"issuers": (issuer(claims=ClaimPaths(teams=("https://x.example/y", "teams"))),), "roles": ()},
     ),
     Denial(
         "team",

@@ -11,7 +11,7 @@ from usherd.identify.internal_roles import directory_role, has_user_role, mapped
 from usherd.identify.kind import kind_of
 from usherd.identify.named_teams import Teams, named_teams
 from usherd.identify.overage import refuse_overage
-from usherd.identify.roles import roles_held
+from usherd.identify.roles import roles_held, roles_of_other_kinds
 from usherd.identify.session import session_profile
 from usherd.identify.words import first, is_missing, is_named, one, scopes
 from usherd.identity import Profile
@@ -95,6 +95,7 @@ class Profiler:
             organization_alias="" if organization else one(claims, words.organization_alias),
             organizations_allowed=may.organizations,
             end_user=one(claims, words.end_user),
+            roles_of_other_kinds=() if held else roles_of_other_kinds(claims, issuer, kind, policy.roles),
             claims=_passed_on(claims, issuer),
         )
 

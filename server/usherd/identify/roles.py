@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from usherd.claim_paths import read
 from usherd.domain import PrincipalKind, VerifiedClaims
+from usherd.errors import Refusal
 from usherd.globs import fits_any
 from usherd.identify.words import many, spaced
 from usherd.policy import IssuerPolicy, Role
@@ -28,6 +29,25 @@ def roles_held(
         and (allowed is None or role.name in allowed)
         and all(_met(claims, issuer, condition) for condition in role.when)
     )
+
+
+def roles_of_other_kinds(
+    claims: VerifiedClaims, issuer: IssuerPolicy, kind: PrincipalKind, roles: Sequence[Role]
+) -> tuple[str, ...]:
+    """The names of those whose every condition the token meets, and which are not for its kind. For explanations: a
+    claim that cannot be read meets none of these, and refuses nothing."""
+    return tuple(
+        role.name
+        for role in roles
+        if role.issuer == issuer.name and kind not in role.kinds and _meets(claims, issuer, role)
+    )
+
+
+def _meets(claims: VerifiedClaims, issuer: IssuerPolicy, role: Role) -> bool:
+    try:
+        return all(_met(claims, issuer, condition) for condition in role.when)
+    except Refusal:
+        return False
 
 
 def _met(

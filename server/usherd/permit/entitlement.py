@@ -21,5 +21,7 @@ def entitlement(case: Case) -> Outcome:
     # Roles are for users, services or both: who is taken for the other is denied here, and looks for the reason.
     whose = _WHOSE.get(identity.profile.kind, "The token")
     return Denied(
-        Reason.NOT_ENTITLED, f"{whose} holds no role, names no existing team, and its holder is no known user."
+        Reason.NOT_ENTITLED,
+        f"{whose} holds no role, names no existing team, and its holder is no known user"
+        f"{rules.entitling.of(identity.profile)}.",
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from usherd.facts import Organization, Team, User
+from usherd.permit.entitling import Entitling
 from usherd.permit.model_lists import EVERYTHING, NOTHING, ModelLists, ModelSet, Rules
 from usherd.permit.models import Catalogue, KnownModel
 from usherd.permit.route_match import EVERY_ROUTE, LiteralRoutes, ModelInRoute, Routes, RouteSet
@@ -76,6 +77,7 @@ class Rulebook:
         self.options = options = policy.options
         self.catalogue = Catalogue(policy.models, policy.model_aliases)
         self.lists = ModelLists(self.catalogue)
+        self.entitling = Entitling(policy)
         self.roles = tuple(
             CompiledRole(
                 role.name,
