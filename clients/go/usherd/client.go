@@ -63,6 +63,7 @@ type Client struct {
 	now        func() time.Time
 	watches    *places
 	turns      *turns
+	sleeps     *sleeps
 	cache      *cache // nil: none
 	lifetime   context.Context
 	end        context.CancelFunc
@@ -105,6 +106,7 @@ func New(target string, options ...Option) (*Client, error) {
 		timeout:    s.timeout,
 		now:        s.now,
 		watches:    &places{open: open},
+		sleeps:     &sleeps{now: s.now},
 	}
 	c.lifetime, c.end = context.WithCancel(context.Background())
 	c.turns = &turns{over: c.lifetime.Done()}

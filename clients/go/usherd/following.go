@@ -38,7 +38,7 @@ func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) 
 	if fault != nil {
 		return notTold, fault
 	}
-	defer s.timer.Stop()
+	defer w.client.sleeps.leave(s.ends)
 	w.answered(s.decision, first)
 	w.heard = s.heard
 	if s.once {
@@ -54,7 +54,7 @@ func (w *watcher) follow(ctx context.Context, within time.Duration, first bool) 
 			break
 		}
 		w.heard = now
-		s.timer.Reset(w.silence)
+		s.ends.again(now)
 		if last, ok := w.hear(message); last {
 			return lastTold, nil
 		} else if !ok {
@@ -128,7 +128,7 @@ type opened struct {
 	heard    time.Time
 	silence  time.Duration
 	once     bool
-	timer    *time.Timer // ends the stream after silence
+	ends     *silence
 }
 
 // open asks, and has the first answer in time.
@@ -142,7 +142,7 @@ func (w *watcher) open(
 		if !timer.Stop() {
 			return nil, &Fault{Kind: OutOfTime}
 		}
-		s.timer = time.AfterFunc(max(s.silence, 0), cancel)
+		s.ends = w.client.sleeps.watch(s.silence, s.heard, cancel)
 		return s, nil
 	}
 	if !timer.Stop() && fault.Kind == Canceled {

@@ -41,3 +41,14 @@ func TestWhatWasInABufferWhileThisProcessStoodStillIsNotHeard(t *testing.T) {
 		t.Error("a stream that spoke in time is not believed")
 	}
 }
+
+func TestNobodyLooksWhetherTheMachineSleptWhileNothingIsWatched(t *testing.T) {
+	s := &sleeps{now: time.Now}
+	first, second := s.watch(time.Hour, time.Now(), func() {}), s.watch(time.Hour, time.Now(), func() {})
+	s.leave(first)
+	looks := s.timer.Stop()
+	s.leave(second)
+	if still := s.timer.Stop(); !looks || still || len(s.told) != 0 {
+		t.Errorf("%v with one, %v with none, %d told", looks, still, len(s.told))
+	}
+}

@@ -97,3 +97,33 @@ func TestAWallClockThatIsPutBackMakesNothingLastLonger(t *testing.T) {
 	eventually(t, "it was silent for too long", func() bool { return client.Stats().Silences == 1 })
 	expect(t, client, ask("a"), "ALLOW ALLOWED alone")
 }
+
+// playingTo is a watch that was told one answer, by a clock that can sleep. Its stream says nothing more.
+func playingTo(t *testing.T, silence time.Duration) (*heard, *sleeper) {
+	t.Helper()
+	s, streams := playing(t)
+	clock := &sleeper{}
+	watch := hearing(t, context.Background(), s.client(t, usherd.WithClock(clock.now)))
+	go func() {
+		here := <-streams
+		_ = here.out.Send(living(allow("1"), silence))
+	}()
+	watch.expect(usherd.Decided, true, "1")
+	return watch, clock
+}
+
+func TestAWatchIsUnknownSoonAfterTheMachineSleptThoughNothingIsSaid(t *testing.T) {
+	const silence = time.Hour
+	watch, clock := playingTo(t, silence)
+	clock.sleep(silence)
+	watch.expect(usherd.Unknown, false, "")
+	watch.over()
+}
+
+func TestWhatIsLeftOfMaxSilenceAfterTheMachineSleptIsNotBegunAnew(t *testing.T) {
+	const silence = time.Hour
+	watch, clock := playingTo(t, silence)
+	clock.sleep(silence - 2*time.Second)
+	watch.expect(usherd.Unknown, false, "")
+	watch.over()
+}
