@@ -281,11 +281,18 @@ def test_a_denied_model_has_no_other_name_whatever_the_catalogue_calls_it(
     assert world.reason(claims={"roles": ["Reader", "No"]}, model=model) == "MODEL_DENIED"
 
 
-@pytest.mark.parametrize("model", ["other/gpt-4", "openai/o1", "openai/", "gpt-5", "openai/openai/gpt-4"])
+@pytest.mark.parametrize(
+    "model", ["other/gpt-4", "openai/o1", "openai/", "gpt-5", "openai/openai/gpt-4", "openai/gpt-mine"]
+)
 def test_a_denied_model_of_a_provider_is_no_other_model(model: str) -> None:
     everything = role(grants=Grant(routes=(CHAT,), models=("*",)))
-    denying = role("no", value="No", grants=Grant(), deny=Grant(models=("gpt-4",)))
-    models = (CatalogueModel(name="gpt-*", provider="openai"), CatalogueModel(name="*1"))
+    denying = role("no", value="No", grants=Grant(), deny=Grant(models=("gpt-4", "gpt-mine")))
+    # The catalogue names no provider of `gpt-mine`, which has an entry of its own.
+    models = (
+        CatalogueModel(name="gpt-*", provider="openai"),
+        CatalogueModel(name="*1"),
+        CatalogueModel(name="gpt-mine"),
+    )
 
     world = World(policy=policy(roles=(everything, denying), models=models))
 

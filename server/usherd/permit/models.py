@@ -111,10 +111,11 @@ class Catalogue:
         """
         between = team_aliases.get(model, model)
         called = self.meant(between)
-        models = {called: None, self.of_provider_name(called): None}
+        models = [called, self.of_provider_name(called)]
         if between != called:
-            models[self.meant(self.of_provider_name(between))] = None
-        return tuple(dict.fromkeys((KnownModel(model), KnownModel(between), *map(self.literal, models))))
+            models.append(self.meant(self.of_provider_name(between)))
+        known = map(self.literal, dict.fromkeys(models))
+        return tuple(dict.fromkeys((KnownModel(model), KnownModel(between), *known)))
 
     def of_provider_name(self, name: str) -> str:
         """The catalogue's model that `provider/name` is, by an entry or pattern of it; other names as they are."""
