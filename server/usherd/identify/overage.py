@@ -25,6 +25,8 @@ def refuse_overage(claims: VerifiedClaims, read_by_rules: Iterable[ClaimPath]) -
         raise Refusal(Reason.CLAIM_INVALID, "The claim _claim_names is not an object.")
     if claims.get("hasgroups") not in (None, False, "false"):
         omitted.add("groups")
-    missed = sorted(written(path) for path in read_by_rules if path[0] in omitted) if omitted else ()
+    if not omitted:
+        return
+    missed = sorted(written(path) for path in read_by_rules if path[0] in omitted)
     if missed:
         raise Refusal(Reason.GROUPS_OVERAGE, f"The issuer left the claim {missed[0]} out, which a rule reads.")
