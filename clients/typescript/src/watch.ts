@@ -32,6 +32,8 @@ const LONGEST_PAUSE = 1000;
 const ONCE_PAUSE = 5000;
 /** How long an answer that was given once may be relied on without another, at most. */
 const ONCE_SILENCE = 15_000;
+/** How soon it is noticed that the machine has slept. */
+const LOOKS_EVERY = 1000;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** What becomes of one question. `deadlineMs` is that of the first decision. Ends with UsherFault if there is none. */
@@ -227,11 +229,20 @@ class Watch {
     clearTimeout(this.#endTimer);
     this.#lasts = silence ?? ONCE_SILENCE;
     if (silence !== undefined) {
-      const wait = Math.min(silence + 1, LONGEST_TIMER);
-      this.#endTimer = setTimeout(() => this.#broken(), wait);
+      this.#listen();
     } else {
       // Whoever is asked again may say nothing at all.
       this.#endIn(this.#left());
+    }
+  }
+
+  /** The stream is broken when it is silent for too long. Timers do not know of a machine's sleep, and are looked at meanwhile. */
+  #listen(): void {
+    const left = this.#lasts + 1 - this.#heardAt.passed();
+    if (left <= 0) {
+      this.#broken();
+    } else {
+      this.#endTimer = setTimeout(() => this.#listen(), Math.min(left, LOOKS_EVERY));
     }
   }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { afterEach, beforeEach, test } from "node:test";
+import { afterEach, beforeEach, mock, test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -183,6 +183,22 @@ test("where nothing can be learned it ends unknown, when a silence would have be
   assert.ok(took > 250 && took < 5000, String(took));
   // 10, 20, 40, 80 ms ...
   assert.ok(server.asked.length >= 2 && server.asked.length <= 8, String(server.asked.length));
+});
+
+test("it ends unknown soon after this machine slept, although nothing is said", async () => {
+  server.authorize = (asked) => asked.living(allow(), 60_000);
+  const events: string[] = [];
+  try {
+    for await (const event of usherd.watch(QUESTION)) {
+      events.push(said(event));
+      if (event.allowed) {
+        mock.timers.enable({ apis: ["Date"], now: Date.now() + 61_000 });
+      }
+    }
+  } finally {
+    mock.timers.reset();
+  }
+  assert.deepEqual(events, ["decided allowed ALLOWED", "unknown not allowed"]);
 });
 
 test("where nothing can be learned it ends unknown, when its time is over", async () => {

@@ -24,6 +24,9 @@ final class Watch implements Watching, WatchCall.Owner {
   private static final long LONGEST_LOOK = TimeUnit.SECONDS.toNanos(5);
   private static final long SHORTEST_LOOK = TimeUnit.MILLISECONDS.toNanos(100);
 
+  /** How soon it is noticed that the machine has slept. */
+  private static final long LOOKS_EVERY = TimeUnit.SECONDS.toNanos(1);
+
   private final Wire wire;
   private final WatchChannels channels;
   private final Turns turns;
@@ -330,9 +333,10 @@ final class Watch implements Watching, WatchCall.Owner {
     ask(Math.min(left, options.deadline().toNanos()));
   }
 
+  /** Timers do not know of a machine's sleep: whether it has slept is looked at meanwhile. */
   private void watchSilence(WatchCall of, long wait) {
     after(
-        wait + 1,
+        Math.min(wait, LOOKS_EVERY) + 1,
         () -> {
           synchronized (this) {
             if (over || call != of) {

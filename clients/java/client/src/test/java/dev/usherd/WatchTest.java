@@ -40,6 +40,7 @@ class WatchTest {
   private final BlockingQueue<WatchEvent> events = new LinkedBlockingQueue<>();
   private final BlockingQueue<UsherFault> faults = new LinkedBlockingQueue<>();
   private final AtomicLong ahead = new AtomicLong();
+  private final AtomicLong slept = new AtomicLong();
   private ScriptedServer server;
   private UsherClient client;
   private Watching watching;
@@ -69,7 +70,7 @@ class WatchTest {
         };
     client =
         UsherClient.builder(server.target())
-            .clocks(new Clocks(() -> System.nanoTime() + ahead.get(), System::currentTimeMillis))
+            .clocks(new Clocks(() -> System.nanoTime() + ahead.get(), () -> System.currentTimeMillis() + slept.get()))
             .build();
   }
 
@@ -258,6 +259,20 @@ class WatchTest {
   @Test
   void a_silent_stream_is_unknown() throws Exception {
     watched(Messages.allow("a"), 200);
+    event(WatchEvent.Unknown.class);
+  }
+
+  @Test
+  void a_watch_is_unknown_soon_after_this_machine_slept_although_nothing_is_said() throws Exception {
+    watched(Messages.allow("a"), 60_000);
+    slept.set(61_000);
+    event(WatchEvent.Unknown.class);
+  }
+
+  @Test
+  void what_is_left_of_max_silence_after_this_machine_slept_is_not_begun_anew() throws Exception {
+    watched(Messages.allow("a"), 60_000);
+    slept.set(59_000);
     event(WatchEvent.Unknown.class);
   }
 
