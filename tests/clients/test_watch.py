@@ -17,6 +17,7 @@ from clients.faces import Opens, both_clients
 from clients.said import may, may_not, watched
 from clients.scripted import allow
 from clients.speaking import Call, speaking
+from tools.waiting import until
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import event_pb2
 from usher_client import (
@@ -33,6 +34,7 @@ from usher_client import (
     Unavailable,
     Unknown,
     UsherFault,
+    clocks,
 )
 
 LIVING = said.terms(15.0)
@@ -159,6 +161,33 @@ async def test_silence_becomes_unknown_in_time(opens: Opens) -> None:
         assert await watch.next() is None
         async with asyncio.timeout(10):
             await call.over.wait()
+
+
+@both_clients
+@pytest.mark.parametrize("slept", [61.0, 58.0], ids=["longer", "nearly"])
+async def test_a_watch_is_unknown_soon_after_the_machine_slept_though_nothing_is_said(
+    opens: Opens, slept: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with speaking() as world, opens(world.target) as client:
+        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
+        first = asyncio.ensure_future(watch.first())
+        call = await world.watch()
+        call.say(watched(said.terms(60.0), decision=may("A")))
+        await first
+        awake, looks, ahead = clocks.now, [0], [0.0]
+
+        def now() -> float:
+            looks[0] += 1
+            return awake() + ahead[0]
+
+        monkeypatch.setattr(clocks, "now", now)
+        over = asyncio.ensure_future(watch.not_allowed())
+        # Then it waits by a timer, which stands still while the machine sleeps.
+        await asyncio.to_thread(until, lambda: looks[0] >= 2)
+        ahead[0] = slept
+
+        async with asyncio.timeout(ROOMY / 2):
+            assert isinstance(await over, Unknown)
 
 
 @both_clients

@@ -47,7 +47,7 @@ class Alarms:
         while True:
             with self._changed:
                 while not self._closed and (not self._heap or self._heap[0][0] > clocks.now()):
-                    self._changed.wait(min(self._heap[0][0] - clocks.now(), _LONGEST) if self._heap else None)
+                    self._changed.wait(min(self._heap[0][0] - clocks.now(), clocks.LOOKS_EVERY) if self._heap else None)
                 if self._closed:
                     return
                 _, _, ring = heapq.heappop(self._heap)
@@ -55,7 +55,3 @@ class Alarms:
             if again is not None:
                 with self._changed:
                     self._push(again, ring)
-
-
-_LONGEST = 60.0
-"""Seconds: what threads may wait for is bounded by the system."""

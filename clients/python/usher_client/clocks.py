@@ -15,3 +15,6 @@ def _never_back() -> Callable[[], float]:
 
 now: Callable[[], float] = _never_back()
 """Seconds that never go back."""
+
+LOOKS_EVERY = 1.0
+"""Seconds after which whoever waits by a timer looks at this clock: timers stand still while the machine sleeps."""

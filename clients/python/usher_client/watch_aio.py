@@ -190,7 +190,7 @@ class AsyncWatch:
             self._reading = asyncio.ensure_future(outcome(self._call.read))
             self._reading.add_done_callback(_seen)  # of a watch that is left, nobody comes back for it
         reading = self._reading
-        await asyncio.wait((reading,), timeout=max(0.0, until - clocks.now()))
+        await asyncio.wait((reading,), timeout=max(0.0, min(until - clocks.now(), clocks.LOOKS_EVERY)))
         if not reading.done() or self._reading is not reading:
             return
         self._reading = None
