@@ -172,7 +172,7 @@ def _check_together(section: Section, book: Notebook) -> None:
         book.problem(section.at(given), f"is given without {missing}; expected both or neither")
     if "object_id_jwt_field" in section and "role_mappings" not in section:
         book.problem(section.at("object_id_jwt_field"), "is given without role_mappings; expected both")
-    if section.raw("scope_mappings") and not section.raw("enforce_scope_based_access"):
+    if "scope_mappings" in section and not section.raw("enforce_scope_based_access"):
         book.problem(
             section.at("scope_mappings"), "is given without enforce_scope_based_access: true; expected both or neither"
         )
