@@ -100,6 +100,11 @@ NOTES = {
         {"litellm_settings": {"default_internal_user_params": {"max_budget": 1}}},
         "litellm_settings.default_internal_user_params.max_budget: usherd cannot be told yet",
     ),
+    "a budget of new users within a team": (
+        {"litellm_jwtauth": {"user_id_upsert": True}},
+        {"litellm_settings": {"default_internal_user_params": {"teams": [{"team_id": "a", "max_budget_in_team": 0}]}}},
+        "litellm_settings.default_internal_user_params.teams[0].max_budget_in_team: left out",
+    ),
     "a budget of other new users": (
         {"litellm_jwtauth": {"user_id_upsert": True}},
         {"litellm_settings": {"max_internal_user_budget": 1}},

@@ -41,6 +41,8 @@ RESTRICTING_LITELLM: Restricting = {
     "max_end_user_budget": ("end users without a budget of their own have this one", _is_on),
     "max_end_user_budget_id": ("end users without a budget of their own have this one", _is_filled),
     "max_user_budget": ("users without a budget of their own have this one", _is_on),
+    "personal_key_model_access_from_teams": ("users without a team have the models of their teams only", _is_on),
+    "block_requests_for_models_without_pricing": ("models without a price are refused", _is_on),
 }
 """Keys of `litellm_settings`."""
 

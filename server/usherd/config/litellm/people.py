@@ -109,7 +109,12 @@ def _user_defaults(settings: Section, book: Notebook) -> Rules:
         found["role"] = role
     elif role is not None:
         book.note(f"{key_text(params.at('user_role'))}: left out, for usherd has no such directory role")
-    named = [team if isinstance(team, str) else _id_of(team) for team in _list(params.raw("teams"))]
+    listed = _list(params.raw("teams"))
+    for index, team in enumerate(listed):
+        if isinstance(team, Mapping) and team.get("max_budget_in_team") is not None:
+            place = key_text((*params.at("teams"), index, "max_budget_in_team"))
+            book.note(f"{place}: left out; new members have no budget of their own within the team")
+    named = [team if isinstance(team, str) else _id_of(team) for team in listed]
     if teams := [team for team in named if team]:
         found["teams"] = teams
     return found
