@@ -45,17 +45,27 @@ def issuer_of(path: KeyPath, name: str | None, issuers: Collection[str]) -> Foun
         yield path, f"issuer is missing; with more than one issuer, expected one of {one_of(sorted(issuers))}"
 
 
+def there(path: KeyPath, file: Path) -> Found:
+    """A file that cannot be read."""
+    if _first_byte(file) is None:
+        yield path, "cannot be read; expected a file, relative to this one"
+
+
 def readable(path: KeyPath, file: Path) -> Found:
     """A file that cannot be read, or is empty."""
+    yield from there(path, file)
+    if _first_byte(file) == b"":
+        yield path, "is empty"
+
+
+def _first_byte(file: Path) -> bytes | None:
+    """Empty: there is none; None: nobody can say."""
     about_to_read(file)
     try:
         with file.open("rb") as opened:
-            empty = not opened.read(1)
+            return opened.read(1)
     except (OSError, ValueError):
-        yield path, "cannot be read; expected a file, relative to this one"
-    else:
-        if empty:
-            yield path, "is empty"
+        return None
 
 
 def tried(path: KeyPath, attempt: Callable[[], object]) -> Found:

@@ -11,7 +11,7 @@ from usherd.config import build, build_callers, directory, envoy, hook, rules, r
 from usherd.config.build_issuers import key_settings
 from usherd.config.chosen import options_of
 from usherd.config.document import Document, read_document
-from usherd.config.findings import readable
+from usherd.config.findings import readable, there
 from usherd.config.latitude import latitude_of
 from usherd.config.named_secrets import Reader
 from usherd.config.plain_words import validated
@@ -33,6 +33,7 @@ from usherd.options import PRESETS
 from usherd.policy import Policy
 
 _SHADOW = ("access", "shadow")
+_SEED = ("directory", "seed")
 
 
 def load(path: Path | str, environment: Mapping[str, str] | None = None) -> Settings:
@@ -189,6 +190,8 @@ def _directory(
     people: DirectoryFile | None = None
     problems: list[Problem] = []
     if found is not None or seed is not None:
+        if found is None and (lost := list(there(_SEED, document.folder / str(seed)))):
+            return None, [document.problem(place, text) for place, text in lost], []
         try:
             found = found or read_document(document.folder / str(seed))
         except ConfigError as error:

@@ -55,7 +55,10 @@ def test_included_files_add_to_lists_and_replace_the_rest(tmp_path: Path) -> Non
 
 
 INCLUDES = {
-    "a file that is not there": ("include: [none.yaml]\n", "none.yaml: cannot be read: No such file or directory"),
+    "a file that is not there": (
+        "include: [none.yaml]\n",
+        "config.yaml:1: include[0]: cannot be read; expected a file, relative to this one",
+    ),
     "no list": (
         "include: models.yaml\n",
         "config.yaml:1: include: is no list of files; expected one, as [models.yaml]",

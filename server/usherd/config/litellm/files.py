@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from usherd.config.document import Document, read_document
+from usherd.config.findings import there
 from usherd.config.litellm.emit import to_yaml
 from usherd.config.litellm.versions import Version
 from usherd.config.litellm.whole import Imported, import_litellm
@@ -69,6 +70,9 @@ def read_litellm(path: Path) -> Document:
         raise ConfigError([document.problem((INCLUDE,), "is no list of files; expected one, as [models.yaml]")])
     value: dict[str, Any] = {key: item for key, item in document.value.items() if key != INCLUDE}
     lines: dict[KeyPath, int] = dict(document.lines)
+    lost = [each for index, name in enumerate(named) for each in there((INCLUDE, index), document.folder / name)]
+    if lost:
+        raise ConfigError([document.problem(place, text) for place, text in lost])
     for name in named:
         other = read_document(document.folder / name, merge_keys=True).value
         for key, item in other.items() if isinstance(other, dict) else ():
