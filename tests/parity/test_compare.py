@@ -152,6 +152,16 @@ async def test_where_litellm_gives_the_implied_answer_too_there_is_no_difference
     assert result.agrees
 
 
+@pytest.mark.parametrize("field", ["team_id_jwt_field", "roles_jwt_field", "user_allowed_roles", "role_mappings"])
+@pytest.mark.parametrize("value", [5, ["x"], {"a": 1}])
+async def test_a_configuration_that_both_refuse_may_hold_anything(field: str, value: object) -> None:
+    refused = case({field: value}, {"sub": "u-1", "roles": "r"}, expected=denied("config_error"))
+
+    result = await result_of(Answers(answer(Outcome.CONFIG_ERROR)), refused, {})
+
+    assert result.agrees
+
+
 async def test_letters_imply_the_answer_to_a_token_without_them() -> None:
     letters = case({"team_ids_jwt_field": "groups"}, {"groups": "abc"}, expected=allowed(team_id="a"))
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from usherd.parity.answers import Answer
+from usherd.parity.answers import Answer, Outcome
 from usherd.parity.cases import Case, Json
-from usherd.parity.compare import disagreements, role_agrees, status_agrees
+from usherd.parity.compare import disagreements, is_config_error, role_agrees, status_agrees
 from usherd.parity.differences import Difference, difference_of
 
 
@@ -41,7 +41,9 @@ async def result_of(runner: Asks, case: Case, document: object, *, named: bool =
     """Asks a case, and compares. `named` takes named differences into account: those of `preset: litellm`."""
     answer = await runner.ask(case)
     apart = disagreements(case, answer)
-    difference = difference_of(case, document) if named else None
+    # What both refuse to load may hold anything, and no difference is needed for it.
+    refused = is_config_error(case) and answer.outcome is Outcome.CONFIG_ERROR
+    difference = difference_of(case, document) if named and not refused else None
     if difference is None:
         return Result(case=case, answer=answer, difference=None, otherwise=apart)
     if not await is_implied(runner, case, difference, answer):
