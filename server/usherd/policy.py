@@ -279,6 +279,11 @@ class TeamRules:
     provision: ProvisionRules | None = None
     """For a single team that the token names and the directory lacks."""
 
+    @property
+    def places(self) -> dict[str, int]:
+        """The place of each team of `priority`, from 0."""
+        return {team: place for place, team in enumerate(self.priority)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteRules:

@@ -13,10 +13,10 @@ import pytest
 
 from clients import said
 from clients.asking import ROUTE, TOKEN
-from clients.faces import Opens, both_clients
+from clients.faces import Face, Opens, both_clients
 from clients.said import may, may_not, watched
 from clients.scripted import allow
-from clients.speaking import Call, speaking
+from clients.speaking import Call, Speaking, speaking
 from tools.waiting import until
 from usher.v1 import authorization_service_pb2 as api
 from usher.v1 import event_pb2
@@ -123,11 +123,7 @@ async def test_a_server_that_says_nothing_is_out_of_time(opens: Opens) -> None:
 @pytest.mark.parametrize("end", [grpc.StatusCode.OK, grpc.StatusCode.INTERNAL, None], ids=["ok", "error", "resync"])
 async def test_a_lost_stream_is_asked_again(opens: Opens, end: grpc.StatusCode | None) -> None:
     async with speaking() as world, opens(world.target) as client:
-        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
-        first = asyncio.ensure_future(watch.first())
-        call = await world.watch()
-        call.say(watched(LIVING, decision=may("A")))
-        await first
+        watch, call = await allowed(world, client, LIVING)
         following = asyncio.ensure_future(watch.next())
         if end is None:
             call.say(watched(resync=event_pb2.Resync(cause=event_pb2.CAUSE_SERVER)))
@@ -144,14 +140,20 @@ async def test_a_lost_stream_is_asked_again(opens: Opens, end: grpc.StatusCode |
         await watch.close()
 
 
+async def allowed(world: Speaking, client: Face, terms: api.StreamTerms) -> tuple[Any, Call]:
+    """A watch that was told its first decision, and the call that it is told on."""
+    watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
+    first = asyncio.ensure_future(watch.first())
+    call = await world.watch()
+    call.say(watched(terms, decision=may("A")))
+    await first
+    return watch, call
+
+
 @both_clients
 async def test_silence_becomes_unknown_in_time(opens: Opens) -> None:
     async with speaking() as world, opens(world.target) as client:
-        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
-        first = asyncio.ensure_future(watch.first())
-        call = await world.watch()
-        call.say(watched(said.terms(0.4), decision=may("A")))
-        await first
+        watch, call = await allowed(world, client, said.terms(0.4))
         begun = time.monotonic()
         event = await watch.not_allowed()
 
@@ -169,11 +171,7 @@ async def test_a_watch_is_unknown_soon_after_the_machine_slept_though_nothing_is
     opens: Opens, slept: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with speaking() as world, opens(world.target) as client:
-        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
-        first = asyncio.ensure_future(watch.first())
-        call = await world.watch()
-        call.say(watched(said.terms(60.0), decision=may("A")))
-        await first
+        watch, _ = await allowed(world, client, said.terms(60.0))
         awake, looks, ahead = clocks.now, [0], [0.0]
 
         def now() -> float:
@@ -193,11 +191,7 @@ async def test_a_watch_is_unknown_soon_after_the_machine_slept_though_nothing_is
 @both_clients
 async def test_a_watch_can_be_closed_while_it_is_read(opens: Opens) -> None:
     async with speaking() as world, opens(world.target) as client:
-        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
-        first = asyncio.ensure_future(watch.first())
-        call = await world.watch()
-        call.say(watched(LIVING, decision=may("A")))
-        await first
+        watch, call = await allowed(world, client, LIVING)
         following = asyncio.ensure_future(watch.next())
         await asyncio.sleep(0.1)
         await watch.close()
@@ -258,11 +252,7 @@ async def test_a_credential_that_cannot_be_had_is_raised_at_first_and_unknown_la
         raise LookupError("canary")
 
     async with speaking() as world, opens(world.target, bearer=bearer) as client:
-        watch = client.watch(TOKEN, ROUTE, deadline=ROOMY)
-        first = asyncio.ensure_future(watch.first())
-        call = await world.watch()
-        call.say(watched(said.terms(0.5), decision=may("A")))
-        await first
+        watch, call = await allowed(world, client, said.terms(0.5))
         good = False
         call.end()
         event = await watch.next()

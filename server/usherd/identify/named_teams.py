@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from usherd.domain import VerifiedClaims
@@ -41,10 +41,15 @@ def named_teams(claims: VerifiedClaims, issuer: IssuerPolicy, policy: Policy, pr
     named = {*groups.texts, *((single,) if single else ())}
     if allowed is not None:
         named &= allowed
-    last = len(priority)
     return Teams(
-        ids=tuple(sorted(named, key=lambda team: (priority.get(team, last), team))),
+        ids=in_order(named, priority),
         single=single if single in named else "",
         names_single=names_single,
         names_groups=groups.named,
     )
+
+
+def in_order(teams: Iterable[str], priority: Mapping[str, int]) -> tuple[str, ...]:
+    """Teams in the order of choice: by their places in the policy, then by code points."""
+    last = len(priority)
+    return tuple(sorted(teams, key=lambda team: (priority.get(team, last), team)))

@@ -30,7 +30,7 @@ class Profiler:
             for issuer in policy.issuers
         }
         self._read_by_rules = {issuer.name: frozenset(_paths_of_rules(policy, issuer)) for issuer in policy.issuers}
-        self._priority = {team: place for place, team in enumerate(policy.teams.priority)}
+        self._priority = policy.teams.places
 
     def profile(self, token: VerifiedToken) -> Profile:
         """The profile of a genuine token. Raises Refusal when a claim that is read has a wrong type or is left out."""

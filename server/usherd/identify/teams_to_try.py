@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 from usherd.domain import Question
 from usherd.facts import User
+from usherd.identify.named_teams import in_order
 from usherd.identity import Profile
 from usherd.ids import well_formed_id
 from usherd.policy import Policy
@@ -36,7 +36,7 @@ def teams_to_try(
         if named is None or (profile.teams_allowed is not None and named.id not in profile.teams_allowed):
             refused = True
         elif named.id not in team_ids:
-            team_ids, single = _in_order((*team_ids, named.id), policy), single or named.id
+            team_ids, single = in_order((*team_ids, named.id), policy.teams.places), single or named.id
     own = _from_directory(profile, reading, user, policy, team_ids)
     if own:
         team_ids, single = own, ""
@@ -66,13 +66,7 @@ def _from_directory(
     own = tuple(team for team in user.teams if allowed is None or team in allowed)
     if rules.from_directory == "single" and len(own) != 1:
         return ()
-    return _in_order(own, policy)
-
-
-def _in_order(teams: Iterable[str], policy: Policy) -> tuple[str, ...]:
-    """Teams in the order of choice, as a profile has its own."""
-    places = {team: place for place, team in enumerate(policy.teams.priority)}
-    return tuple(sorted(teams, key=lambda team: (places.get(team, len(places)), team)))
+    return in_order(own, rules.places)
 
 
 def _wish(question: Question, profile: Profile, reading: Reading, policy: Policy) -> str | None:

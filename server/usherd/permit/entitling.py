@@ -44,7 +44,8 @@ class Entitling:
 
     def _roles_for(self, issuer: IssuerPolicy, kind: PrincipalKind, kinds: str) -> str:
         own = [role for role in self._policy.roles if role.issuer == issuer.name]
-        names = [f"{role.name} (by {listed([each[0] for each in role.when])})" for role in own if kind in role.kinds]
+        fitting = [role for role in own if kind in role.kinds]
+        names = [f"{role.name} (by {spelled_out([each[0] for each in role.when])})" for role in fitting]
         if not names:
             return f"no role of its issuer is for {kinds}" if own else ""
         return f"for {kinds} there {'is' if len(names) == 1 else 'are'} {_the_roles(names)}"
@@ -53,14 +54,14 @@ class Entitling:
 def _teams_of(issuer: IssuerPolicy) -> str:
     words = issuer.claims
     paths = [written(path) for path in (words.teams, words.team, words.team_alias) if path is not None]
-    return f"teams are read from {listed(paths)}" if paths else ""
+    return f"teams are read from {spelled_out(paths)}" if paths else ""
 
 
 def _the_roles(names: Sequence[str]) -> str:
-    return f"the role{'' if len(names) == 1 else 's'} {listed(names)}"
+    return f"the role{'' if len(names) == 1 else 's'} {spelled_out(names)}"
 
 
-def listed(names: Sequence[str]) -> str:
+def spelled_out(names: Sequence[str]) -> str:
     """`a`, `a and b`, `a, b and c`, or the first of many and how many more there are."""
     shown = [*names[:_SHOWN], *([f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])]
     return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

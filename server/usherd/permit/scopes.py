@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from usherd.domain import SESSION_ISSUER
 from usherd.permit.case import NOT_APPLICABLE, Case, Denied, Outcome
-from usherd.permit.entitling import listed
+from usherd.permit.entitling import spelled_out
 from usherd.permit.rulebook import CompiledScope
 from usherd.reasons import Reason
 
@@ -30,7 +30,7 @@ def scopes(case: Case) -> Outcome:
     else:
         if not held:
             mapped = dict.fromkeys(each.scope for each in rules.scopes if each.issuer == profile.issuer)
-            which = f": {listed(list(mapped))}" if mapped else ", of which its issuer has none"
+            which = f": {spelled_out(list(mapped))}" if mapped else ", of which its issuer has none"
             note = f"scopes.enforce is set, and the token has none of the mapped scopes{which}."
             return Denied(Reason.NOT_ENTITLED, note)
         on_route, models = [scope for scope in held if _on_route(scope, case)], asked.models

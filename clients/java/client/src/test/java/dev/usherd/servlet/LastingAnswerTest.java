@@ -7,6 +7,8 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import dev.usherd.Question;
 import dev.usherd.testing.FakeDecision;
 import dev.usherd.testing.FakeUsherd;
+import jakarta.servlet.http.HttpServletRequest;
+import jakarta.servlet.http.HttpServletResponse;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.http.HttpClient;
@@ -27,17 +29,17 @@ class LastingAnswerTest {
         "alice", "application/json", HttpRequest.BodyPublishers.ofString("{\"model\":\"m\",\"stream\":true}"));
   }
 
+  /** Writes a line of an answer that goes on after the servlet has returned. */
+  private static void begin(HttpServletRequest request, HttpServletResponse response) throws IOException {
+    request.startAsync(request, response).setTimeout(20_000);
+    response.setContentType("application/x-ndjson");
+    response.getOutputStream().write("{}\n".getBytes());
+    response.flushBuffer();
+  }
+
   @Test
   void one_that_is_no_stream_of_events_is_broken_off() throws Exception {
-    try (Jetty jetty =
-        new Jetty(
-            usherd,
-            (request, response) -> {
-              request.startAsync(request, response).setTimeout(20_000);
-              response.setContentType("application/x-ndjson");
-              response.getOutputStream().write("{}\n".getBytes());
-              response.flushBuffer();
-            })) {
+    try (Jetty jetty = new Jetty(usherd, LastingAnswerTest::begin)) {
       InputStream body = Jetty.stream(streamed(jetty)).body();
       assertEquals("{}\n", new String(body.readNBytes(3)));
       Watched.one(usherd);
@@ -54,10 +56,7 @@ class LastingAnswerTest {
         new Jetty(
             usherd,
             (request, response) -> {
-              request.startAsync(request, response).setTimeout(20_000);
-              response.setContentType("application/x-ndjson");
-              response.getOutputStream().write("{}\n".getBytes());
-              response.flushBuffer();
+              begin(request, response);
               usherd.revoke("alice");
               response.getOutputStream().write("{}\n".getBytes());
             })) {
